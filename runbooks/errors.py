@@ -10,7 +10,10 @@ from typing import ClassVar
 
 
 class RunbookError(Exception):
-    """Anything this tool refuses, stops at or cannot do; ``exit_status`` is what the process returns, ``kind`` the JSON word."""
+    """Anything this tool refuses, stops at or cannot do.
+
+    ``exit_status`` is what the process returns, ``kind`` the word for it in JSON.
+    """
 
     exit_status: ClassVar[int] = 2
     kind: ClassVar[str] = "error"

@@ -78,9 +78,7 @@ def done(note: str = "", **facts: Json) -> Finding:
     return Finding(Status.DONE, note, facts=facts)
 
 
-def todo(
-    *preview: str, note: str = "", before: Facts = NOTHING, facts: Facts = NOTHING
-) -> Finding:
+def todo(*preview: str, note: str = "", before: Facts = NOTHING, facts: Facts = NOTHING) -> Finding:
     """The step has work; ``preview`` shows it."""
     return Finding(Status.TODO, note, preview, dict(facts), dict(before))
 
@@ -100,7 +98,7 @@ def unreachable(why: str) -> Finding:
     return Finding(Status.UNREACHABLE, why)
 
 
-class Reader(ABC):
+class Reader:
     """What ``check`` and ``verify`` are handed: it can look, and has no way to change anything.
 
     ``run_id`` is the run on whose behalf it looks, empty while planning: records that stay on a host lie under it.
@@ -109,7 +107,7 @@ class Reader(ABC):
     run_id: str = ""
 
 
-class Writer(ABC):
+class Writer:
     """What ``do`` is handed. ``transcript`` lists what was really sent, for the journal: plain text, no secrets."""
 
     run_id: str = ""
@@ -123,8 +121,8 @@ W = TypeVar("W", bound=Writer)
 class Change(ABC, Generic[R, W]):
     """The smallest thing that can be looked at, done, and looked at again.
 
-    ``check`` is deterministic and recognises a half-done state, because ``do`` may die half-way. Whether ``do`` worked is
-    decided by ``verify``, never by an exit status.
+    ``check`` is deterministic and recognises a half-done state, because ``do`` may die half-way. Whether ``do`` worked
+    is decided by ``verify``, never by an exit status.
     """
 
     no_inverse: str = ""
@@ -169,6 +167,7 @@ class Target(ABC):
         wait for the lock: 0 for a first attempt, more where an earlier driver's command may still run.
         """
 
+    @abstractmethod
     def close(self) -> None:
         """Let go of connections."""
 
@@ -272,8 +271,11 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A procedure, its arguments, and what was found, frozen. ``case`` is what the procedure saw when it looked and all
-    that its steps are made from; ``notes`` are lines for the operator (warnings, hosts left out and what to do with them)."""
+    """A procedure, its arguments, and what was found, frozen.
+
+    ``case`` is what the procedure saw when it looked, and all that its steps are made from. ``notes`` are lines for the
+    operator: warnings, hosts left out and what to do with them.
+    """
 
     procedure: str
     arguments: Mapping[str, Json]
@@ -283,7 +285,7 @@ class Plan:
 
     @property
     def id(self) -> str:
-        """SHA-256 over what matters: version, procedure, arguments, steps, statuses and facts; never previews or notes."""
+        """SHA-256 over version, procedure, arguments, steps, statuses and facts; never previews or notes."""
         return hashlib.sha256(canonical(self._identity()).encode()).hexdigest()
 
     def _identity(self) -> Json:
@@ -383,9 +385,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of the journal. ``kind`` is ``begin``, ``outcome`` or a run's own (``started``, ``resumed``, ``stopped``,
-    ``finished``); ``at`` is Unix time in seconds. ``data``: for a begin ``before``; for an outcome ``result``, ``note``,
-    ``commands`` (what was sent, with what came back) and ``seconds``."""
+    """One line of the journal; ``at`` is Unix time in seconds.
+
+    ``kind`` is ``begin``, ``outcome``, or a run's own: ``started``, ``resumed``, ``stopped``, ``finished``. ``data`` of a
+    begin holds ``before``; of an outcome ``result``, ``note``, ``commands`` (what was sent, what came back), ``seconds``.
+    """
 
     kind: str
     at: float
