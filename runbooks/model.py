@@ -108,10 +108,10 @@ class Reader:
 
 
 class Writer:
-    """What ``do`` is handed. ``transcript`` lists what was really sent, for the journal: plain text, no secrets."""
+    """What ``do`` is handed. ``transcript`` lists what was really sent, as an outcome's ``commands``: no secrets."""
 
     run_id: str = ""
-    transcript: list[str]
+    transcript: list[Facts]
 
 
 R = TypeVar("R", bound=Reader)
@@ -166,6 +166,10 @@ class Target(ABC):
         ``epoch`` is the driver's lease: a target that has seen a newer one for this run refuses. ``wait_s`` bounds the
         wait for the lock: 0 for a first attempt, more where an earlier driver's command may still run.
         """
+
+    @abstractmethod
+    def settle(self, wait_s: float) -> None:
+        """Wait until no command of ours runs there any more, changing nothing; raises Unreachable, Busy."""
 
     @abstractmethod
     def close(self) -> None:
@@ -337,6 +341,11 @@ def _comparable(finding: Finding) -> Json:
     return [str(finding.status), {} if finding.status is Status.LATER else dict(finding.facts)]
 
 
+def same(one: Finding, other: Finding) -> bool:
+    """Whether two findings are the same as far as the plan's id goes."""
+    return bool(_comparable(one) == _comparable(other))
+
+
 def differences(old: Plan, new: Plan) -> list[str]:
     """What changed between two plans of the same procedure, one line each: step, target, then and now."""
     lines = []
@@ -387,8 +396,9 @@ class Outcome:
 class Event:
     """One line of the journal; ``at`` is Unix time in seconds.
 
-    ``kind`` is ``begin``, ``outcome``, or a run's own: ``started``, ``resumed``, ``stopped``, ``finished``. ``data`` of a
-    begin holds ``before``; of an outcome ``result``, ``note``, ``commands`` (what was sent, what came back), ``seconds``.
+    ``kind`` is ``begin``, ``outcome``, or a run's own: ``started``, ``resumed``, ``stopped``, ``finished``. ``data`` of
+    a begin holds ``before``; of an outcome ``result``, ``note``, ``seconds`` and ``commands``: what was sent, and what
+    came back, as ``{"command", "status", "seconds", "output"}``.
     """
 
     kind: str

@@ -1,0 +1,321 @@
+"""The journal: plans, runs and their events, who owns a subject, and who drives a run.
+
+SQLite in one file per management host, or PostgreSQL for a team; one URL either way. An event is durable when
+``Lease.record`` returns, and is only written under the run's current epoch: a driver that has lost its run can write
+nothing, and so may do nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from runbooks import schema
+from runbooks.driver import Driver
+from runbooks.errors import Fenced, Owned, UsageError
+from runbooks.model import Event, Plan, Run, RunStatus
+
+Clock = Callable[[], float]
+
+
+@dataclass(slots=True)
+class _Ticket:
+    """One event waiting to be committed."""
+
+    event: Event
+    committed: bool = False
+    error: BaseException | None = None
+
+
+@dataclass
+class Lease:
+    """The right to drive one run, under one epoch. ``record`` is safe from many threads: events that wait at the same
+    time are committed together, in one transaction."""
+
+    journal: Journal
+    run_id: str
+    epoch: int
+    _pending: list[_Ticket] = field(default_factory=list)
+    _queue: threading.Lock = field(default_factory=threading.Lock)
+    _commit: threading.Lock = field(default_factory=threading.Lock)
+
+    def record(self, event: Event) -> None:
+        """Make an event durable. Raises Fenced where another driver has taken the run over."""
+        ticket = _Ticket(event)
+        with self._queue:
+            self._pending.append(ticket)
+        with self._commit:
+            if not ticket.committed and ticket.error is None:
+                self._commit_pending()
+        if ticket.error is not None:
+            raise ticket.error
+
+    def _commit_pending(self) -> None:
+        with self._queue:
+            tickets, self._pending = self._pending, []
+        try:
+            self.journal.write(self, [ticket.event for ticket in tickets])
+        except BaseException as error:
+            for ticket in tickets:
+                ticket.error = error
+        for ticket in tickets:
+            ticket.committed = ticket.error is None
+
+    def beat(self) -> None:
+        """Say that the driver lives. Raises Fenced."""
+        with self._commit:
+            self.journal.write(self, [])
+
+    def finish(self, status: RunStatus) -> None:
+        """Set where the run stands; a finished one owns nothing any more. Raises Fenced."""
+        with self._commit:
+            self.journal.set_status(self, status)
+
+
+class Journal:
+    """Plans, runs, events, ownership. ``clock`` gives Unix time; ``expires_s`` is how long a silent driver of another
+    machine (or a stopped one of this) keeps its run."""
+
+    def __init__(self, url: str, *, expires_s: float = 60.0, clock: Clock = time.time) -> None:
+        self.expires_s = expires_s
+        self.clock = clock
+        self._engine = schema.connect(url)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _read(self) -> Iterator[sa.Connection]:
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            yield connection
+
+    # plans
+
+    def save_plan(self, plan: Plan) -> None:
+        """Keep a plan under its id; the same plan is kept once."""
+        with self._engine.begin() as db:
+            db.execute(sa.delete(schema.plans).where(schema.plans.c.id == plan.id))
+            row = {"id": plan.id, "record": json.dumps(plan.to_record()), "created": self.clock()}
+            db.execute(sa.insert(schema.plans).values(row))
+
+    def plan(self, prefix: str) -> Plan:
+        """The plan whose id begins so. Raises UsageError where none, or more than one, does."""
+        with self._read() as db:
+            found = db.execute(
+                sa.select(schema.plans).where(schema.plans.c.id.startswith(prefix, autoescape=True))
+            ).all()
+        if len(found) != 1:
+            raise UsageError(f"plan {prefix!r}: {'no such plan' if not found else 'more than one begins so'}")
+        return Plan.from_record(json.loads(found[0].record))
+
+    # runs
+
+    def create(
+        self,
+        plan: Plan,
+        subjects: Sequence[str],
+        driver: Driver,
+        operator: str,
+        options: dict[str, str | float | int],
+        undoes: str | None = None,
+    ) -> Lease:
+        """A new run that owns its subjects. An undo takes them over from the run that it undoes. Raises Owned."""
+        now = self.clock()
+        run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime(now)) + secrets.token_hex(3)
+        with self._engine.begin() as db:
+            for subject in subjects:
+                self._claim(db, subject, run_id, undoes)
+            epoch = self._fence(db, undoes) if undoes else 1
+            row = {
+                "id": run_id,
+                "plan": json.dumps(plan.to_record()),
+                "status": RunStatus.RUNNING,
+                "operator": operator,
+                "created": now,
+                "undoes": undoes,
+                "epoch": epoch,
+                "driver": driver.to_text(),
+                "heartbeat": now,
+                "options": json.dumps(options),
+            }
+            db.execute(sa.insert(schema.runs).values(row))
+        return Lease(self, run_id, epoch)
+
+    def _claim(self, db: sa.Connection, subject: str, run_id: str, undoes: str | None) -> None:
+        holder = db.execute(sa.select(schema.owners.c.run).where(schema.owners.c.subject == subject)).scalar()
+        if holder is not None and holder != undoes:
+            raise Owned(self._held(db, subject, holder))
+        db.execute(sa.delete(schema.owners).where(schema.owners.c.subject == subject))
+        db.execute(sa.insert(schema.owners).values(subject=subject, run=run_id))
+
+    def _fence(self, db: sa.Connection, run_id: str) -> int:
+        """Take a run from whoever drives it; the next epoch. Its old driver can do nothing from here on."""
+        row = db.execute(sa.select(schema.runs).where(schema.runs.c.id == run_id)).one()
+        if row.status == RunStatus.RUNNING:
+            self._refuse_live(row)
+        epoch = int(row.epoch) + 1
+        db.execute(sa.update(schema.runs).where(schema.runs.c.id == run_id).values(epoch=epoch))
+        return epoch
+
+    def _refuse_live(self, row: sa.Row[tuple[object, ...]]) -> None:
+        driver = Driver.from_text(row.driver)
+        silent_s = self.clock() - row.heartbeat
+        if driver.is_dead() or silent_s > self.expires_s:
+            return
+        raise Owned(
+            f"run {row.id} is being driven by {row.operator}, pid {driver.pid} on {driver.machine_name}, "
+            f"last heard of {max(0, silent_s):.0f} s ago: wait for it, or end that process"
+        )
+
+    def _held(self, db: sa.Connection, subject: str, run_id: str) -> str:
+        row = db.execute(sa.select(schema.runs).where(schema.runs.c.id == run_id)).one()
+        driver = Driver.from_text(row.driver)
+        return (
+            f"{subject} belongs to run {run_id} of {row.operator} (pid {driver.pid} on {driver.machine_name}), "
+            f"which is {row.status}: `inv resume --run {run_id}`, `inv undo {run_id}` or `inv abandon {run_id}` first"
+        )
+
+    def refuse_owned(self, subjects: Sequence[str], unless: str | None = None) -> None:
+        """Raise Owned where another run than ``unless`` owns one of the subjects."""
+        with self._read() as db:
+            for subject in subjects:
+                holder = db.execute(sa.select(schema.owners.c.run).where(schema.owners.c.subject == subject)).scalar()
+                if holder is not None and holder != unless:
+                    raise Owned(self._held(db, subject, holder))
+
+    def take_over(self, run_id: str, driver: Driver) -> Lease:
+        """Drive an unfinished run from here. Raises Owned where its driver lives, UsageError where it is finished."""
+        with self._engine.begin() as db:
+            row = db.execute(sa.select(schema.runs).where(schema.runs.c.id == run_id)).one_or_none()
+            if row is None:
+                raise UsageError(f"run {run_id}: no such run")
+            if RunStatus(row.status).finished:
+                raise UsageError(f"run {run_id} is {row.status}: there is nothing to resume")
+            epoch = self._fence(db, run_id)
+            values = {"driver": driver.to_text(), "heartbeat": self.clock(), "status": RunStatus.RUNNING}
+            db.execute(sa.update(schema.runs).where(schema.runs.c.id == run_id).values(values))
+        return Lease(self, run_id, epoch)
+
+    def write(self, lease: Lease, events: Sequence[Event]) -> None:
+        """Commit events and a heartbeat under the lease's epoch. Raises Fenced."""
+        with self._engine.begin() as db:
+            self._hold(db, lease, {"heartbeat": self.clock()})
+            if events:
+                db.execute(sa.insert(schema.events), [_event_row(lease.run_id, event) for event in events])
+
+    def set_status(self, lease: Lease, status: RunStatus) -> None:
+        """Record where the run stands, and free its subjects when it is finished. Raises Fenced."""
+        with self._engine.begin() as db:
+            finished = self.clock() if status.finished else None
+            self._hold(db, lease, {"status": status, "finished": finished, "heartbeat": self.clock()})
+            if status.finished:
+                self._release(db, lease.run_id)
+                undoes = db.execute(sa.select(schema.runs.c.undoes).where(schema.runs.c.id == lease.run_id)).scalar()
+                if undoes and status is RunStatus.DONE:
+                    values = {"status": RunStatus.UNDONE, "finished": finished}
+                    db.execute(sa.update(schema.runs).where(schema.runs.c.id == undoes).values(values))
+
+    def discard(self, lease: Lease) -> None:
+        """Forget a run that never began anything: drift, or the operator declined. Raises Fenced."""
+        with self._engine.begin() as db:
+            self._hold(db, lease, {"heartbeat": self.clock()})
+            undoes = db.execute(sa.select(schema.runs.c.undoes).where(schema.runs.c.id == lease.run_id)).scalar()
+            if undoes:
+                db.execute(sa.update(schema.owners).where(schema.owners.c.run == lease.run_id).values(run=undoes))
+                db.execute(sa.delete(schema.owners).where(schema.owners.c.run == undoes, self._is_finished(undoes)))
+            self._release(db, lease.run_id)
+            db.execute(sa.delete(schema.events).where(schema.events.c.run == lease.run_id))
+            db.execute(sa.delete(schema.runs).where(schema.runs.c.id == lease.run_id))
+
+    @staticmethod
+    def _is_finished(run_id: str) -> sa.ColumnElement[bool]:
+        finished = [status for status in RunStatus if status.finished]
+        return sa.exists().where(schema.runs.c.id == run_id, schema.runs.c.status.in_(finished))
+
+    def _hold(self, db: sa.Connection, lease: Lease, values: dict[str, object]) -> None:
+        held = db.execute(
+            sa.update(schema.runs)
+            .where(schema.runs.c.id == lease.run_id, schema.runs.c.epoch == lease.epoch)
+            .values(values)
+        )
+        if held.rowcount != 1:
+            raise Fenced(f"run {lease.run_id} was taken over by another driver: nothing more is done here")
+
+    @staticmethod
+    def _release(db: sa.Connection, run_id: str) -> None:
+        db.execute(sa.delete(schema.owners).where(schema.owners.c.run == run_id))
+
+    def abandon(self, run_id: str) -> Run:
+        """Give an unfinished run up: it owns nothing any more, and what it did stays. Raises Owned, UsageError."""
+        with self._engine.begin() as db:
+            row = db.execute(sa.select(schema.runs).where(schema.runs.c.id == run_id)).one_or_none()
+            if row is None:
+                raise UsageError(f"run {run_id}: no such run")
+            if RunStatus(row.status).finished:
+                raise UsageError(f"run {run_id} is {row.status} already")
+            self._fence(db, run_id)
+            values = {"status": RunStatus.ABANDONED, "finished": self.clock()}
+            db.execute(sa.update(schema.runs).where(schema.runs.c.id == run_id).values(values))
+            self._release(db, run_id)
+        return self.run(run_id)
+
+    def run(self, prefix: str) -> Run:
+        """The run whose id begins so, with its events. Raises UsageError where none, or more than one, does."""
+        with self._read() as db:
+            found = db.execute(sa.select(schema.runs).where(schema.runs.c.id.startswith(prefix, autoescape=True))).all()
+            if len(found) != 1:
+                raise UsageError(f"run {prefix!r}: {'no such run' if not found else 'more than one begins so'}")
+            rows = db.execute(
+                sa.select(schema.events).where(schema.events.c.run == found[0].id).order_by(schema.events.c.seq)
+            ).all()
+        return _run(found[0], [Event(r.kind, r.at, r.step, r.target, json.loads(r.data)) for r in rows])
+
+    def options(self, run_id: str) -> dict[str, str]:
+        """The options that a run was started with (batch size and the like)."""
+        with self._read() as db:
+            text = db.execute(sa.select(schema.runs.c.options).where(schema.runs.c.id == run_id)).scalar_one()
+        return dict(json.loads(text))
+
+    def runs(self, limit: int = 50) -> list[Run]:
+        """The newest runs, newest first, with their events."""
+        with self._read() as db:
+            ids = (
+                db.execute(sa.select(schema.runs.c.id).order_by(schema.runs.c.created.desc()).limit(limit))
+                .scalars()
+                .all()
+            )
+        return [self.run(run_id) for run_id in ids]
+
+    def unfinished(self) -> list[Run]:
+        """Runs that still own something, oldest first."""
+        finished = [status for status in RunStatus if status.finished]
+        query = sa.select(schema.runs.c.id).where(schema.runs.c.status.not_in(finished)).order_by(schema.runs.c.created)
+        with self._read() as db:
+            ids = db.execute(query).scalars().all()
+        found = [self.run(run_id) for run_id in ids]
+        undone = {run.undoes for run in found}
+        return [run for run in found if run.id not in undone]
+
+
+def _event_row(run_id: str, event: Event) -> dict[str, object]:
+    return {
+        "run": run_id,
+        "at": event.at,
+        "kind": event.kind,
+        "step": event.step,
+        "target": event.target,
+        "data": json.dumps(dict(event.data)),
+    }
+
+
+def _run(row: sa.Row[tuple[object, ...]], events: Sequence[Event]) -> Run:
+    plan = Plan.from_record(json.loads(row.plan))
+    return Run(row.id, plan, RunStatus(row.status), row.operator, row.created, row.finished, row.undoes, events)

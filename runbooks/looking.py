@@ -1,0 +1,95 @@
+"""Looking at every step on every target, side by side, without being able to change anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from runbooks.errors import Lost, RunbookError, Unreachable
+from runbooks.model import Finding, PlannedStep, Step, Target, blocked, unreachable
+
+Findings = dict[tuple[int, str], Finding]
+WIDTH = 50
+"""How many targets are looked at side by side."""
+
+
+class Targets(Protocol):
+    """All that a procedure's steps can act on, by name; opened when first used."""
+
+    def __getitem__(self, name: str) -> Target:
+        """The target of that name. Raises InventoryError."""
+        ...
+
+    def rest(self, name: str) -> None:
+        """Say that a target is not needed for now, so that its connection may be closed."""
+        ...
+
+
+def side_by_side(names: Iterable[str], work: Callable[[str], None], width: int = WIDTH) -> None:
+    """Call ``work`` for each name in threads, and raise the first error that one of them raised."""
+    listed = list(names)
+    if not listed:
+        return
+    with ThreadPoolExecutor(min(width, len(listed))) as pool:
+        for _ in pool.map(work, listed):
+            pass
+
+
+def look(
+    steps: Sequence[Step],
+    targets: Targets,
+    *,
+    run_id: str = "",
+    only: Callable[[int, str], bool] = lambda _step, _target: True,
+    seen: Callable[[str], None] = lambda _target: None,
+) -> Findings:
+    """What ``check`` finds for each step on each of its targets; a target is connected to once. ``seen`` is told of each
+    target when it has been looked at."""
+    findings: Findings = {}
+    numbers: dict[str, list[int]] = {}
+    for number, step in enumerate(steps):
+        for target in step.on:
+            if only(number, target):
+                numbers.setdefault(target, []).append(number)
+
+    def work(name: str) -> None:
+        for number, finding in _look_at(targets[name], [(n, steps[n]) for n in numbers[name]], run_id):
+            findings[number, name] = finding
+        targets.rest(name)
+        seen(name)
+
+    side_by_side(numbers, work)
+    return findings
+
+
+def _look_at(target: Target, steps: Sequence[tuple[int, Step]], run_id: str) -> Iterable[tuple[int, Finding]]:
+    found: dict[int, Finding] = {}
+    try:
+        with target.reader(run_id) as reader:
+            for number, step in steps:
+                try:
+                    found[number] = step.change_on(target.name).check(reader)
+                except (Unreachable, Lost):
+                    raise
+                except RunbookError as error:
+                    found[number] = blocked(str(error))
+    except (Unreachable, Lost) as error:
+        for number, _ in steps:
+            found.setdefault(number, unreachable(error.why))
+    return found.items()
+
+
+def planned(steps: Sequence[Step], findings: Mapping[tuple[int, str], Finding]) -> tuple[PlannedStep, ...]:
+    """Steps and findings as a plan holds them."""
+    return tuple(
+        PlannedStep(
+            step.name,
+            "system" if step.is_shared else "hosts",
+            step.on,
+            {target: findings[number, target] for target in step.on if (number, target) in findings},
+            step.must_all,
+            step.no_inverse,
+        )
+        for number, step in enumerate(steps)
+    )

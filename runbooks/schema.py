@@ -1,0 +1,95 @@
+"""The journal's tables, and the database that holds them."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from runbooks.errors import SettingsError
+
+meta = sa.MetaData()
+plans = sa.Table(
+    "plans",
+    meta,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+)
+runs = sa.Table(
+    "runs",
+    meta,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("plan", sa.Text, nullable=False),
+    sa.Column("status", sa.String(12), nullable=False),
+    sa.Column("operator", sa.Text, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("finished", sa.Float),
+    sa.Column("undoes", sa.String(40)),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("driver", sa.Text, nullable=False),
+    sa.Column("heartbeat", sa.Float, nullable=False),
+    sa.Column("options", sa.Text, nullable=False),
+)
+owners = sa.Table(
+    "owners",
+    meta,
+    sa.Column("subject", sa.String(255), primary_key=True),
+    sa.Column("run", sa.String(40), nullable=False),
+)
+events = sa.Table(
+    "events",
+    meta,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("run", sa.String(40), nullable=False, index=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("kind", sa.String(12), nullable=False),
+    sa.Column("step", sa.Integer),
+    sa.Column("target", sa.Text),
+    sa.Column("data", sa.Text, nullable=False),
+)
+
+
+def connect(url: str) -> sa.Engine:
+    """The database at the URL, its tables made. Raises SettingsError."""
+    engine = _engine(url)
+    meta.create_all(engine)
+    return engine
+
+
+def _engine(url: str) -> sa.Engine:
+    try:
+        parsed = sa.make_url(url)
+        if parsed.get_backend_name() != "sqlite":
+            return sa.create_engine(url)
+    except sa.exc.ArgumentError as error:
+        raise SettingsError(f"journal {url!r}: not a database URL, such as sqlite:////var/lib/x/journal.db") from error
+    _refuse_unsafe(Path(parsed.database or ""))
+    engine = sa.create_engine(url, connect_args={"check_same_thread": False, "timeout": 30})
+    sa.event.listen(engine, "connect", _set_up_sqlite)
+    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+def _set_up_sqlite(connection: object, _: object) -> None:
+    # isolation_level None: we say BEGIN IMMEDIATE ourselves, so that a check and its write are one transaction.
+    connection.isolation_level = None  # type: ignore[attr-defined]
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
+
+
+def _refuse_unsafe(path: Path) -> None:
+    """Make the journal's directory and file, for the owner and group alone; refuse one that others can write."""
+    try:
+        path.parent.mkdir(mode=0o770, parents=True, exist_ok=True)
+        if not path.exists():
+            path.touch(mode=0o660)
+        for place in (path, path.parent):
+            mode = place.stat().st_mode
+            if mode & stat.S_IWOTH and not (place.is_dir() and mode & stat.S_ISVTX):
+                raise SettingsError(f"journal {place}: everyone can write it: chmod o-w {place}")
+    except OSError as error:
+        raise SettingsError(f"journal {path}: {error.strerror}: set `journal` to a place you can write") from error
