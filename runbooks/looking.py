@@ -44,8 +44,8 @@ def look(
     only: Callable[[int, str], bool] = lambda _step, _target: True,
     seen: Callable[[str], None] = lambda _target: None,
 ) -> Findings:
-    """What ``check`` finds for each step on each of its targets; a target is connected to once. ``seen`` is told of each
-    target when it has been looked at."""
+    """What ``check`` finds for each step on each of its targets; a target is connected to once. ``seen`` is told of
+    each target when it has been looked at."""
     findings: Findings = {}
     numbers: dict[str, list[int]] = {}
     for number, step in enumerate(steps):

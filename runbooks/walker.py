@@ -53,8 +53,8 @@ class Stop:
 
 @dataclass
 class Walker:
-    """One walk over a run. ``family`` is the run id that records and locks on hosts lie under: an undo shares the one of
-    the run it undoes. ``expected`` is what was found when the operator agreed; anything else is a surprise, which stops
+    """One walk over a run. ``family`` is the run id that records and locks on hosts lie under: an undo shares the one
+    of the run it undoes. ``expected`` is what was found when the operator agreed; anything else is a surprise, which stops
     that host. ``patience_s`` bounds the wait for a command of an earlier driver."""
 
     run: Run

@@ -1,0 +1,284 @@
+"""Plan, apply, resume, undo: a procedure's draft becomes a plan, a plan a run, and a run an end.
+
+There is one path. Planning checks everything; applying checks everything again, refuses where anything differs, and
+then walks. An undo is a draft like any other, made of the inverses of what a run has begun.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from runbooks import batch
+from runbooks.driver import Driver
+from runbooks.errors import Blocked, Drift, Fenced, Interrupted, RunbookError, Unreachable
+from runbooks.journal import Journal, Lease
+from runbooks.looking import Findings, Targets, look, planned, side_by_side
+from runbooks.model import (
+    AnyChange,
+    Batch,
+    Event,
+    Facts,
+    Finding,
+    Json,
+    Plan,
+    Result,
+    Run,
+    RunStatus,
+    Status,
+    Step,
+    differences,
+)
+from runbooks.walker import Observer, Stop, Walker
+
+UNDO = "undo"
+"""The procedure's name in the plan of an undo."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a procedure proposes, before the steps have been looked at. ``case`` is what it saw, and all that the steps
+    are made from; ``subjects`` are what a run of it owns (``user:alice``)."""
+
+    procedure: str
+    arguments: Mapping[str, Json]
+    case: Mapping[str, Json]
+    steps: tuple[Step, ...]
+    subjects: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    undoes: str | None = None
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The walker's surroundings: where things are recorded, what can be acted on, and by whom."""
+
+    journal: Journal
+    targets: Targets
+    operator: str
+    observer: Observer = field(default=lambda _event: None)
+    stop: Stop = field(default_factory=Stop)
+    heartbeat_s: float = 10.0
+    patience_s: float = 600.0
+    seen: Callable[[str], None] = field(default=lambda _target: None)
+
+    def plan(self, draft: Draft) -> Plan:
+        """Look at every step on every target. Changes nothing, here or there."""
+        if draft.undoes:
+            self._wait_for_commands(self.journal.run(draft.undoes))
+        findings = look(draft.steps, self.targets, run_id=draft.undoes or "", seen=self.seen)
+        return _plan(draft, findings)
+
+    def apply(self, plan: Plan, draft: Draft, policy: Batch) -> Run:
+        """Own the subjects, look at everything again, and walk. Raises Drift, Blocked, Owned or Interrupted with
+        nothing changed; whatever happens after the first ``begin`` is told by the run that is returned."""
+        refuse_inapplicable(plan)
+        batch.window(policy.size, 1)
+        batch.amount(policy.max_failures, 1, "max failures")
+        lease = self.journal.create(
+            plan, draft.subjects, Driver.this(), self.operator, _options(policy), undoes=draft.undoes
+        )
+        with self._beating(lease):
+            try:
+                findings = self._look_again(plan, draft, lease)
+            except BaseException:
+                self.journal.discard(lease)
+                raise
+            return self._walk(lease, draft.steps, findings, policy)
+
+    def _look_again(self, plan: Plan, draft: Draft, lease: Lease) -> Findings:
+        family = draft.undoes or lease.run_id
+        if draft.undoes:
+            self._shut_out(draft.undoes, lease)
+        findings = look(draft.steps, self.targets, run_id=family, seen=self.seen)
+        refuse_drift(plan, _plan(draft, findings))
+        if self.stop:
+            raise Interrupted(f"{self.stop.why}: stopped before anything was changed")
+        return findings
+
+    def remaining(self, run: Run, steps: Sequence[Step]) -> Findings:
+        """What a resumed run would meet: each step not yet done, looked at again."""
+        self._wait_for_commands(run)
+        outcomes = run.outcomes()
+
+        def is_open(number: int, target: str) -> bool:
+            outcome = outcomes.get((number, target))
+            return outcome is None or outcome.result is not Result.DONE
+
+        return look(steps, self.targets, run_id=run.undoes or run.id, only=is_open, seen=self.seen)
+
+    def resume(self, run: Run, steps: Sequence[Step], findings: Findings) -> Run:
+        """Take an unfinished run over and walk on. Raises Owned where its driver lives."""
+        policy = _policy(self.journal.options(run.id))
+        lease = self.journal.take_over(run.id, Driver.this())
+        with self._beating(lease):
+            lease.record(Event("resumed", self.journal.clock(), data={"operator": self.operator}))
+            return self._walk(lease, steps, findings, policy)
+
+    def undo(self, run: Run, steps: Sequence[Step], subjects: Sequence[str]) -> Draft:
+        """The draft that takes back what a run has begun. Raises Blocked where there is nothing to take back."""
+        backwards = tuple(undo_steps(run, steps))
+        if not backwards:
+            raise Blocked(f"run {run.id} has begun nothing that could be taken back; `inv abandon {run.id}` ends it")
+        arguments = {"run": run.id}
+        notes = tuple(f"not taken back: {s.name}: {s.no_inverse}" for s in run.plan.steps if s.no_inverse)
+        return Draft(UNDO, arguments, {}, backwards, tuple(subjects), notes, undoes=run.id)
+
+    # one walk
+
+    def _walk(self, lease: Lease, steps: Sequence[Step], expected: Mapping[tuple[int, str], Finding], p: Batch) -> Run:
+        run = self.journal.run(lease.run_id)
+        walker = Walker(
+            run,
+            run.undoes or run.id,
+            lease,
+            steps,
+            self.targets,
+            p,
+            expected,
+            self.observer,
+            self.stop,
+            self.patience_s,
+        )
+        try:
+            walker.walk()
+        except Fenced:
+            raise
+        except BaseException:
+            lease.finish(RunStatus.INCOMPLETE)
+            raise
+        finished = all(
+            outcome is not None and outcome.result is Result.DONE
+            for number, step in enumerate(steps)
+            for outcome in [walker.outcomes.get((number, target)) for target in step.on]
+        )
+        lease.finish(RunStatus.DONE if finished else RunStatus.INCOMPLETE)
+        return self.journal.run(lease.run_id)
+
+    @contextmanager
+    def _beating(self, lease: Lease) -> Iterator[None]:
+        """Say that we live, as long as we do; stop where the run was taken from us."""
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.wait(self.heartbeat_s):
+                try:
+                    lease.beat()
+                except Fenced as fenced:
+                    self.stop.ask(str(fenced))
+                    return
+
+        thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _unknown_targets(self, run: Run) -> list[str]:
+        return sorted({o.target for o in run.outcomes().values() if o.result is Result.UNKNOWN})
+
+    def _wait_for_commands(self, run: Run) -> None:
+        """Where a command of an earlier driver may still run, wait for its end."""
+
+        def settle(name: str) -> None:
+            try:
+                self.targets[name].settle(self.patience_s)
+            except Unreachable:
+                return
+
+        side_by_side(self._unknown_targets(run), settle)
+
+    def _shut_out(self, run_id: str, lease: Lease) -> None:
+        """Take the locks where the undone run's outcome is unknown, so that its old driver can do nothing any more."""
+
+        def take(name: str) -> None:
+            with self.targets[name].writer(run_id, lease.epoch, self.patience_s):
+                pass
+
+        side_by_side(self._unknown_targets(self.journal.run(run_id)), take)
+
+
+def _plan(draft: Draft, findings: Findings) -> Plan:
+    return Plan(draft.procedure, draft.arguments, planned(draft.steps, findings), draft.case, draft.notes)
+
+
+def _options(policy: Batch) -> dict[str, str | float | int]:
+    return {
+        "size": policy.size,
+        "sleep_s": policy.sleep_s,
+        "canary": policy.canary,
+        "max_failures": policy.max_failures,
+    }
+
+
+def _policy(options: Mapping[str, Json]) -> Batch:
+    return Batch(options["size"], options["sleep_s"], options["canary"], options["max_failures"])
+
+
+def refuse_inapplicable(plan: Plan) -> None:
+    """Raise Blocked where a finding stands in the way: the first, and how many more there are."""
+    bad = [
+        (step.name, target, finding)
+        for step in plan.steps
+        for target, finding in step.findings.items()
+        if finding.status in (Status.BLOCKED, Status.UNREACHABLE)
+    ]
+    if bad:
+        name, target, finding = bad[0]
+        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+        raise Blocked(f"{name}: {target}: {finding.status}: {finding.note}{more}; nothing was changed")
+
+
+def refuse_drift(old: Plan, new: Plan) -> None:
+    """Raise Blocked where a target has become unreachable, Drift where anything else that matters has changed."""
+    for step in new.steps:
+        for target, finding in step.findings.items():
+            was = next((s.findings.get(target) for s in old.steps if s.name == step.name), None)
+            if finding.status is Status.UNREACHABLE and (was is None or was.status is not Status.UNREACHABLE):
+                raise Blocked(f"{target} is newly unreachable: {finding.note}; nothing was changed")
+    if old.id != new.id:
+        lines = differences(old, new) or ["the arguments, or this tool's version, are no longer the same"]
+        more = f" (and {len(lines) - 3} more)" if len(lines) > 3 else ""
+        raise Drift(f"the world is no longer what the plan saw; nothing was changed: {' | '.join(lines[:3])}{more}")
+
+
+def undo_steps(run: Run, steps: Sequence[Step]) -> Iterator[Step]:
+    """The inverses of what a run has begun, and of the gates that it has passed, in the order of taking back."""
+    befores, outcomes = run.befores(), run.outcomes()
+    for number in batch.undo_order(steps):
+        step = steps[number]
+        changes: dict[str, AnyChange] = {}
+        for target in step.on:
+            change = step.change_on(target)
+            before: Facts | None = befores.get((number, target))
+            if before is None and change.looks_only and (number, target) in outcomes:
+                before = {}
+            if before is not None and (inverse := change.inverse(before)) is not None:
+                changes[target] = inverse
+        if changes:
+            yield Step(f"Take back: {step.name}", None, tuple(changes), must_all=step.must_all, changes=changes)
+
+
+def exit_status(run: Run, stop: Stop) -> int:
+    """What the process returns after a walk: 0, 6 (a verification failed), 130 (a signal), or 5."""
+    if run.status is RunStatus.DONE:
+        return 0
+    if any(outcome.result is Result.UNVERIFIED for outcome in run.outcomes().values()):
+        return 6
+    return Interrupted.exit_status if stop else 5
+
+
+__all__ = [
+    "UNDO",
+    "Draft",
+    "Engine",
+    "RunbookError",
+    "exit_status",
+    "refuse_drift",
+    "refuse_inapplicable",
+    "undo_steps",
+]

@@ -1,0 +1,45 @@
+"""What stat(1) says of a path."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What lies at a path, links not followed. ``mount`` is the mount point of its file system."""
+
+    path: str
+    inode: int
+    device: int
+    mode: int
+    uid: int
+    gid: int
+    links: int
+    mount: str
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it is a directory itself, not a link to one."""
+        return stat.S_ISDIR(self.mode)
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it is a symbolic link."""
+        return stat.S_ISLNK(self.mode)
+
+    @property
+    def identity(self) -> list[int]:
+        """What stays when it is renamed: inode and device."""
+        return [self.inode, self.device]
+
+
+def parse_entry(text: str) -> Entry | None:
+    """One record of ``stat --printf '%i %d %f %u %g %h %m %n'``."""
+    if not text:
+        return None
+    inode, device, mode, uid, gid, links, rest = text.split(" ", 6)
+    # The mount point comes before the path, and either may hold spaces: the path begins with a slash and is the longer.
+    mount, _, path = rest.partition(" /")
+    return Entry("/" + path, int(inode), int(device), int(mode, 16), int(uid), int(gid), int(links), mount)

@@ -1,0 +1,133 @@
+"""A host as the engine sees it: a Reader that can only ask, a Writer that acts under the host's lock."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from runbooks.errors import CommandFailed, Lost
+from runbooks.model import Reader, Target, Writer
+from runbooks.systems.reads import Read
+from runbooks.transport.shell import Argument, Result, Shell, command_line
+
+T = TypeVar("T")
+_SHOWN_OUTPUT = 4000
+
+
+class HostReader(Reader):
+    """Asks a host the questions of ``systems.reads``; it has no other way to run anything."""
+
+    def __init__(self, shell: Shell, run_id: str) -> None:
+        self.host = shell.target
+        self.run_id = run_id
+        self.__shell = shell
+
+    def ask(self, read: Read[T]) -> T:
+        """One question. Raises Unreachable, CommandFailed (an answer that makes no sense)."""
+        return self.ask_all([read])[0]
+
+    def ask_all(self, reads: Sequence[Read[T]]) -> list[T]:
+        """Several questions in one round trip; the same errors."""
+        for read in reads:
+            if not isinstance(read, Read):
+                raise TypeError(f"{read!r} is no read command")
+        timeout_s = max((read.timeout_s for read in reads if read.timeout_s), default=None)
+        results = self.__shell.read([read.argv for read in reads], timeout_s)
+        return [read.answer(self.host, result) for read, result in zip(reads, results, strict=True)]
+
+
+class HostWriter(Writer):
+    """Runs commands that change a host, each one noted in ``transcript``; it can ask, too."""
+
+    def __init__(self, shell: Shell, run_id: str) -> None:
+        self.host = shell.target
+        self.run_id = run_id
+        self.transcript = []
+        self._shell = shell
+        self._reader = HostReader(shell, run_id)
+
+    def ask(self, read: Read[T]) -> T:
+        """As a Reader does."""
+        return self._reader.ask(read)
+
+    def run(
+        self,
+        *argv: Argument,
+        feed: bytes | None = None,
+        ok: Sequence[int] = (0,),
+        timeout_s: float | None = None,
+    ) -> Result:
+        """Run a command and give back what it printed (both streams as one). Raises CommandFailed for a status that is
+        not in ``ok``, Lost where its end was not seen. ``feed`` goes to its standard input and into no record."""
+        started = time.monotonic()
+        entry = {"command": command_line(argv), "status": None, "seconds": 0.0, "output": ""}
+        self.transcript.append(entry)
+        try:
+            result = self._shell.act(argv, feed, timeout_s)
+        except Lost as lost:
+            entry["output"] = lost.why
+            raise
+        finally:
+            entry["seconds"] = round(time.monotonic() - started, 3)
+        entry["status"] = result.status
+        entry["output"] = result.stdout[:_SHOWN_OUTPUT].decode("utf-8", "replace")
+        if result.status not in ok:
+            raise CommandFailed(f"{command_line(argv)} returned {result.status}: {_said(result)}")
+        return result
+
+
+def _said(result: Result) -> str:
+    lines = result.text.encode("utf-8", "replace").decode().strip().splitlines()
+    return lines[-1][:300] if lines else "it printed nothing"
+
+
+class HostTarget(Target):
+    """One host; its one connection is opened when first used, and again after it was lost."""
+
+    def __init__(self, name: str, connect: Callable[[], Shell]) -> None:
+        self.name = name
+        self._connect = connect
+        self._shell: Shell | None = None
+        self._turn = threading.RLock()
+
+    def _open(self) -> Shell:
+        if self._shell is None or self._shell.is_closed:
+            self._shell = self._connect()
+        return self._shell
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it holds a connection."""
+        return self._shell is not None and not self._shell.is_closed
+
+    @contextmanager
+    def reader(self, run_id: str = "") -> Iterator[HostReader]:
+        """A Reader. Raises Unreachable."""
+        with self._turn:
+            yield HostReader(self._open(), run_id)
+
+    @contextmanager
+    def writer(self, run_id: str, epoch: int, wait_s: float) -> Iterator[HostWriter]:
+        """A Writer that holds the host's lock. Raises Unreachable, Busy, Fenced."""
+        with self._turn:
+            shell = self._open()
+            shell.lock(run_id, epoch, wait_s)
+            try:
+                yield HostWriter(shell, run_id)
+            finally:
+                shell.unlock()
+
+    def settle(self, wait_s: float) -> None:
+        """Wait until no command of ours runs there. Raises Unreachable, Busy."""
+        with self._turn:
+            self._open().wait_for_lock(wait_s)
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._turn:
+            if self._shell is not None:
+                self._shell.close()
+                self._shell = None

@@ -1,0 +1,302 @@
+"""Every command that a Reader can run on a host, on one page. None of them changes anything.
+
+A reviewer reads this file to know what a dry run does. Fixed scripts take their arguments as ``$1`` and so on; no text
+is ever put into a script.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from runbooks.errors import CommandFailed
+from runbooks.systems.accounts import Account, Group, parse_group, parse_passwd, parse_subids
+from runbooks.systems.files import Entry, parse_entry
+from runbooks.transport.shell import Argument, Result, command_line
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Generic[T]):
+    """A question to a host: the command, the exit statuses that are answers, and what the answer means."""
+
+    argv: tuple[Argument, ...]
+    parse: Callable[[Result], T]
+    ok: tuple[int, ...] = (0,)
+    timeout_s: float | None = None
+
+    def answer(self, host: str, result: Result) -> T:
+        """The answer's meaning. Raises CommandFailed for one that is none."""
+        if result.status not in self.ok:
+            said = result.stderr.decode("utf-8", "replace").strip() or result.text.strip()
+            raise CommandFailed(f"{host}: {command_line(self.argv)[:200]} returned {result.status}: {said[:300]}")
+        try:
+            return self.parse(result)
+        except (ValueError, IndexError) as error:
+            raise CommandFailed(f"{host}: {command_line(self.argv)[:200]}: cannot read its answer: {error}") from error
+
+
+def _script(text: str, *arguments: Argument) -> tuple[Argument, ...]:
+    return ("sh", "-c", text, "sh", *arguments)
+
+
+def _lines(result: Result) -> tuple[str, ...]:
+    return tuple(line for line in result.text.split("\n") if line)
+
+
+# accounts
+
+
+def passwd() -> Read[tuple[Account, ...]]:
+    """The accounts of /etc/passwd: the host's own, not those of LDAP."""
+    return Read(("cat", "/etc/passwd"), lambda result: parse_passwd(result.text))
+
+
+def groups() -> Read[tuple[Group, ...]]:
+    """The groups of /etc/group."""
+    return Read(("cat", "/etc/group"), lambda result: parse_group(result.text))
+
+
+def known_account(name: str) -> Read[bool]:
+    """Whether any source (files, LDAP) knows an account of this name."""
+    return Read(("getent", "passwd", name), lambda result: result.status == 0, ok=(0, 2))
+
+
+def known_group(name: str) -> Read[bool]:
+    """Whether any source knows a group of this name."""
+    return Read(("getent", "group", name), lambda result: result.status == 0, ok=(0, 2))
+
+
+def account_of_uid(uid: int) -> Read[tuple[str, ...]]:
+    """The names that any source gives for a UID."""
+    return Read(("getent", "passwd", str(uid)), lambda r: tuple(x.partition(":")[0] for x in _lines(r)), ok=(0, 2))
+
+
+def subids(kind: str) -> Read[Mapping[str, tuple[tuple[int, int], ...]]]:
+    """The ranges of /etc/subuid or /etc/subgid (``kind``): name to (first, count) pairs."""
+    text = '[ -e "$1" ] || exit 0; cat "$1"'
+    return Read(_script(text, {"uid": "/etc/subuid", "gid": "/etc/subgid"}[kind]), lambda r: parse_subids(r.text))
+
+
+def shadow_digest(name: str) -> Read[str]:
+    """A digest of the account's line in /etc/shadow without its name, empty where there is none. The line itself stays
+    on the host."""
+    text = 'grep "^$1:" /etc/shadow | cut -d: -f2- | sha256sum | cut -c1-64; grep -c "^$1:" /etc/shadow'
+
+    def parse(result: Result) -> str:
+        digest, count = _lines(result)
+        return digest if int(count) else ""
+
+    return Read(_script(text, name), parse, ok=(0, 1))
+
+
+def stored_digest(path: str) -> Read[str]:
+    """The digest of a line kept by ``shadow_digest``'s rule, empty where there is no such file."""
+    text = '[ -e "$1" ] || exit 0; sha256sum < "$1" | cut -c1-64'
+    return Read(_script(text, path), lambda result: result.text.strip())
+
+
+def processes(uid: int) -> Read[tuple[str, ...]]:
+    """The commands of processes that run as a UID (real or effective), sorted."""
+
+    def parse(result: Result) -> tuple[str, ...]:
+        rows = [line.split(None, 3) for line in _lines(result)]
+        return tuple(sorted(row[3] for row in rows if str(uid) in row[1:3]))
+
+    return Read(("ps", "-e", "-o", "pid=,ruid=,euid=,comm="), parse)
+
+
+# files
+
+
+def entries(*paths: str) -> Read[Mapping[str, Entry]]:
+    """What lies at each path (links not followed); paths where nothing lies are left out."""
+    text = 'for p; do [ -e "$p" ] || [ -L "$p" ] || continue; stat --printf="%i %d %f %u %g %h %m %n\\0" -- "$p"; done'
+    return Read(
+        _script(text, *paths),
+        lambda result: {e.path: e for e in map(parse_entry, result.text.split("\0")) if e},
+    )
+
+
+def metadata_digest(path: str) -> Read[str]:
+    """A digest of a path's mode, owner, ACL and extended attributes, its name and times left out."""
+    text = (
+        'cd -P -- "$1" || exit 1; { stat -c "%a %u %g" .; getfacl -cpn . 2>/dev/null; '
+        "getfattr -d -m - -e hex . 2>/dev/null; } | sha256sum | cut -c1-64"
+    )
+    return Read(_script(text, path), lambda result: result.text.strip())
+
+
+def mounts_below(path: str) -> Read[tuple[str, ...]]:
+    """Mount points at or below a path (proc_pid_mountinfo(5), field 5, octal escapes undone)."""
+
+    def parse(result: Result) -> tuple[str, ...]:
+        points = [line.split(" ")[4].encode().decode("unicode_escape") for line in _lines(result)]
+        return tuple(sorted({p for p in points if p == path or p.startswith(path.rstrip("/") + "/")}))
+
+    return Read(("cat", "/proc/self/mountinfo"), parse)
+
+
+def immutable_below(path: str) -> Read[tuple[str, ...]]:
+    """Files at or below a path with chattr's +i or +a, the first 20. A file system without such flags has none."""
+    text = (
+        '{ lsattr -d -- "$1"; lsattr -Ra -- "$1"; } 2>/dev/null | grep -aE "^[^ ]*[ia][^ ]* " | grep -av "^$" | '
+        "cut -d' ' -f2- | sort -u | head -n 20"
+    )
+    return Read(_script(text, path), _lines, timeout_s=1800)
+
+
+def free_bytes(path: str) -> Read[int]:
+    """What an unprivileged writer has left on the path's file system."""
+    return Read(("df", "-B1", "--output=avail", path), lambda result: int(_lines(result)[1]))
+
+
+def used_bytes(path: str) -> Read[int]:
+    """What a directory takes up on its own file system, without what is mounted inside."""
+    return Read(("du", "-sx", "-B1", "--", path), lambda r: int(r.text.split()[0]), timeout_s=1800)
+
+
+def home_links_to(path: str) -> Read[tuple[str, ...]]:
+    """In a home: links and small configuration files that name its own path in full; the first 20."""
+    text = (
+        'cd -P -- "$1" 2>/dev/null || exit 0; { find . -xdev -type l \\( -lname "$1" -o -lname "$1/*" \\) -print; '
+        'timeout 20 find . -xdev -maxdepth 3 -type f -size -256k -name ".*" -print0 | xargs -0r grep -lIwF -e "$1" --; '
+        'find . -xdev -maxdepth 2 -name ".ssh" -prune -exec grep -rlIwF -e "$1" -- {} +; } 2>/dev/null | '
+        "sort -u | head -n 20"
+    )
+    return Read(_script(text, path), _lines, ok=(0, 1, 123), timeout_s=300)
+
+
+def special_files(path: str, uid: int) -> Read[tuple[int, int]]:
+    """In a home: how many setuid or setgid files there are, and how many entries of other owners."""
+    text = 'find "$1" -xdev -type f -perm /6000 -printf s; find "$1" -xdev ! -uid "$2" -printf o'
+    return Read(_script(text, path, str(uid)), lambda r: (r.stdout.count(b"s"), r.stdout.count(b"o")), timeout_s=1800)
+
+
+def files_elsewhere(uid: int) -> Read[tuple[str, ...]]:
+    """Files of a UID in /srv, /var/tmp and /tmp, three levels deep; the first 10."""
+    text = 'timeout 20 find /srv /var/tmp /tmp -xdev -maxdepth 3 -uid "$1" -print 2>/dev/null | head -n 10'
+    return Read(_script(text, str(uid)), _lines, ok=(0, 1, 124))
+
+
+def mentions_in_etc(name: str) -> Read[tuple[str, ...]]:
+    """Files below /etc that hold a name as a whole word, accounts and their backups, puppet's and ours left out."""
+    text = (
+        'timeout 60 grep -rlIwsF -e "$1" --exclude="passwd*" --exclude="shadow*" --exclude="group*" '
+        '--exclude="gshadow*" 
+        '--exclude="subuid*" --exclude="subgid*" --exclude-dir=userkeys --exclude-dir=puppet --exclude-dir=puppetlabs '
+        "-- /etc | sort | head -n 20"
+    )
+    return Read(_script(text, name), _lines, ok=(0, 1))
+
+
+def mentions_in_file(path: str, text: str) -> Read[int]:
+    """How many lines of a file hold a text; 0 where there is no such file."""
+    script = '[ -e "$1" ] || { echo 0; exit 0; }; grep -cF -e "$2" -- "$1"'
+    return Read(_script(script, path, text), lambda result: int(result.text), ok=(0, 1))
+
+
+def unlike_skel(path: str, managed: str) -> Read[tuple[str, ...]]:
+    """What a fresh home holds beyond copies of /etc/skel and of what puppet keeps for it (``managed``, a directory, or
+    empty): files, by name, the first 20."""
+    text = (
+        'cd -P -- "$1" || exit 1; '
+        'find . -mindepth 1 ! -type d -exec sh -c \'for f; do [ -f "$f" ] && [ ! -L "$f" ] && '
+        '{ cmp -s -- "$f" "/etc/skel/$f" || { [ -n "$0" ] && cmp -s -- "$f" "$0/$f"; }; } || printf "%s\\n" "$f"; '
+        'done\' "$2" {} + | head -n 20'
+    )
+    return Read(_script(text, path, managed), _lines)
+
+
+def copy_differs(source: str, copy: str) -> Read[tuple[str, ...]]:
+    """What rsync would still have to do to make a copy equal its source, contents compared; nothing if it is equal."""
+    argv = ("rsync", "-aHAXSn", "--numeric-ids", "--checksum", "--itemize-changes", "--delete", "--one-file-system")
+    return Read((*argv, "--", source + "/", copy + "/"), _lines, timeout_s=24 * 3600)
+
+
+def has_programs(*names: str) -> Read[tuple[str, ...]]:
+    """Which of these programs the host does not have."""
+    text = 'for p; do command -v "$p" >/dev/null || echo "$p"; done'
+    return Read(_script(text, *names), _lines)
+
+
+# sshd
+
+
+def keys_for(name: str) -> Read[tuple[str, ...]]:
+    """The keys that sshd takes for an account, as ``type base64``, sorted: from the files that its own configuration
+    (``sshd -T``, for that user) names."""
+    text = (
+        'sshd=$(command -v sshd) || exit 0; home=$(getent passwd "$1" | cut -d: -f6); '
+        '"$sshd" -T -C "user=$1,host=localhost,addr=127.0.0.1" 2>/dev/null | sed -n "s/^authorizedkeysfile //p" | '
+        'tr " " "\\n" | while read -r f; do f=$(printf %s "$f" | sed -e "s|%u|$1|g" -e "s|%h|$home|g"); '
+        'case $f in /*) ;; *) f=$home/$f ;; esac; [ -f "$f" ] && cat -- "$f"; echo; done'
+    )
+    return Read(_script(text, name), lambda result: _keys(result.text), ok=(0, 1))
+
+
+def _keys(text: str) -> tuple[str, ...]:
+    found = set()
+    for line in text.splitlines():
+        words = line.split()
+        for kind, blob in zip(words, words[1:], strict=False):
+            if blob.startswith("AAAA") and not line.lstrip().startswith("#"):
+                found.add(f"{kind} {blob}")
+                break
+    return tuple(sorted(found))
+
+
+# puppet
+
+
+def puppet_state(candidates: tuple[str, ...]) -> Read[dict[str, str]]:
+    """Puppet's own state, from its files: ``dir`` (its state directory), ``disabled`` (the lock's text) and ``running``
+    (the pid of an agent at work). Keys without a value are left out.
+
+    The directory is what puppet.conf says (statedir, or vardir and /state; the agent's section wins), else the first of
+    the candidates that is there: asking ``puppet config print`` takes a second of CPU on every host.
+    """
+    text = (
+        "for c in /etc/puppet/puppet.conf /etc/puppetlabs/puppet/puppet.conf; do [ -f $c ] && break; done\n"
+        "get() { [ -f $c ] || return 0; sed -e 's/[[:space:]]*#.*//' $c | awk -v want=\"$1\" '"
+        '/^[[:space:]]*\\[/ { gsub(/[][[:space:]]/, ""); section = $0; next } '
+        '{ i = index($0, "="); k = substr($0, 1, i - 1); v = substr($0, i + 1); '
+        'gsub(/^[[:space:]]+|[[:space:]]+$/, "", k); gsub(/^[[:space:]]+|[[:space:]]+$/, "", v); '
+        'if (k == want && (section == "main" || section == "agent")) found[section] = v } '
+        'END { print ("agent" in found) ? found["agent"] : found["main"] }\'; }\n'
+        'v=$(get vardir); s=$(get statedir | sed "s|\\$vardir|$v|"); [ -n "$s" ] || { [ -n "$v" ] && s=$v/state; }\n'
+        '[ -n "$s" ] || for s; do [ -d "$s" ] && break; done\n'
+        'printf "dir=%s\\0" "$s"\n'
+        'l=$(get agent_disabled_lockfile | sed "s|\\$statedir|$s|; s|\\$vardir|$v|"); l=${l:-$s/agent_disabled.lock}\n'
+        'if [ -e "$l" ]; then printf "disabled="; cat -- "$l"; printf "\\0"; fi\n'
+        'r=$(get agent_catalog_run_lockfile | sed "s|\\$statedir|$s|; s|\\$vardir|$v|")\n'
+        'r=${r:-$s/agent_catalog_run.lock}; p=$(cat -- "$r" 2>/dev/null)\n'
+        'case $p in ""|*[!0-9]*) ;; *) [ -d "/proc/$p" ] && printf "running=%s\\0" "$p";; esac; true'
+    )
+
+    def parse(result: Result) -> dict[str, str]:
+        fields = [field.partition("=") for field in result.text.split("\0") if field]
+        return {key: value for key, _, value in fields if value or key == "disabled"}
+
+    return Read(_script(text, *candidates), parse)
+
+
+# a checkout of the puppet repository on a puppet server
+
+
+def checkout_commit(path: str) -> Read[str]:
+    """The commit that a checkout is at."""
+    return Read(("git", "-C", path, "rev-parse", "--verify", "HEAD"), lambda result: result.text.strip())
+
+
+def checkout_file(path: str, name: str) -> Read[str]:
+    """A file of a checkout, as it lies there."""
+    return Read(("cat", "--", f"{path}/{name}"), lambda result: result.text)
+
+
+def checkout_origin_tip(path: str, branch: str) -> Read[str]:
+    """Where the checkout's origin has a branch now; asks the origin, fetches nothing."""
+    argv = ("git", "-C", path, "ls-remote", "--exit-code", "origin", f"refs/heads/{branch}")
+    return Read(argv, lambda result: result.text.split()[0])
