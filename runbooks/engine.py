@@ -260,7 +260,9 @@ def undo_steps(run: Run, steps: Sequence[Step]) -> Iterator[Step]:
             if before is not None and (inverse := change.inverse(before)) is not None:
                 changes[target] = inverse
         if changes:
-            yield Step(f"Take back: {step.name}", None, tuple(changes), must_all=step.must_all, changes=changes)
+            yield Step(
+                step.undo or f"Take back: {step.name}", None, tuple(changes), must_all=step.must_all, changes=changes
+            )
 
 
 def exit_status(run: Run, stop: Stop) -> int:

@@ -194,6 +194,7 @@ class Step:
     ``must_all``: every host has to have it behind it before anything after it happens anywhere (a barrier that failures
     never pass). ``carries``: it carries the step before it out to its targets, so that when undone it follows that one
     again instead of preceding it (deploying a merge, and deploying its revert).
+    ``undo`` is the sentence for taking it back.
     ``changes`` gives single targets a Change of their own (an inverse holds what was before, host by host).
     """
 
@@ -202,6 +203,7 @@ class Step:
     on: tuple[str, ...]
     must_all: bool = False
     carries: bool = False
+    undo: str = ""
     changes: Mapping[str, AnyChange] = field(default_factory=dict)
 
     def change_on(self, target: str) -> AnyChange:

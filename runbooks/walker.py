@@ -54,8 +54,8 @@ class Stop:
 @dataclass
 class Walker:
     """One walk over a run. ``family`` is the run id that records and locks on hosts lie under: an undo shares the one
-    of the run it undoes. ``expected`` is what was found when the operator agreed; anything else is a surprise, which stops
-    that host. ``patience_s`` bounds the wait for a command of an earlier driver."""
+    of the run it undoes. ``expected`` is what was found when the operator agreed; anything else is a surprise,
+    which stops that host. ``patience_s`` bounds the wait for a command of an earlier driver."""
 
     run: Run
     family: str
@@ -194,7 +194,8 @@ class Walker:
         except RunbookError as lost:
             return self._close(number, target, Result.UNKNOWN, f"cannot look again: {lost}", commands, started)
         if seen.status is Status.DONE:
-            return self._close(number, target, Result.DONE, seen.note, commands, started)
+            note = "; ".join(filter(None, [seen.note, f"although {error}" if error else ""]))
+            return self._close(number, target, Result.DONE, note, commands, started)
         result = Result.FAILED if error else Result.UNVERIFIED
         note = str(error) if error else f"done, but looking again shows: {seen.note or seen.status}"
         return self._close(number, target, result, note, commands, started)

@@ -55,3 +55,40 @@ def parse_subids(text: str) -> dict[str, tuple[tuple[int, int], ...]]:
     for name, first, count in _rows(text, 3):
         found[name] = (*found.get(name, ()), (int(first), int(count)))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRecord:
+    """What is kept of an account that is deleted, for the one that takes its place.
+
+    ``shadow_digest`` stands for the line of /etc/shadow, which stays on the host. ``home_inodes`` are the inodes that
+    the home has, or had before a copy.
+    """
+
+    shadow_digest: str
+    home_inodes: tuple[int, ...]
+    groups: tuple[str, ...]
+    subuids: tuple[tuple[int, int], ...]
+    subgids: tuple[tuple[int, int], ...]
+    metadata_digest: str
+
+
+def parse_record(text: str) -> AccountRecord | None:
+    """What ``reads.account_record`` printed; None where nothing was put by."""
+    if not text.strip():
+        return None
+    head, groups, subuid, subgid, metadata = text.split("--\n")
+    digest, has_shadow, *inodes = head.split()
+    return AccountRecord(
+        digest if has_shadow == "1" else "",
+        tuple(int(inode) for inode in inodes),
+        tuple(groups.split()),
+        _ranges(subuid),
+        _ranges(subgid),
+        metadata.strip(),
+    )
+
+
+def _ranges(text: str) -> tuple[tuple[int, int], ...]:
+    pairs = (row.partition(":") for row in text.split())
+    return tuple((int(first), int(count)) for first, _, count in pairs)

@@ -11,11 +11,19 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from runbooks.errors import CommandFailed
-from runbooks.systems.accounts import Account, Group, parse_group, parse_passwd, parse_subids
+from runbooks.systems.accounts import (
+    Account,
+    AccountRecord,
+    Group,
+    parse_group,
+    parse_passwd,
+    parse_record,
+    parse_subids,
+)
 from runbooks.systems.files import Entry, parse_entry
 from runbooks.transport.shell import Argument, Result, command_line
 
-T = TypeVar("T")
+T = TypeVar("T", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +100,14 @@ def shadow_digest(name: str) -> Read[str]:
     return Read(_script(text, name), parse, ok=(0, 1))
 
 
-def stored_digest(path: str) -> Read[str]:
-    """The digest of a line kept by ``shadow_digest``'s rule, empty where there is no such file."""
-    text = '[ -e "$1" ] || exit 0; sha256sum < "$1" | cut -c1-64'
-    return Read(_script(text, path), lambda result: result.text.strip())
+def account_record(directory: str) -> Read[AccountRecord | None]:
+    """What was put by about an account before it was deleted; of its line in /etc/shadow only a digest."""
+    text = (
+        '[ -e "$1/complete" ] || exit 0; cd "$1" && { sha256sum < shadow | cut -c1-64; '
+        "[ -s shadow ] && echo 1 || echo 0; "
+        "cat home; echo --; cat groups; echo --; cat subuid; echo --; cat subgid; echo --; cat metadata; }"
+    )
+    return Read(_script(text, directory), lambda result: parse_record(result.text))
 
 
 def processes(uid: int) -> Read[tuple[str, ...]]:
@@ -129,12 +141,17 @@ def metadata_digest(path: str) -> Read[str]:
     return Read(_script(text, path), lambda result: result.text.strip())
 
 
-def mounts_below(path: str) -> Read[tuple[str, ...]]:
-    """Mount points at or below a path (proc_pid_mountinfo(5), field 5, octal escapes undone)."""
+def mounts_below(path: str) -> Read[Mapping[str, str]]:
+    """Mount points at or below a path, with their file system types (proc_pid_mountinfo(5), octal escapes undone)."""
 
-    def parse(result: Result) -> tuple[str, ...]:
-        points = [line.split(" ")[4].encode().decode("unicode_escape") for line in _lines(result)]
-        return tuple(sorted({p for p in points if p == path or p.startswith(path.rstrip("/") + "/")}))
+    def parse(result: Result) -> Mapping[str, str]:
+        found = {}
+        for line in _lines(result):
+            fields, _, rest = line.partition(" - ")
+            point = fields.split(" ")[4].encode().decode("unicode_escape")
+            if point == path or point.startswith(path.rstrip("/") + "/"):
+                found[point] = rest.split(" ")[0]
+        return found
 
     return Read(("cat", "/proc/self/mountinfo"), parse)
 
@@ -185,9 +202,8 @@ def mentions_in_etc(name: str) -> Read[tuple[str, ...]]:
     """Files below /etc that hold a name as a whole word, accounts and their backups, puppet's and ours left out."""
     text = (
         'timeout 60 grep -rlIwsF -e "$1" --exclude="passwd*" --exclude="shadow*" --exclude="group*" '
-        '--exclude="gshadow*" 
-        '--exclude="subuid*" --exclude="subgid*" --exclude-dir=userkeys --exclude-dir=puppet --exclude-dir=puppetlabs '
-        "-- /etc | sort | head -n 20"
+        '--exclude="gshadow*" --exclude="subuid*" --exclude="subgid*" --exclude-dir=userkeys --exclude-dir=puppet '
+        "--exclude-dir=puppetlabs -- /etc | sort | head -n 20"
     )
     return Read(_script(text, name), _lines, ok=(0, 1))
 
@@ -196,6 +212,16 @@ def mentions_in_file(path: str, text: str) -> Read[int]:
     """How many lines of a file hold a text; 0 where there is no such file."""
     script = '[ -e "$1" ] || { echo 0; exit 0; }; grep -cF -e "$2" -- "$1"'
     return Read(_script(script, path, text), lambda result: int(result.text), ok=(0, 1))
+
+
+def digests(*paths: str) -> Read[Mapping[str, str]]:
+    """A digest of each file's contents; paths that are no files are left out."""
+    text = 'for p; do [ -f "$p" ] && sha256sum -z -- "$p"; done; true'
+
+    def parse(result: Result) -> Mapping[str, str]:
+        return {row[66:]: row[:64] for row in result.text.split("\0") if row}
+
+    return Read(_script(text, *paths), parse)
 
 
 def unlike_skel(path: str, managed: str) -> Read[tuple[str, ...]]:
@@ -279,6 +305,21 @@ def puppet_state(candidates: tuple[str, ...]) -> Read[dict[str, str]]:
     def parse(result: Result) -> dict[str, str]:
         fields = [field.partition("=") for field in result.text.split("\0") if field]
         return {key: value for key, _, value in fields if value or key == "disabled"}
+
+    return Read(_script(text, *candidates), parse)
+
+
+def puppet_last_run(candidates: tuple[str, ...]) -> Read[dict[str, int]]:
+    """What the last puppet run on the host counted: ``changed``, ``failed``, ``out_of_sync`` resources and others (the
+    last_run_summary.yaml that each run writes, newest of the places where versions keep it); empty before the first."""
+    text = (
+        'for s; do for f in "${s%/state}/public/last_run_summary.yaml" "$s/last_run_summary.yaml"; do '
+        '[ -f "$f" ] && { sed -n "/^resources:/,/^[a-z]/p" "$f"; exit 0; }; done; done; true'
+    )
+
+    def parse(result: Result) -> dict[str, int]:
+        pairs = [line.split(":") for line in _lines(result) if line.startswith(" ")]
+        return {key.strip(): int(value) for key, value in pairs if value.strip().isdigit()}
 
     return Read(_script(text, *candidates), parse)
 
