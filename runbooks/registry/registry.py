@@ -60,30 +60,27 @@ class Registry:
 
     def user(self, name: str) -> User | None:
         """The entry of ``users`` under a name, present or absent, or None."""
-        entry = self._tables.users.get(name)
-        return self._tables.user(entry) if entry else None
+        return self._tables.user_values.get(name)
 
     def users(self) -> tuple[User, ...]:
         """Every entry of ``users``, in the file's order."""
-        return tuple(self._tables.user(entry) for entry in self._tables.users.values())
+        return tuple(self._tables.user_values.values())
 
     def ldap_only(self, name: str) -> LdapOnlyUser | None:
         """The entry of ``ldap_only_users`` under a name, or None."""
-        entry = self._tables.ldap_only_users.get(name)
-        return self._tables.ldap_only_user(entry) if entry else None
+        return self._tables.ldap_only_values.get(name)
 
     def ldap_only_users(self) -> tuple[LdapOnlyUser, ...]:
         """Every entry of ``ldap_only_users``, in the file's order."""
-        return tuple(self._tables.ldap_only_user(entry) for entry in self._tables.ldap_only_users.values())
+        return tuple(self._tables.ldap_only_values.values())
 
     def group(self, name: str) -> Group | None:
         """The group under a name, its members flattened, or None."""
-        entry = self._tables.groups.get(name)
-        return self._tables.group(entry) if entry else None
+        return self._tables.group_values.get(name)
 
     def groups(self) -> tuple[Group, ...]:
         """Every group, in the file's order."""
-        return tuple(self._tables.group(entry) for entry in self._tables.groups.values())
+        return tuple(self._tables.group_values.values())
 
     def groups_of(self, name: str) -> tuple[str, ...]:
         """The names of the groups that list an account, nested and aliased lists included, in the file's order."""

@@ -166,7 +166,7 @@ def _check_old(tables: Tables, old: str) -> None:
 def _check_entry(tables: Tables, old: str) -> None:
     document, entry = tables.document, tables.users[old]
     line, table = document.line(entry.key), entry.table
-    user = tables.user(entry)
+    user = tables.user_values[old]
 
     def refuse(why: str) -> RegistryError:
         return RegistryError(f"users.{old} (line {line}) {why}")

@@ -34,7 +34,11 @@ class Entry:
 
     def get(self, name: str) -> Node | None:
         """A field's node, or None."""
-        return next((value for _, key, value in self.fields() if key.tag == STR and key.value == name), None)
+        return self._named.get(name)
+
+    @cached_property
+    def _named(self) -> dict[str, Node]:
+        return {key.value: value for _, key, value in self.fields() if key.tag == STR}
 
 
 class Tables:
@@ -79,8 +83,22 @@ class Tables:
         """The entries of ``ldap_only_users`` by name, in their order."""
         return self._entries("ldap_only_users")
 
-    def user(self, entry: Entry) -> User:
-        """An entry of ``users`` as a value."""
+    @cached_property
+    def user_values(self) -> dict[str, User]:
+        """Every entry of ``users`` as a value, by name."""
+        return {name: self._user(entry) for name, entry in self.users.items()}
+
+    @cached_property
+    def ldap_only_values(self) -> dict[str, LdapOnlyUser]:
+        """Every entry of ``ldap_only_users`` as a value, by name."""
+        return {name: self._ldap_only_user(entry) for name, entry in self.ldap_only_users.items()}
+
+    @cached_property
+    def group_values(self) -> dict[str, Group]:
+        """Every group as a value, by name."""
+        return {name: self._group(entry) for name, entry in self.groups.items()}
+
+    def _user(self, entry: Entry) -> User:
         return User(
             name=entry.name,
             line=self.document.line(entry.key),
@@ -102,8 +120,7 @@ class Tables:
             rename=_true(entry.get("rename")),
         )
 
-    def ldap_only_user(self, entry: Entry) -> LdapOnlyUser:
-        """An entry of ``ldap_only_users`` as a value."""
+    def _ldap_only_user(self, entry: Entry) -> LdapOnlyUser:
         return LdapOnlyUser(
             name=entry.name,
             line=self.document.line(entry.key),
@@ -115,8 +132,7 @@ class Tables:
             expiry_contact=_text(entry.get("expiry_contact")),
         )
 
-    def group(self, entry: Entry) -> Group:
-        """An entry of ``groups`` as a value."""
+    def _group(self, entry: Entry) -> Group:
         return Group(
             name=entry.name,
             line=self.document.line(entry.key),

@@ -58,12 +58,13 @@ def _line(tables: Tables, entry: Entry, *fields: str) -> int:
 
 
 def _users(tables: Tables) -> Iterator[tuple[Entry, User]]:
-    return ((entry, tables.user(entry)) for entry in tables.users.values())
+    return ((tables.users[name], user) for name, user in tables.user_values.items())
 
 
 def _people(tables: Tables) -> Iterator[tuple[str, Entry, User | LdapOnlyUser]]:
     yield from (("users", entry, user) for entry, user in _users(tables))
-    yield from (("ldap_only_users", entry, tables.ldap_only_user(entry)) for entry in tables.ldap_only_users.values())
+    for name, person in tables.ldap_only_values.items():
+        yield "ldap_only_users", tables.ldap_only_users[name], person
 
 
 def _uids(tables: Tables) -> Iterator[Violation]:
@@ -87,7 +88,7 @@ def _uids(tables: Tables) -> Iterator[Violation]:
 def _gids(tables: Tables) -> Iterator[Violation]:
     holders: dict[int, str] = {}
     for entry in tables.groups.values():
-        gid = tables.group(entry).gid
+        gid = tables.group_values[entry.name].gid
         if gid is not None and holders.setdefault(gid, entry.name) != entry.name:
             line = _line(tables, entry, "gid")
             yield Violation(line, "gid", f"groups.{entry.name}: gid {gid} is also {holders[gid]}'s")
@@ -96,7 +97,7 @@ def _gids(tables: Tables) -> Iterator[Violation]:
 def _absent(tables: Tables) -> Iterator[Violation]:
     users = {user.name: entry for entry, user in _users(tables) if user.ensure == "absent"}
     yield from _listed_exactly(tables, "absent", "users", users)
-    people = map(tables.ldap_only_user, tables.ldap_only_users.values())
+    people = tables.ldap_only_values.values()
     ldap_only = {person.name: tables.ldap_only_users[person.name] for person in people if person.ensure == "absent"}
     yield from _listed_exactly(tables, "absent_ldap", "ldap_only_users", ldap_only)
     for name in sorted(_listed(tables, "absent").keys() & _listed(tables, "absent_ldap").keys()):
@@ -171,7 +172,7 @@ def _expiring(tables: Tables, today: date) -> Iterator[Violation]:
 
 def _groups(tables: Tables) -> Iterator[Violation]:
     for entry in tables.groups.values():
-        group = tables.group(entry)
+        group = tables.group_values[entry.name]
         if group.deprecated and names_in(entry.get("members")):
             line = _line(tables, entry, "members")
             yield Violation(line, "deprecated", f"groups.{group.name} is deprecated, but has members")
@@ -187,7 +188,7 @@ def _names(tables: Tables) -> Iterator[Violation]:
     for entry, user in _users(tables):
         line = _line(tables, entry)
         other = tables.ldap_only_users.get(user.name)
-        if other and user.present and tables.ldap_only_user(other).present:
+        if other and user.present and tables.ldap_only_values[user.name].present:
             message = f"{user.name} is present in both users and ldap_only_users"
             yield Violation(_line(tables, other), "two-tables", message)
         if user.name in RESERVED and not user.system:
