@@ -11,7 +11,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 from runbooks.errors import RegistryError
 from runbooks.registry.document import STR, Document
 
-MOST_VALUES = 1_000_000
+MOST_VALUES = 200_000
 """Where the expanding of aliases ends: a registry has about twenty thousand values."""
 
 

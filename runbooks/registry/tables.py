@@ -149,7 +149,7 @@ class Tables:
 
 
 def scalars_in(node: Node | None) -> Iterator[ScalarNode]:
-    """The texts in a list, nested lists and aliases included; nothing where the node is no list."""
+    """The values in a list, nested lists and aliases included; nothing where the node is no list."""
     if isinstance(node, SequenceNode):
         for _, item in children(node):
             if isinstance(item, ScalarNode):
@@ -158,9 +158,14 @@ def scalars_in(node: Node | None) -> Iterator[ScalarNode]:
                 yield from scalars_in(item)
 
 
+def texts_in(node: Node | None) -> Iterator[ScalarNode]:
+    """Like ``scalars_in``, without what YAML reads as a number, a boolean or nothing."""
+    return (item for item in scalars_in(node) if item.tag == STR)
+
+
 def names_in(node: Node | None) -> tuple[str, ...]:
     """The texts in a list as a flat tuple; what isn't text is left out."""
-    return tuple(item.value for item in scalars_in(node) if item.tag == STR)
+    return tuple(item.value for item in texts_in(node))
 
 
 def integer(node: Node | None) -> int | None:

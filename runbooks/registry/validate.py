@@ -16,7 +16,7 @@ from runbooks.registry.keys import parse_key
 from runbooks.registry.model import LdapOnlyUser, User, Violation
 from runbooks.registry.names import RESERVED
 from runbooks.registry.schema import schema_violations
-from runbooks.registry.tables import Entry, Tables, names_in, scalars_in
+from runbooks.registry.tables import Entry, Tables, names_in, scalars_in, texts_in
 
 SYSTEM_UIDS = range(900, 951)
 HIGHEST_UID = 49999
@@ -107,7 +107,7 @@ def _absent(tables: Tables) -> Iterator[Violation]:
 
 def _listed(tables: Tables, group: str) -> dict[str, int]:
     entry = tables.groups.get(group)
-    return {item.value: tables.document.line(item) for item in scalars_in(entry.get("members"))} if entry else {}
+    return {item.value: tables.document.line(item) for item in texts_in(entry.get("members"))} if entry else {}
 
 
 def _listed_exactly(tables: Tables, group: str, table: str, absent: dict[str, Entry]) -> Iterator[Violation]:
@@ -126,7 +126,7 @@ def _members(tables: Tables) -> Iterator[Violation]:
     for entry in tables.groups.values():
         if entry.name in ("absent", "absent_ldap"):
             continue
-        for item in scalars_in(entry.get("members")):
+        for item in texts_in(entry.get("members")):
             if item.value not in present:
                 what = "is not present" if item.value in tables.users else "is not in users"
                 line = tables.document.line(item)
