@@ -24,7 +24,7 @@ BASE = "plain load"
 
 
 def median_ms(rounds: int, works: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """The median duration of each piece of work, in milliseconds; the pieces take turns, so that all see one machine."""
+    """The median duration of each piece of work, in milliseconds; they take turns, so that all see one machine."""
     taken: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():

@@ -18,7 +18,8 @@ def test_a_user_with_every_field() -> None:
         (
             "    ssh_keys: []\n",
             f"    ssh_keys: [{ED25519.replace(' ', chr(10) + '      ')}, 'b']\n    buster_ssh_keys: [x]\n"
-            "    name: Bob\n    realname: Zoë\n    email: b@x\n    krb: present\n    shell: /bin/zsh\n    home_dir: /srv/x\n"
+            "    name: Bob\n"
+            "    realname: Zoë\n    email: b@x\n    krb: present\n    shell: /bin/zsh\n    home_dir: /srv/x\n"
             '    comment: c\n    expiry_date: "2030-01-02"\n    expiry_contact: d\n    system: yes\n    rename: true\n',
         )
     )
