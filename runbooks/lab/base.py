@@ -17,16 +17,19 @@ from runbooks.lab.machine import HOST_PACKAGES, Machine, find, say
 
 # From this machine's /etc: what programs need, nothing that tells of the machine.
 _ETC = (
-    "adduser.conf alternatives bash.bashrc debian_version deluser.conf host.conf ld.so.cache ld.so.conf ld.so.conf.d "
-    "libaudit.conf locale.alias login.defs magic mime.types nsswitch.conf os-release perl profile protocols python3 "
-    "python3.11 rpc security services shells skel ssh/moduli sudo.conf terminfo timezone xattr.conf default/useradd"
-).split()
+    "adduser.conf", "alternatives", "bash.bashrc", "debian_version", "deluser.conf", "host.conf", "ld.so.cache",
+    "ld.so.conf", "ld.so.conf.d", "libaudit.conf", "locale.alias", "login.defs", "magic", "mime.types",
+    "nsswitch.conf", "os-release", "perl", "profile", "protocols", "python3", "python3.11", "rpc", "security",
+    "services", "shells", "skel", "ssh/moduli", "sudo.conf", "terminfo", "timezone", "xattr.conf",
+    "default/useradd",
+)  # fmt: skip
 _SYSTEM_USERS = {"nobody", "_apt", "sshd", "puppet", "messagebus"}
 _SYSTEM_GROUPS = {"nogroup", "crontab", "_ssh", "puppet", "messagebus"}
 _FOLDERS = {
     "dev": 0o755, "etc/cron.d": 0o755, "etc/puppet/code": 0o755, "etc/ssh": 0o755, "etc/ssl/certs": 0o755,
     "etc/sudoers.d": 0o750, "home": 0o755, "mnt": 0o755, "opt": 0o755, "proc": 0o755, "root": 0o700, "run": 0o755,
-    "srv": 0o755, "sys": 0o755, "tmp": 0o1777, "usr/local/bin": 0o755, "usr/local/sbin": 0o755, "var/backups": 0o755,
+    "srv": 0o755, "sys/block": 0o755, "tmp": 0o1777, "usr/local/bin": 0o755, "usr/local/sbin": 0o755,
+    "var/backups": 0o755,
     "var/cache/puppet/state": 0o755, "var/lib/dpkg": 0o755, "var/lib/puppet/environments": 0o755,
     "var/lib/sudo": 0o711, "var/log/puppet": 0o755, "var/mail": 0o2775, "var/spool/cron/crontabs": 0o1730,
     "var/tmp": 0o1777,
@@ -128,7 +131,7 @@ def _debootstrap(archive: Path) -> None:
 
 
 def make_layer(layout: Layout) -> None:
-    """The lab's own files over the base: sshd and PAM settings, init, the puppet stand-in, the operator, the tool's key."""
+    """The lab's own files over the base: sshd and PAM settings, init, the puppet stand-in, sudo."""
     shutil.copytree(FILES / "layer", layout.layer, dirs_exist_ok=True)
     for path in [layout.layer, *layout.layer.rglob("*")]:
         path.chmod(0o755 if path.is_dir() or path.parent.name == "sbin" else 0o644)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from runbooks.errors import Blocked, CommandFailed, UsageError
-from runbooks.lab import base, inventory, repository
+from runbooks.lab import base, fleet, inventory, repository
 from runbooks.lab.host import Host
-from runbooks.lab.layout import FILES, SERVER, Layout, State
+from runbooks.lab.layout import SERVER, Layout, State
 from runbooks.lab.machine import Machine, look, say
 from runbooks.lab.network import Netns, address_list, choose_loopback, network_of
 from runbooks.lab.people import Person, cast
@@ -38,27 +34,6 @@ class Order:
     seed_processes: bool
 
 
-def side_by_side(work: Callable[[Host], object], hosts: Iterable[Host], at_once: int = 8) -> None:
-    """Do it on every host, some at a time; the first error counts."""
-    with ThreadPoolExecutor(at_once) as pool:
-        list(pool.map(work, hosts))
-
-
-def host_of(layout: Layout, state: State, name: str) -> Host:
-    """A host by name; the name is known to exist."""
-    return Host(name, state.hosts[name], state.port, layout, Machine(state.rootless), network_of(state))
-
-
-def hosts_of(layout: Layout, state: State) -> list[Host]:
-    """Every host, the puppet server last."""
-    return [host_of(layout, state, name) for name in sorted(state.hosts, key=lambda name: (name == SERVER, name))]
-
-
-def fleet_of(layout: Layout, state: State) -> list[Host]:
-    """The hosts that carry accounts."""
-    return [host for host in hosts_of(layout, state) if host.name != SERVER]
-
-
 def up(layout: Layout, order: Order) -> None:
     """Make the lab, or bring it back."""
     state = layout.load()
@@ -72,8 +47,6 @@ def up(layout: Layout, order: Order) -> None:
     try:
         _make(layout, order)
     except BaseException:
-        if "OPS_CLINIC_LAB_KEEP" in os.environ:
-            raise
         say("the start failed: clearing it away")
         down(layout)
         raise
@@ -91,15 +64,17 @@ def _make(layout: Layout, order: Order) -> None:
     say(f"making {len(state.hosts) - 1} hosts and {SERVER} in {layout.top}, {state.network} {state.subnet}.0/24")
     base.make_base(layout, machine)
     base.make_layer(layout)
-    _make_keys(layout, people)
+    fleet.make_keys(layout, people)
     base.add_operator(layout, machine)
     for name in state.hosts:
-        _give_identity(layout, state, name)
-    first = fleet_of(layout, state)[0]
+        fleet.give_identity(layout, state, name)
+    first = fleet.carriers(layout, state)[0]
     _make_image(layout, state, first)
-    side_by_side(lambda host: _copy_image(layout, host), [h for h in fleet_of(layout, state) if h != first], 2)
+    fleet.side_by_side(
+        lambda host: fleet.copy_image(layout, host), [h for h in fleet.carriers(layout, state) if h != first], 2
+    )
     _boot_fleet(layout, state, fresh=True)
-    _finish(layout, state, fleet_of(layout, state), processes=order.seed_processes)
+    _finish(layout, state, fleet.carriers(layout, state), processes=order.seed_processes)
 
 
 def _new_state(layout: Layout, machine: Machine, order: Order) -> State:
@@ -119,58 +94,13 @@ def _new_state(layout: Layout, machine: Machine, order: Order) -> State:
     return State(machine.rootless, kind, subnet, port, git_port, order.puppet_every_s, addresses)
 
 
-def _make_keys(layout: Layout, people: Iterable[Person]) -> None:
-    layout.person_key("").mkdir(parents=True, exist_ok=True)
-    layout.keys.chmod(0o700)
-    _keygen(layout.tool_key, "ops-clinic")
-    for person in people:
-        if not person.absent:
-            _keygen(layout.person_key(person.name), f"{person.name}@example.org")
-
-
-def _keygen(path: Path, comment: str) -> None:
-    if not path.exists():
-        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)]
-        subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, capture_output=True)
-
-
-def _public_keys(layout: Layout, people: Iterable[Person]) -> dict[str, str]:
-    keys = ((person.name, layout.person_key(person.name).with_suffix(".pub")) for person in people)
-    return {name: path.read_text().strip() for name, path in keys if path.exists()}
-
-
-def _give_identity(layout: Layout, state: State, name: str) -> None:
-    """What makes a host that host: name, host key, addresses. It lies below the disk, which starts as an image."""
-    etc = layout.host(name) / "own/etc"
-    (etc / "ssh").mkdir(parents=True, exist_ok=True)
-    _keygen(etc / "ssh/ssh_host_ed25519_key", name)
-    (etc / "hostname").write_text(f"{name}\n")
-    known = {name: state.hosts[name], SERVER: state.hosts[SERVER]}
-    rows = "".join(f"{address} {host} {host}.lab.example.org\n" for host, address in known.items())
-    (etc / "hosts").write_text(f"127.0.0.1 localhost\n{rows}")
-    settings = {
-        "LAB_ROLE": "puppetserver" if name == SERVER else "host",
-        "LAB_ADDRESS": state.hosts[name],
-        "LAB_PORT": state.port,
-        "LAB_PUPPET": state.hosts[SERVER],
-        "LAB_GIT_PORT": state.git_port,
-        "LAB_EVERY_S": state.puppet_every_s,
-    }
-    (etc / "lab.env").write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
-
-
-def _boot(layout: Layout, state: State, host: Host, first_run_s: int) -> None:
-    usr = "" if state.rootless else "/usr"
-    host.boot([layout.layer, layout.base], usr=usr, first_run_s=first_run_s)
-
-
 def _make_image(layout: Layout, state: State, first: Host) -> None:
     """Let puppet make the accounts on one host, fill the homes there, and keep its disk as the others' beginning."""
-    server = host_of(layout, state, SERVER)
-    _boot(layout, state, server, 0)
-    _boot(layout, state, first, _NEVER_S)
+    server = fleet.host_of(layout, state, SERVER)
+    fleet.boot(layout, state, server, 0)
+    fleet.boot(layout, state, first, _NEVER_S)
     server.wait_until_up()
-    registry = registry_text(state.people, _public_keys(layout, state.people))
+    registry = registry_text(state.people, fleet.public_keys(layout, state.people))
     repository.publish(server, repository.tree(registry, state.people))
     first.wait_until_up()
     say("puppet makes the accounts on the first host")
@@ -179,21 +109,9 @@ def _make_image(layout: Layout, state: State, first: Host) -> None:
         text = (done.stdout + done.stderr).decode(errors="replace").strip()
         raise CommandFailed(f"{first.name}: the first puppet run failed with {done.returncode}: {text[-1500:]}")
     say("filling the homes")
-    seed(first, state.people)
+    fleet.seed(first, state.people)
     first.kill()
     Machine(state.rootless).call(["cp", "-a", str(first.folder / "upper"), str(layout.image)])
-
-
-def seed(host: Host, people: Iterable[Person]) -> None:
-    """Fill homes, crontabs and mail spools of those whose home is still empty."""
-    wanted = json.dumps([asdict(person) for person in people if not person.absent]).encode()
-    program = (FILES / "inside/seed.py").read_text()
-    host.run(["/usr/bin/python3", "-I", "-c", program], wanted, check=True, timeout_s=600)
-
-
-def _copy_image(layout: Layout, host: Host) -> None:
-    host.folder.mkdir(parents=True, exist_ok=True)
-    host.machine.call(["cp", "-a", str(layout.image), str(host.folder / "upper")])
 
 
 def _splay(state: State, name: str) -> int:
@@ -205,15 +123,15 @@ def _splay(state: State, name: str) -> int:
 
 
 def _boot_fleet(layout: Layout, state: State, *, fresh: bool) -> None:
-    dead = [host for host in hosts_of(layout, state) if host.pid() is None]
+    dead = [host for host in fleet.hosts_of(layout, state) if host.pid() is None]
     for host in sorted(dead, key=lambda host: host.name != SERVER):
-        _boot(layout, state, host, _splay(state, host.name) if fresh else 0)
+        fleet.boot(layout, state, host, _splay(state, host.name) if fresh else 0)
     for host in dead:
         host.wait_until_up()
 
 
 def _finish(layout: Layout, state: State, new: Sequence[Host], *, processes: bool) -> None:
-    side_by_side(lambda host: _settle_in(host, state.people, processes), new)
+    fleet.side_by_side(lambda host: fleet.settle_in(host, state.people, processes), new)
     inventory.write_ssh(layout, state)
     inventory.write_inventory(layout, state)
     state.ready = True
@@ -221,28 +139,15 @@ def _finish(layout: Layout, state: State, new: Sequence[Host], *, processes: boo
     say(f"up: {len(state.hosts) - 1} hosts, {SERVER}; inventory in {layout.inventory}")
 
 
-def _settle_in(host: Host, people: Sequence[Person], processes: bool) -> None:
-    """What the image cannot hold: groups of some hosts only, and processes that no crontab starts."""
-    script = []
-    for person in (p for p in people if not p.absent):
-        if person.local_group and int(host.name.removeprefix("lab")) % 2 == 0:
-            script.append(f"groupadd -f {person.local_group}; gpasswd -a {person.name} {person.local_group}")
-        if processes and person.process and not person.crontab:
-            run = f"setpriv --reuid {person.uid} --regid 500 --init-groups sleep 2147483"
-            script.append(f"setsid -f {run} </dev/null >/dev/null 2>&1")
-    if script:
-        host.run(["bash", "-ec", "\n".join(script)], None, check=True, timeout_s=60)
-
-
 # ---- a lab that is there
 
 
 def start(layout: Layout, state: State, name: str) -> None:
     """Boot one host if it is dead."""
-    host = host_of(layout, state, name)
+    host = fleet.host_of(layout, state, name)
     if host.pid() is not None:
         return
-    _boot(layout, state, host, 0)
+    fleet.boot(layout, state, host, 0)
     if state.network == "netns":
         host.network.plug(name, connected=name not in state.cut)
     if name not in state.cut:
@@ -256,13 +161,13 @@ def _revive(layout: Layout, state: State, order: Order) -> None:
         raise UsageError("lab: the lab stands already, with other people; use add_people, or lab.down first")
     _renew_network(layout, state)
     new = _missing(layout, state, wanted)
-    dead = [h.name for h in hosts_of(layout, state) if h.pid() is None and h not in new]
+    dead = [h.name for h in fleet.hosts_of(layout, state) if h.pid() is None and h not in new]
     say(f"the lab stands: {present} hosts" + (f"; starting {', '.join(dead)}" if dead else ""))
     for name in sorted(dead, key=lambda name: name != SERVER):
         start(layout, state, name)
     for host in new:
         say(f"adding {host.name}")
-        _boot(layout, state, host, 0)
+        fleet.boot(layout, state, host, 0)
         host.wait_until_up()
     _finish(layout, state, new, processes=order.seed_processes)
 
@@ -273,15 +178,15 @@ def _missing(layout: Layout, state: State, wanted: int) -> list[Host]:
     for name, address in zip(names, address_list(state.subnet, wanted), strict=True):
         if name not in state.hosts:
             state.hosts[name] = address
-            _give_identity(layout, state, name)
-            _copy_image(layout, host_of(layout, state, name))
+            fleet.give_identity(layout, state, name)
+            fleet.copy_image(layout, fleet.host_of(layout, state, name))
     known = {path.name for path in (layout.top / "hosts").iterdir() if (path / "pid").exists()}
-    return [host for host in fleet_of(layout, state) if host.name not in known]
+    return [host for host in fleet.carriers(layout, state) if host.name not in known]
 
 
 def _renew_network(layout: Layout, state: State) -> None:
     """After a reboot of the machine the switch is gone; the subnet may even be someone else's by now."""
-    if any(host.pid() for host in hosts_of(layout, state)):
+    if any(host.pid() for host in fleet.hosts_of(layout, state)):
         return
     if state.network == "netns":
         if Path("/run/netns", f"opslab{state.subnet.split('.')[2]}").exists():
@@ -295,7 +200,7 @@ def _renew_network(layout: Layout, state: State) -> None:
     state.subnet = subnet
     state.hosts = dict(zip(state.hosts, address_list(subnet, len(state.hosts) - 1), strict=True))
     for name in state.hosts:
-        _give_identity(layout, state, name)
+        fleet.give_identity(layout, state, name)
     layout.save(state)
 
 
@@ -304,13 +209,13 @@ def add_people(layout: Layout, state: State, people: Sequence[Person]) -> None:
     twice = {p.name for p in people} & {p.name for p in state.people} | {p.name for p in people if _uid_taken(p, state)}
     if twice:
         raise UsageError(f"lab: already there, by name or UID: {', '.join(sorted(twice))}")
-    _make_keys(layout, people)
-    server = host_of(layout, state, SERVER)
+    fleet.make_keys(layout, people)
+    server = fleet.host_of(layout, state, SERVER)
     registry = repository.show(server, inventory.REGISTRY).decode()
-    files = {inventory.REGISTRY: with_people(registry, people, _public_keys(layout, people)).encode()}
+    files = {inventory.REGISTRY: with_people(registry, people, fleet.public_keys(layout, people)).encode()}
     repository.commit(server, files | repository.dot_files(people), "Add people")
     repository.deploy(server)
-    side_by_side(lambda host: _welcome(host, people), [h for h in fleet_of(layout, state) if h.pid()], 2)
+    fleet.side_by_side(lambda host: _welcome(host, people), [h for h in fleet.carriers(layout, state) if h.pid()], 2)
     state.people = [*state.people, *people]
     layout.save(state)
 
@@ -325,8 +230,8 @@ def _welcome(host: Host, people: Sequence[Person]) -> None:
         raise CommandFailed(
             f"{host.name}: puppet: status {done.returncode}: {done.stdout.decode(errors='replace')[-800:]}"
         )
-    seed(host, people)
-    _settle_in(host, people, True)
+    fleet.seed(host, people)
+    fleet.settle_in(host, people, True)
 
 
 # ---- the end
@@ -336,10 +241,13 @@ def down(layout: Layout) -> None:
     """Remove everything; whatever is half-made or dead already is no hindrance."""
     state = layout.load()
     if state:
-        hosts = hosts_of(layout, state)
-        side_by_side(lambda host: host.kill(), hosts)
+        hosts = fleet.hosts_of(layout, state)
+        fleet.side_by_side(lambda host: host.kill(), hosts)
         network_of(state).remove()
         _remove_tree(layout, state)
+    (layout.top / ".lock").unlink(missing_ok=True)
+    if not any(layout.top.iterdir()):
+        layout.top.rmdir()
 
 
 def _remove_tree(layout: Layout, state: State) -> None:

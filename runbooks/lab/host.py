@@ -149,12 +149,12 @@ class Host:
     def processes(self) -> list[int]:
         """Every process of the host, by its number on this machine."""
         pid = self.require_alive()
-        space = os.readlink(f"/proc/{pid}/ns/pid")
+        space = Path(f"/proc/{pid}/ns/pid").readlink()
         found = []
         for entry in os.scandir("/proc"):
             if entry.name.isdigit():
                 try:
-                    if os.readlink(f"/proc/{entry.name}/ns/pid") == space:
+                    if Path(f"/proc/{entry.name}/ns/pid").readlink() == space:
                         found.append(int(entry.name))
                 except OSError:
                     continue

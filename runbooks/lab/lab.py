@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runbooks.errors import SettingsError, UsageError
-from runbooks.lab import build, inventory, repository
+from runbooks.lab import build, fleet, inventory, repository
 from runbooks.lab.host import Host, wait_for
 from runbooks.lab.layout import FILES, SERVER, HostStatus, Layout, Life, State
 from runbooks.lab.people import Person
@@ -54,7 +54,7 @@ class Lab:
     def status(self) -> list[HostStatus]:
         """Every host as it is now, the puppet server last; empty where there is no lab."""
         state = self.layout.load()
-        return [self._status(host, state) for host in build.hosts_of(self.layout, state)] if state else []
+        return [self._status(host, state) for host in fleet.hosts_of(self.layout, state)] if state else []
 
     @staticmethod
     def _status(host: Host, state: State) -> HostStatus:
@@ -88,7 +88,7 @@ class Lab:
         state = self._state()
         if name not in state.hosts:
             raise UsageError(f"lab: no host {name!r}; there are {', '.join(state.hosts)}")
-        return build.host_of(self.layout, state, name)
+        return fleet.host_of(self.layout, state, name)
 
     # ---- faults
 
@@ -136,7 +136,7 @@ class Lab:
         argv: Sequence[str],
         *,
         input: bytes | None = None,
-        check: bool = True,  # noqa: A002
+        check: bool = True,
         timeout: float = 60,
     ) -> subprocess.CompletedProcess[bytes]:
         """A command as root inside the host's namespaces: an eye that does not depend on what is tested."""

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -119,15 +120,31 @@ class Layout:
         fresh.replace(self.state)
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """One command at a time changes a lab; another one waits for no one and says so."""
-        self.top.mkdir(parents=True, exist_ok=True)
-        fd = os.open(self.top / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    def locked(self, patience_s: float = 60) -> Iterator[None]:
+        """One command at a time changes a lab; another one waits for it, and gives up in the end."""
+        end = time.monotonic() + patience_s
+        while (fd := self._try_lock()) is None:
+            if time.monotonic() > end:
+                raise Blocked(f"lab: another command has long been changing the lab in {self.top}; see to it")
+            time.sleep(0.02)
         try:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Blocked(f"lab: another command is changing the lab in {self.top}; wait for it") from None
             yield
         finally:
             os.close(fd)
+
+    def _try_lock(self) -> int | None:
+        self.top.mkdir(parents=True, exist_ok=True)
+        path = self.top / ".lock"
+        try:
+            fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # lab.down removes the file while it holds it: a lock on a file that is gone keeps nobody out.
+            if path.exists() and path.stat().st_ino == os.fstat(fd).st_ino:
+                return fd
+        except BlockingIOError:
+            pass
+        os.close(fd)
+        return None

@@ -134,7 +134,7 @@ class Netns:
 
 
 def _subnets_in_use() -> set[ipaddress.IPv4Network]:
-    wide = ipaddress.ip_network("198.18.0.0/15")
+    wide = ipaddress.IPv4Network("198.18.0.0/15")
     used: set[ipaddress.IPv4Network] = set()
     words = [row["dst"] for row in json.loads(_ip("-json", "-4", "route", "show", "table", "all") or "[]")]
     for word in words:
@@ -158,7 +158,7 @@ class Loopback:
         """Nothing to enter."""
         return []
 
-    def plug(self, host: str, *, connected: bool) -> None:
+    def plug(self, host: str, *, connected: bool) -> None:  # noqa: ARG002
         """Not possible here."""
         raise Blocked(f"lab: {host}: cannot be cut off: this lab is on loopback; network namespaces need root")
 

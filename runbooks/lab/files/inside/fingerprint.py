@@ -4,11 +4,13 @@ One list an entry: type, mode, uid, gid, size, mtime in ns, sparse, link target,
 hard-link group (the first name of it), and for the top its inode. Names are bytes kept as surrogate escapes.
 """
 
+# ruff: noqa: PTH112, PTH114, PTH115 -- names are bytes here, and pathlib takes none
 import hashlib
 import json
 import os
 import stat
 import sys
+from collections.abc import Iterator
 
 KINDS = {
     stat.S_IFREG: "file",
@@ -21,7 +23,7 @@ KINDS = {
 }
 
 
-def walk(top):
+def walk(top: bytes) -> Iterator[bytes]:
     yield top
     with os.scandir(top) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
@@ -32,17 +34,17 @@ def walk(top):
             yield entry.path
 
 
-def xattrs(path):
+def xattrs(path: bytes) -> list[list[str]]:
     names = os.listxattr(path, follow_symlinks=False)
-    return sorted([os.fsdecode(n), os.getxattr(path, n, follow_symlinks=False).hex()] for n in names)
+    return sorted([name, os.getxattr(path, name, follow_symlinks=False).hex()] for name in names)
 
 
-def digest(path):
+def digest(path: bytes) -> str:
     with open(path, "rb", opener=lambda p, flags: os.open(p, flags | os.O_NOATIME)) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def entry(path, relative, groups):
+def entry(path: bytes, relative: str, groups: dict[tuple[int, int], str]) -> list[object]:
     seen = os.lstat(path)
     kind = KINDS[stat.S_IFMT(seen.st_mode)]
     regular = kind == "file"
@@ -62,8 +64,9 @@ def entry(path, relative, groups):
     ]
 
 
-def main(top):
-    found, groups = {}, {}
+def main(top: bytes) -> None:
+    found: dict[str, list[object]] = {}
+    groups: dict[tuple[int, int], str] = {}
     if os.path.lexists(top):
         paths = walk(top) if os.path.isdir(top) and not os.path.islink(top) else [top]
         for path in paths:

@@ -8,18 +8,19 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 GID = 500
 LONG_AGO_NS = 1_500_000_000_123_456_789
 
 
-def write(path, text, mode=0o644):
+def write(path: Path, text: str | bytes, mode: int = 0o644) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     path.chmod(mode)
 
 
-def plain_files(home, count):
+def plain_files(home: Path, count: int) -> None:
     for i in range(count):
         folder = home / "work" / f"d{i // 50 % 20:02}" / f"e{i // 10 % 5}"
         if i < 1000 or i % 10 == 0:
@@ -28,7 +29,7 @@ def plain_files(home, count):
         write(folder / f"file-{i:05}.txt", f"{home.name} {i}\n" * (i % 13 + 1), mode)
 
 
-def dot_files(home):
+def dot_files(home: Path) -> None:
     write(home / ".bashrc", f"export PATH={home}/bin:$PATH\nalias work='cd {home}/work'\n")
     write(home / ".profile", f". {home}/.bashrc\n")
     write(home / ".config/tool/settings.ini", f"[paths]\ndata={home}/data\n", 0o600)
@@ -38,7 +39,7 @@ def dot_files(home):
     (home / ".empty").mkdir(exist_ok=True)
 
 
-def links(home):
+def links(home: Path) -> None:
     write(home / "data/original.bin", bytes(range(256)) * 40)
     (home / "data/twin.bin").hardlink_to(home / "data/original.bin")
     (home / "work").mkdir(exist_ok=True)
@@ -49,7 +50,7 @@ def links(home):
     (home / ".dotlink").symlink_to(".bashrc")
 
 
-def odd_things(home, uid):
+def odd_things(home: Path, uid: int) -> None:
     write(home / "odd/new\nline", "n")
     write(home / "odd/-rf", "dash")
     write(home / "odd/ two  spaces ", "s")
@@ -66,14 +67,14 @@ def odd_things(home, uid):
     os.setxattr(home, b"user.owner_note", f"home of {uid}".encode())
 
 
-def acls(home):
+def acls(home: Path) -> None:
     run = ["setfacl", "-m", "u:www-data:r-x", str(home), str(home / "data")]
     subprocess.run(run, check=True)
     subprocess.run(["setfacl", "-m", "u:backup:r--,m::r--", str(home / "data/original.bin")], check=True)
     subprocess.run(["setfacl", "-d", "-m", "u:backup:rx", str(home / "data")], check=True)
 
 
-def worker(home, person):
+def worker(home: Path, person: dict[str, Any]) -> None:
     write(home / "bin/worker", "#!/bin/sh\nexec sleep 2147483\n", 0o755)
     write(home / "bin/nightly", "#!/bin/sh\ntrue\n", 0o755)
     lines = [f"MAILTO={person['name']}", f"15 3 * * * {home}/bin/nightly --quiet"]
@@ -84,7 +85,7 @@ def worker(home, person):
         subprocess.run(["crontab", "-u", person["name"], "-"], input=text.encode(), check=True)
 
 
-def own_and_age(home, uid):
+def own_and_age(home: Path, uid: int) -> None:
     """Owner first (it clears set-uid), then modes, and times from the leaves up."""
     entries = [home]
     for top, folders, files in os.walk(home):
@@ -102,7 +103,7 @@ def own_and_age(home, uid):
         os.utime(path, ns=(LONG_AGO_NS, LONG_AGO_NS - len(path.parts)))
 
 
-def account(person):
+def account(person: dict[str, Any]) -> None:
     name = person["name"]
     if person["mail"]:
         spool = Path("/var/mail", name)
@@ -113,7 +114,7 @@ def account(person):
         subprocess.run(["chage", "-M", "90", "-W", "14", "-d", "2026-01-15", name], check=True)
 
 
-def seed(person):
+def seed(person: dict[str, Any]) -> None:
     home = Path("/home", person["name"])
     if not home.is_dir() or (home / "data/original.bin").exists():
         return
