@@ -161,7 +161,8 @@ def _revive(layout: Layout, state: State, order: Order) -> None:
         raise UsageError("lab: the lab stands already, with other people; use add_people, or lab.down first")
     _renew_network(layout, state)
     new = _missing(layout, state, wanted)
-    dead = [h.name for h in fleet.hosts_of(layout, state) if h.pid() is None and h not in new]
+    fresh = {host.name for host in new}
+    dead = [h.name for h in fleet.hosts_of(layout, state) if h.pid() is None and h.name not in fresh]
     say(f"the lab stands: {present} hosts" + (f"; starting {', '.join(dead)}" if dead else ""))
     for name in sorted(dead, key=lambda name: name != SERVER):
         start(layout, state, name)
