@@ -1,0 +1,164 @@
+"""Hosts from a directory of YAML files.
+
+Every ``*.yaml`` file may hold ``hosts:`` and ``aliases:``; ``settings.yaml`` holds only settings for this fleet::
+
+    hosts:
+      lab01: {address: 198.18.7.11, port: 22, site: east, rack: a1, vendor: dell, roles: [web]}
+      db[1001-1010]: {site: east, roles: [db]}      # a range: each is reached by its name
+    aliases:
+      web: "O{role:web}"
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from yaml.nodes import Node
+
+from runbooks.errors import InventoryError
+from runbooks.inventory.hosts import Host
+from runbooks.inventory.names import address_problem, host_problem, short, suggest, user_problem
+from runbooks.inventory.source import Contents
+from runbooks.inventory.words import expand
+from runbooks.inventory.yaml_file import YamlFile
+
+SETTINGS_FILE = "settings.yaml"
+
+# The characters that Cumin's grammar takes after `A:`.
+_ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+
+
+def _checked(problem: Callable[[str], str | None]) -> Callable[[YamlFile, Node, str], str]:
+    def read(file: YamlFile, node: Node, what: str) -> str:
+        text = file.text(node, what)
+        if wrong := problem(text):
+            raise file.fail(node, f"{what}: {short(text)} {wrong}")
+        return text
+
+    return read
+
+
+def _port(file: YamlFile, node: Node, what: str) -> int:
+    return file.whole(node, what, 1, 65535)
+
+
+def _mapping(file: YamlFile, node: Node, what: str) -> Any:
+    value = file.plain(node, what)
+    if not isinstance(value, Mapping):
+        raise file.fail(node, f"{what} must be a mapping (key: value)")
+    return value
+
+
+_FIELDS: Mapping[str, Callable[[YamlFile, Node, str], Any]] = {
+    "address": _checked(address_problem),
+    "port": _port,
+    "user": _checked(user_problem),
+    "site": YamlFile.text,
+    "rack": YamlFile.text,
+    "vendor": YamlFile.text,
+    "roles": YamlFile.texts,
+    "groups": YamlFile.texts,
+    "bmc": _mapping,
+}
+
+
+@dataclass
+class _Gathered:
+    """What has been read so far, and where each name was written."""
+
+    hosts: dict[str, Host] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    host_places: dict[str, str] = field(default_factory=dict)
+    alias_places: dict[str, str] = field(default_factory=dict)
+    addresses: dict[tuple[str, int], str] = field(default_factory=dict)
+
+
+class YamlSource:
+    """The YAML files of one directory, read together."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def read(self) -> Contents:
+        """Read all files, in the order of their names."""
+        gathered = _Gathered()
+        for path in self._files():
+            file = YamlFile(path)
+            if path.name == SETTINGS_FILE:
+                gathered.settings = _mapping(file, file.root, "the settings") if file.root else gathered.settings
+            else:
+                _read_file(file, gathered)
+        if not gathered.hosts:
+            raise InventoryError(f"{self.directory}: no file names a host: begin hosts.yaml with 'hosts:'")
+        return Contents(gathered.hosts, gathered.aliases, gathered.settings, gathered.alias_places)
+
+    def _files(self) -> list[Path]:
+        try:
+            entries = sorted(path for path in self.directory.iterdir() if not path.name.startswith("."))
+        except OSError as error:
+            raise InventoryError(
+                f"{self.directory}: no inventory can be read there ({error.strerror}): set ops_clinic.inventory"
+            ) from error
+        for path in entries:
+            if path.suffix.lower() in (".yml", ".json") or (path.suffix.lower() == ".yaml" and path.suffix != ".yaml"):
+                raise InventoryError(f"{path}: would be ignored, only *.yaml is read: rename it")
+        return [path for path in entries if path.suffix == ".yaml"]
+
+
+def _read_file(file: YamlFile, gathered: _Gathered) -> None:
+    for section, section_node, node in file.items(file.root, "an inventory file"):
+        if section == "hosts":
+            for word, word_node, fields in file.items(node, "hosts"):
+                _read_hosts(file, word, word_node, fields, gathered)
+        elif section == "aliases":
+            for name, name_node, value in file.items(node, "aliases"):
+                _read_alias(file, name, name_node, value, gathered)
+        else:
+            hint = suggest(section, ("hosts", "aliases")) or ": hosts and aliases are (settings go into settings.yaml)"
+            raise file.fail(section_node, f"{section} is no section of an inventory file{hint}")
+
+
+def _read_hosts(file: YamlFile, word: str, word_node: Node, fields: Node, gathered: _Gathered) -> None:
+    """Read one entry of ``hosts``: a name, or a range of names that share their fields."""
+    values: dict[str, Any] = {}
+    place = file.place(word_node)
+    for key, key_node, node in file.items(fields, f"host {word}"):
+        if key not in _FIELDS:
+            hint = suggest(key, _FIELDS)
+            raise file.fail(key_node, f"host {word}: {key} is no field{hint}: {', '.join(_FIELDS)} are")
+        if key in ("address", "bmc") and "[" in word:
+            raise file.fail(key_node, f"host {word}: a range of hosts can't share one {key}: write the hosts singly")
+        values[key] = _FIELDS[key](file, node, f"host {word}: {key}")
+    for name in expand(word, place):
+        _add_host(name, values, place, gathered)
+
+
+def _add_host(name: str, values: Mapping[str, Any], place: str, gathered: _Gathered) -> None:
+    if wrong := host_problem(name):
+        raise InventoryError(f"{place}: {short(name)} {wrong}")
+    if name in gathered.hosts:
+        raise InventoryError(f"{place}: host {name} stands twice, first in {gathered.host_places[name]}")
+    host = Host(**{"name": name, "address": name, **values})
+    # Two names for one machine would have each step done there twice, side by side: most likely a slip of copying.
+    twin = gathered.addresses.setdefault((host.address, host.port), name)
+    if twin != name:
+        raise InventoryError(
+            f"{place}: host {name} has the address of {twin} ({host.address} port {host.port}, "
+            f"{gathered.host_places[twin]}): one machine, one host"
+        )
+    gathered.hosts[name] = host
+    gathered.host_places[name] = place
+
+
+def _read_alias(file: YamlFile, name: str, name_node: Node, value: Node, gathered: _Gathered) -> None:
+    if not _ALIAS.fullmatch(name):
+        raise file.fail(name_node, f"alias {short(name)}: a name is made of letters, digits, '_', '.', '+' and '-'")
+    if name in gathered.aliases:
+        raise file.fail(name_node, f"alias {name} stands twice, first in {gathered.alias_places[name]}")
+    gathered.aliases[name] = file.text(value, f"alias {name}")
+    gathered.alias_places[name] = file.place(name_node)

@@ -1,0 +1,266 @@
+"""Making, reviving and removing a lab: the order in which its parts come up."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from runbooks.errors import Blocked, CommandFailed, UsageError
+from runbooks.lab import base, fleet, inventory, repository
+from runbooks.lab.host import Host
+from runbooks.lab.layout import SERVER, Layout, State
+from runbooks.lab.machine import Machine, look, say
+from runbooks.lab.network import Netns, address_list, choose_loopback, network_of
+from runbooks.lab.people import Person, cast
+from runbooks.lab.registry_text import registry_text, with_people
+
+Wanted = Literal["auto", "netns", "loopback"]
+_PUPPET = "/usr/local/sbin/puppet"
+_NEVER_S = 10**8
+
+
+@dataclass(frozen=True)
+class Order:
+    """What ``up`` was asked for."""
+
+    hosts: int | None
+    people: Sequence[Person] | None
+    puppet_every_s: int
+    network: Wanted
+    home_files: int
+    seed_processes: bool
+
+
+def up(layout: Layout, order: Order) -> None:
+    """Make the lab, or bring it back."""
+    state = layout.load()
+    if state and not state.ready:
+        say("an earlier start was cut short: clearing it away")
+        down(layout)
+        state = None
+    if state:
+        _revive(layout, state, order)
+        return
+    try:
+        _make(layout, order)
+    except BaseException:
+        say("the start failed: clearing it away")
+        down(layout)
+        raise
+
+
+# ---- a new lab
+
+
+def _make(layout: Layout, order: Order) -> None:
+    people = list(cast(order.home_files) if order.people is None else order.people)
+    machine = look()
+    state = _new_state(layout, machine, order)
+    state.people = people
+    layout.save(state)
+    say(f"making {len(state.hosts) - 1} hosts and {SERVER} in {layout.top}, {state.network} {state.subnet}.0/24")
+    base.make_base(layout, machine)
+    base.make_layer(layout)
+    fleet.make_keys(layout, people)
+    base.add_operator(layout, machine)
+    for name in state.hosts:
+        fleet.give_identity(layout, state, name)
+    first = fleet.carriers(layout, state)[0]
+    _make_image(layout, state, first)
+    fleet.side_by_side(
+        lambda host: fleet.copy_image(layout, host), [h for h in fleet.carriers(layout, state) if h != first], 2
+    )
+    _boot_fleet(layout, state, fresh=True)
+    _finish(layout, state, fleet.carriers(layout, state), processes=order.seed_processes)
+
+
+def _new_state(layout: Layout, machine: Machine, order: Order) -> State:
+    kind = order.network
+    if kind == "netns" and machine.rootless:
+        raise Blocked("lab: network namespaces behind a switch need root; use --network loopback, or run as root")
+    if kind == "auto":
+        kind = "netns" if not machine.rootless and Netns.available() else "loopback"
+    hosts = 8 if order.hosts is None else order.hosts
+    names = [SERVER, *(f"lab{number:02}" for number in range(1, hosts + 1))]
+    if kind == "netns":
+        address_list("198.18.0", hosts)
+        subnet, port, git_port = Netns.claim(layout).subnet, 22, 9418
+    else:
+        subnet, port, git_port = choose_loopback(layout, rootless=machine.rootless, hosts=hosts)
+    addresses = dict(zip(names, address_list(subnet, hosts), strict=True))
+    return State(machine.rootless, kind, subnet, port, git_port, order.puppet_every_s, addresses)
+
+
+def _make_image(layout: Layout, state: State, first: Host) -> None:
+    """Let puppet make the accounts on one host, fill the homes there, and keep its disk as the others' beginning."""
+    server = fleet.host_of(layout, state, SERVER)
+    fleet.boot(layout, state, server, 0)
+    fleet.boot(layout, state, first, _NEVER_S)
+    server.wait_until_up()
+    registry = registry_text(state.people, fleet.public_keys(layout, state.people))
+    repository.publish(server, repository.tree(registry, state.people))
+    first.wait_until_up()
+    say("puppet makes the accounts on the first host")
+    done = first.run([_PUPPET, "agent", "--test"], None, check=False, timeout_s=600)
+    if done.returncode not in (0, 2):
+        text = (done.stdout + done.stderr).decode(errors="replace").strip()
+        raise CommandFailed(f"{first.name}: the first puppet run failed with {done.returncode}: {text[-1500:]}")
+    say("filling the homes")
+    fleet.seed(first, state.people)
+    first.kill()
+    Machine(state.rootless).call(["cp", "-a", str(first.folder / "upper"), str(layout.image)])
+
+
+def _splay(state: State, name: str) -> int:
+    """When a fresh host has its first run: spread over the interval, so that a fleet does not run all at once."""
+    if state.puppet_every_s <= 0:
+        return _NEVER_S
+    number = int(name.removeprefix("lab") or 0) if name != SERVER else 0
+    return 5 + state.puppet_every_s * number // len(state.hosts)
+
+
+def _boot_fleet(layout: Layout, state: State, *, fresh: bool) -> None:
+    dead = [host for host in fleet.hosts_of(layout, state) if host.pid() is None]
+    for host in sorted(dead, key=lambda host: host.name != SERVER):
+        fleet.boot(layout, state, host, _splay(state, host.name) if fresh else 0)
+    for host in dead:
+        host.wait_until_up()
+
+
+def _finish(layout: Layout, state: State, new: Sequence[Host], *, processes: bool) -> None:
+    fleet.side_by_side(lambda host: fleet.settle_in(host, state.people, processes), new)
+    inventory.write_ssh(layout, state)
+    inventory.write_inventory(layout, state)
+    state.ready = True
+    layout.save(state)
+    say(f"up: {len(state.hosts) - 1} hosts, {SERVER}; inventory in {layout.inventory}")
+
+
+# ---- a lab that is there
+
+
+def start(layout: Layout, state: State, name: str) -> None:
+    """Boot one host if it is dead."""
+    host = fleet.host_of(layout, state, name)
+    if host.pid() is not None:
+        return
+    fleet.boot(layout, state, host, 0)
+    if state.network == "netns":
+        host.network.plug(name, connected=name not in state.cut)
+    if name not in state.cut:
+        host.wait_until_up()
+
+
+def _revive(layout: Layout, state: State, order: Order) -> None:
+    wanted = len(state.hosts) - 1 if order.hosts is None else order.hosts
+    present = len(state.hosts) - 1
+    if order.people is not None and {p.name for p in order.people} - {p.name for p in state.people}:
+        raise UsageError("lab: the lab stands already, with other people; use add_people, or lab.down first")
+    _renew_network(layout, state)
+    new = _missing(layout, state, wanted)
+    fresh = {host.name for host in new}
+    dead = [h.name for h in fleet.hosts_of(layout, state) if h.pid() is None and h.name not in fresh]
+    say(f"the lab stands: {present} hosts" + (f"; starting {', '.join(dead)}" if dead else ""))
+    for name in sorted(dead, key=lambda name: name != SERVER):
+        start(layout, state, name)
+    for host in new:
+        say(f"adding {host.name}")
+        fleet.boot(layout, state, host, 0)
+        host.wait_until_up()
+    _finish(layout, state, new, processes=order.seed_processes)
+
+
+def _missing(layout: Layout, state: State, wanted: int) -> list[Host]:
+    """Give identity and disk to hosts that were asked for beyond those there are."""
+    names = [SERVER, *(f"lab{number:02}" for number in range(1, wanted + 1))]
+    for name, address in zip(names, address_list(state.subnet, wanted), strict=True):
+        if name not in state.hosts:
+            state.hosts[name] = address
+            fleet.give_identity(layout, state, name)
+            fleet.copy_image(layout, fleet.host_of(layout, state, name))
+    known = {path.name for path in (layout.top / "hosts").iterdir() if (path / "pid").exists()}
+    return [host for host in fleet.carriers(layout, state) if host.name not in known]
+
+
+def _renew_network(layout: Layout, state: State) -> None:
+    """After a reboot of the machine the switch is gone; the subnet may even be someone else's by now."""
+    if any(host.pid() for host in fleet.hosts_of(layout, state)):
+        return
+    if state.network == "netns":
+        if Path("/run/netns", f"opslab{state.subnet.split('.')[2]}").exists():
+            return
+        subnet = Netns.claim(layout).subnet
+        state.cut = []
+    else:
+        subnet, state.port, state.git_port = choose_loopback(
+            layout, rootless=state.rootless, hosts=len(state.hosts) - 1
+        )
+    state.subnet = subnet
+    state.hosts = dict(zip(state.hosts, address_list(subnet, len(state.hosts) - 1), strict=True))
+    for name in state.hosts:
+        fleet.give_identity(layout, state, name)
+    layout.save(state)
+
+
+def add_people(layout: Layout, state: State, people: Sequence[Person]) -> None:
+    """Put people into the registry, deploy, run puppet everywhere, fill their homes."""
+    twice = {p.name for p in people} & {p.name for p in state.people} | {p.name for p in people if _uid_taken(p, state)}
+    if twice:
+        raise UsageError(f"lab: already there, by name or UID: {', '.join(sorted(twice))}")
+    fleet.make_keys(layout, people)
+    server = fleet.host_of(layout, state, SERVER)
+    registry = repository.show(server, inventory.REGISTRY).decode()
+    files = {inventory.REGISTRY: with_people(registry, people, fleet.public_keys(layout, people)).encode()}
+    repository.commit(server, files | repository.dot_files(people), "Add people")
+    repository.deploy(server)
+    fleet.side_by_side(lambda host: _welcome(host, people), [h for h in fleet.carriers(layout, state) if h.pid()], 2)
+    state.people = [*state.people, *people]
+    layout.save(state)
+
+
+def _uid_taken(person: Person, state: State) -> bool:
+    return any(person.uid == other.uid for other in state.people)
+
+
+def _welcome(host: Host, people: Sequence[Person]) -> None:
+    done = host.run([_PUPPET, "agent", "--test", "--waitforlock", "60"], None, check=False, timeout_s=300)
+    if done.returncode not in (0, 2):
+        raise CommandFailed(
+            f"{host.name}: puppet: status {done.returncode}: {done.stdout.decode(errors='replace')[-800:]}"
+        )
+    fleet.seed(host, people)
+    fleet.settle_in(host, people, True)
+
+
+# ---- the end
+
+
+def down(layout: Layout) -> None:
+    """Remove everything; whatever is half-made or dead already is no hindrance."""
+    state = layout.load()
+    if state:
+        hosts = fleet.hosts_of(layout, state)
+        fleet.side_by_side(lambda host: host.kill(), hosts)
+        network_of(state).remove()
+        _remove_tree(layout, state)
+    (layout.top / ".lock").unlink(missing_ok=True)
+    if not any(layout.top.iterdir()):
+        layout.top.rmdir()
+
+
+def _remove_tree(layout: Layout, state: State) -> None:
+    made = ["hosts", "image", "base", "layer", "keys", "inventory", "ssh_config", "known_hosts", "lab.json"]
+    made += ["journal.db", "journal.db-wal", "journal.db-shm"]
+    for name in made:
+        path = layout.top / name
+        if not path.exists() and not path.is_symlink():
+            continue
+        if state.rootless and path.is_dir():
+            Machine(rootless=True).call(["rm", "-rf", str(path)])
+        elif path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

@@ -1,0 +1,4 @@
+# Every host of the fleet carries the accounts.
+node default {
+  include admin
+}

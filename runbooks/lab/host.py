@@ -1,0 +1,194 @@
+"""One host: its processes, seen from outside, and the ways to start, end, stop and enter it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbooks.errors import CommandFailed, RunbookError, Unreachable, UsageError
+from runbooks.lab.layout import FILES, Layout
+from runbooks.lab.machine import CLEAN, Machine
+from runbooks.lab.network import Network
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def wait_for(what: Callable[[], bool], timeout_s: float, complaint: str) -> None:
+    """Poll until ``what`` holds; RunbookError with the complaint when it never does."""
+    end = time.monotonic() + timeout_s
+    while not what():
+        if time.monotonic() > end:
+            raise RunbookError(complaint)
+        time.sleep(0.01)
+
+
+def _stat(pid: int) -> tuple[str, str] | None:
+    """A process's (state letter, start time), or None."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return fields[0], fields[19]
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host of the lab. Nothing is remembered here: every question is asked of the kernel."""
+
+    name: str
+    address: str
+    port: int
+    layout: Layout
+    machine: Machine
+    network: Network
+
+    @property
+    def folder(self) -> Path:
+        """own/ (read-only, the host's identity), upper/ (its disk), work/, root/, pid, console.log."""
+        return self.layout.host(self.name)
+
+    def pid(self) -> int | None:
+        """The first process on this machine; a number left from an earlier life or boot does not count."""
+        try:
+            pid, start, boot = (self.folder / "pid").read_text().split()
+        except (FileNotFoundError, ValueError):
+            return None
+        if boot != _BOOT_ID.read_text().strip():
+            return None
+        seen = _stat(int(pid))
+        return int(pid) if seen and seen[1] == start and seen[0] not in "ZX" else None
+
+    def frozen(self) -> bool:
+        """Whether the first process is stopped."""
+        pid = self.pid()
+        seen = _stat(pid) if pid else None
+        return seen is not None and seen[0] == "T"
+
+    def boot(self, lower: Sequence[Path], *, usr: str, first_run_s: int) -> None:
+        """Start the host and return; ``wait_until_up`` waits for its sshd."""
+        for part in ("own", "upper", "work", "root"):
+            (self.folder / part).mkdir(parents=True, exist_ok=True)
+        (self.folder / "pid").unlink(missing_ok=True)
+        self.network.attach(self.name, self.address)
+        env = {
+            **CLEAN,
+            "LAB_NAME": self.name,
+            "LAB_HOST_DIR": str(self.folder),
+            "LAB_LOWER": ":".join(str(path) for path in (self.folder / "own", *lower)),
+            "LAB_OVERLAY": ",userxattr" if self.machine.rootless else "",
+            "LAB_USR": usr,
+            "LAB_FIRST_RUN_S": str(first_run_s),
+        }
+        # In a session of its own, without a terminal and without our files: it outlives the command that starts it.
+        start = ["setsid", "--fork", *self.network.prefix(self.name)]
+        spaces = ["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--", "bash", str(FILES / "boot.sh")]
+        null = subprocess.DEVNULL
+        argv = [*start, *self.machine.inside(spaces)]
+        with (self.folder / "console.log").open("ab") as console:
+            subprocess.run(argv, env=env, stdin=null, stdout=null, stderr=console, check=True, cwd="/")
+
+    def wait_until_up(self, timeout_s: float = 20) -> None:
+        """Wait for the first process, then for a greeting from sshd."""
+        wait_for(
+            lambda: (self.folder / "pid").exists(), timeout_s, f"lab: {self.name}: did not start: {self._console()}"
+        )
+        wait_for(self._greets_or_died, timeout_s, f"lab: {self.name}: sshd does not answer: {self._console()}")
+        if not self.pid():
+            raise RunbookError(f"lab: {self.name}: ended at once: {self._console()}")
+
+    def _greets_or_died(self) -> bool:
+        return not self.pid() or self.greets()
+
+    def greets(self) -> bool:
+        """Whether an ssh server answers at the host's address."""
+        try:
+            with socket.create_connection((self.address, self.port), timeout=0.5) as connection:
+                return connection.recv(4) == b"SSH-"
+        except OSError:
+            return False
+
+    def _console(self) -> str:
+        log = self.folder / "console.log"
+        lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+        return lines[-1] if lines else "its console is empty"
+
+    def kill(self) -> None:
+        """Pull the plug: every process ends at once, the disk stays as it is."""
+        pid = self.pid()
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: self.pid() is None, 10, f"lab: {self.name}: process {pid} does not end")
+
+    def freeze(self) -> None:
+        """Stop EVERY process of the host: stopping the first one alone would leave its sshd answering."""
+        self._signal_all(signal.SIGSTOP, lambda letter: letter not in "TtZX")
+
+    def thaw(self) -> None:
+        """Let every process go on."""
+        self._signal_all(signal.SIGCONT, lambda letter: letter in "Tt")
+
+    def _signal_all(self, sign: signal.Signals, wrong: Callable[[str], bool]) -> None:
+        def settled() -> bool:
+            left = [pid for pid in self.processes() if (seen := _stat(pid)) and wrong(seen[0])]
+            for pid in left:
+                try:
+                    os.kill(pid, sign)
+                except ProcessLookupError:
+                    continue
+            return not left
+
+        self.require_alive()
+        wait_for(settled, 10, f"lab: {self.name}: its processes do not all take {sign.name}")
+
+    def processes(self) -> list[int]:
+        """Every process of the host, by its number on this machine."""
+        pid = self.require_alive()
+        space = Path(f"/proc/{pid}/ns/pid").readlink()
+        found = []
+        for entry in os.scandir("/proc"):
+            if entry.name.isdigit():
+                try:
+                    if Path(f"/proc/{entry.name}/ns/pid").readlink() == space:
+                        found.append(int(entry.name))
+                except OSError:
+                    continue
+        return found
+
+    def require_alive(self) -> int:
+        """The first process; Unreachable when the host is dead."""
+        pid = self.pid()
+        if pid is None:
+            raise Unreachable(self.name, f"the lab host is dead; start it with: inv lab.start {self.name}")
+        return pid
+
+    def enter(self, argv: Sequence[str]) -> list[str]:
+        """``argv`` inside the host's namespaces, as root, without ssh."""
+        spaces = ["--mount", "--uts", "--ipc", "--pid", *(["--user"] if self.machine.rootless else ["--net"])]
+        return ["nsenter", f"--target={self.require_alive()}", *spaces, "--", *argv]
+
+    def run(
+        self, argv: Sequence[str], stdin: bytes | None, check: bool, timeout_s: float
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a command inside the host; on timeout it is ended there as well."""
+        if not argv:
+            raise UsageError(f"lab: {self.name}: no command given")
+        source = subprocess.DEVNULL if stdin is None else subprocess.PIPE
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            self.enter(argv), stdin=source, stdout=pipe, stderr=pipe, env=CLEAN, cwd="/", start_new_session=True
+        ) as process:
+            try:
+                out, err = process.communicate(stdin, timeout=timeout_s)
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        if check and process.returncode:
+            said = (err or out).decode(errors="replace").strip()[-500:]
+            raise CommandFailed(f"{self.name}: {' '.join(argv)[:200]}: status {process.returncode}: {said}")
+        return subprocess.CompletedProcess(list(argv), process.returncode, out, err)

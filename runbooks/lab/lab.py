@@ -1,0 +1,213 @@
+"""The lab: start it, end it, break its hosts, and look at them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from runbooks.errors import SettingsError, UsageError
+from runbooks.lab import build, fleet, inventory, repository
+from runbooks.lab.host import Host, wait_for
+from runbooks.lab.layout import FILES, SERVER, HostStatus, Layout, Life, State
+from runbooks.lab.people import Person
+
+Entry = tuple[object, ...]
+
+
+class Lab:
+    """A handle on the lab in a directory; everything that is remembered is in there, so handles are cheap."""
+
+    def __init__(self, directory: Path) -> None:
+        self.layout = Layout(directory.resolve())
+        self.inventory = self.layout.inventory
+        self.ssh_config = self.layout.ssh_config
+        self.origin = inventory.ORIGIN
+        self.checkout = inventory.CHECKOUT
+
+    # ---- the whole lab
+
+    def up(
+        self,
+        hosts: int | None = None,
+        people: Sequence[Person] | None = None,
+        puppet_every_s: int = 60,
+        network: build.Wanted = "auto",
+        home_files: int = 2000,
+        seed_processes: bool = True,
+    ) -> None:
+        """Make the lab, or bring back what is dead and add what is missing; safe to repeat.
+
+        Over a standing lab only ``hosts`` counts (None: as many as there are, 8 for a new lab): its people, network
+        and rhythm stay as they were made.
+        """
+        order = build.Order(hosts, people, puppet_every_s, network, home_files, seed_processes)
+        with self.layout.locked():
+            build.up(self.layout, order)
+
+    def down(self) -> None:
+        """End every process and remove everything the lab made, disks included; safe to repeat."""
+        with self.layout.locked():
+            build.down(self.layout)
+
+    def status(self) -> list[HostStatus]:
+        """Every host as it is now, the puppet server last; empty where there is no lab."""
+        state = self.layout.load()
+        return [self._status(host, state) for host in fleet.hosts_of(self.layout, state)] if state else []
+
+    @staticmethod
+    def _status(host: Host, state: State) -> HostStatus:
+        pid = host.pid()
+        life: Life = "running"
+        if pid is None:
+            life = "dead"
+        elif host.frozen():
+            life = "frozen"
+        elif host.name in state.cut:
+            life = "cut"
+        return HostStatus(host.name, host.address, host.port, life, pid)
+
+    @property
+    def hosts(self) -> list[str]:
+        """The hosts that carry accounts, in order; the puppet server is not among them."""
+        return [name for name in self._state().hosts if name != SERVER]
+
+    @property
+    def people(self) -> list[Person]:
+        """Everyone the lab was made with, the absent included."""
+        return self._state().people
+
+    def _state(self) -> State:
+        state = self.layout.load()
+        if state is None or not state.ready:
+            raise SettingsError(f"lab: there is no lab in {self.layout.top}; start one with: inv lab.up")
+        return state
+
+    def _host(self, name: str) -> Host:
+        state = self._state()
+        if name not in state.hosts:
+            raise UsageError(f"lab: no host {name!r}; there are {', '.join(state.hosts)}")
+        return fleet.host_of(self.layout, state, name)
+
+    # ---- faults
+
+    def kill(self, host: str) -> None:
+        """Pull the plug: its processes end at once and its address falls silent; the disk stays."""
+        with self.layout.locked():
+            target = self._host(host)
+            target.kill()
+            if self._state().network == "netns":
+                target.network.plug(host, connected=False)
+
+    def start(self, host: str) -> None:
+        """Boot a dead host from its disk; a live one is left alone."""
+        with self.layout.locked():
+            build.start(self.layout, self._state(), self._host(host).name)
+
+    def freeze(self, host: str) -> None:
+        """Stop every process: connections stay open and nothing answers."""
+        self._host(host).freeze()
+
+    def thaw(self, host: str) -> None:
+        """Let a frozen host go on where it stood."""
+        self._host(host).thaw()
+
+    def cut(self, host: str) -> None:
+        """Pull the network cable; the host lives on behind it. Blocked on loopback."""
+        self._plug(host, connected=False)
+
+    def uncut(self, host: str) -> None:
+        """Put the network cable back."""
+        self._plug(host, connected=True)
+
+    def _plug(self, host: str, *, connected: bool) -> None:
+        with self.layout.locked():
+            target, state = self._host(host), self._state()
+            target.network.plug(host, connected=connected)
+            state.cut = sorted(set(state.cut) - {host} if connected else {*state.cut, host})
+            self.layout.save(state)
+
+    # ---- looking and touching, without ssh
+
+    def run(
+        self,
+        host: str,
+        argv: Sequence[str],
+        *,
+        input: bytes | None = None,
+        check: bool = True,
+        timeout: float = 60,
+    ) -> subprocess.CompletedProcess[bytes]:
+        """A command as root inside the host's namespaces: an eye that does not depend on what is tested."""
+        return self._host(host).run(argv, input, check, timeout)
+
+    def shell(self, host: str) -> int:
+        """A root shell in the host, on this terminal; its exit status."""
+        return subprocess.call(self._host(host).enter(["/bin/bash", "-l"]))
+
+    def upper(self, host: str) -> Path:
+        """The host's disk on this machine: all that differs from the base tree."""
+        return self._host(host).folder / "upper"
+
+    def fingerprint(self, host: str, path: str) -> dict[str, Entry]:
+        """Everything below a path that a move must keep, by relative name; "." is the top, nothing there is {}."""
+        script = (FILES / "inside/fingerprint.py").read_bytes()
+        done = self._host(host).run(["/usr/bin/python3", "-I", "-", path], script, check=True, timeout_s=120)
+        return {name: tuple(_frozen(value) for value in entry) for name, entry in json.loads(done.stdout).items()}
+
+    def login(self, host: str, user: str, *, key_of: str | None = None) -> bool:
+        """Whether ``user`` can log in by ssh with their own private key, or with that of ``key_of``."""
+        target = self._host(host)
+        key = self.layout.person_key(key_of or user)
+        options = {"IdentitiesOnly": "yes", "BatchMode": "yes", "StrictHostKeyChecking": "yes", "ConnectTimeout": "10",
+                   "UserKnownHostsFile": str(self.layout.known_hosts), "ControlPath": "none"}  # fmt: skip
+        words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+        argv = ["ssh", "-F", "/dev/null", *words, "-i", str(key), "-p", str(target.port), "-l", user, target.address]
+        done = subprocess.run([*argv, "id", "-un"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        return done.returncode == 0 and done.stdout.decode().strip() == user
+
+    def start_process(self, host: str, user: str) -> int:
+        """Start a long-lived process of a user, one that no crontab brings back; its number inside the host."""
+        script = (
+            'exec setsid -f setpriv --reuid "$1" --regid 500 --init-groups sleep 2147483 </dev/null >/dev/null 2>&1'
+        )
+        target = self._host(host)
+        target.run(["bash", "-c", script, "-", user], None, check=True, timeout_s=10)
+        uid = target.run(["id", "-u", user], None, check=True, timeout_s=10).stdout.decode().strip()
+        wait_for(lambda: bool(self.processes(host, int(uid))), 5, f"lab: {host}: no process of {user} came up")
+        return self.processes(host, int(uid))[-1]
+
+    def processes(self, host: str, uid: int) -> list[int]:
+        """The processes of a UID, by their numbers inside the host."""
+        done = self._host(host).run(["pgrep", "-U", str(uid)], None, check=False, timeout_s=10)
+        return [int(word) for word in done.stdout.split()]
+
+    # ---- puppet and its repository
+
+    def puppet(self, host: str, *args: str, timeout: float = 180) -> subprocess.CompletedProcess[bytes]:
+        """One puppet run there, after one that may be under way: ``puppet agent --test`` with ``args``."""
+        argv = ["/usr/local/sbin/puppet", "agent", "--test", "--waitforlock", "60", *args]
+        return self._host(host).run(argv, None, check=False, timeout_s=timeout)
+
+    def show(self, path: str = inventory.REGISTRY) -> str:
+        """A file at origin's tip; the registry unless told otherwise."""
+        return repository.show(self._host(SERVER), path).decode()
+
+    def commit(self, files: Mapping[str, str], message: str) -> str:
+        """Merge new contents of files into origin; the commit. Hosts see it only once it is deployed."""
+        changed = {path: text.encode() for path, text in files.items()}
+        return repository.commit(self._host(SERVER), changed, message)
+
+    def deploy(self) -> str:
+        """Bring the puppet server's checkout to origin's tip; the commit."""
+        return repository.deploy(self._host(SERVER))
+
+    def add_people(self, people: Sequence[Person]) -> None:
+        """More people: merged, deployed, created by puppet on every live host, and their homes filled."""
+        with self.layout.locked():
+            build.add_people(self.layout, self._state(), people)
+
+
+def _frozen(value: object) -> object:
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

@@ -1,0 +1,95 @@
+"""The lab's puppet repository: the bare one on puppet01 that plays origin, and the checkout that is deployed there."""
+
+from __future__ import annotations
+
+import io
+import shlex
+import tarfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from runbooks.lab.host import Host
+from runbooks.lab.inventory import BRANCH, CHECKOUT, REGISTRY
+from runbooks.lab.layout import FILES
+from runbooks.lab.people import Person
+
+_BARE = "/srv/git/puppet.git"
+_PUBLISH = f"""
+git config --global user.name 'Lab'; git config --global user.email lab@example.org
+git config --global init.defaultBranch {BRANCH}; git config --global advice.detachedHead false
+mkdir -p /srv/git /srv/puppet
+git init -q --bare {_BARE}
+tree=$(mktemp -d)
+tar -C "$tree" -xf -
+cd "$tree"
+git init -q
+git add -A
+git commit -qm 'Start the registry'
+git push -q {_BARE} HEAD:{BRANCH}
+git clone -q {_BARE} {CHECKOUT}
+rm -rf "$tree"
+"""
+# The commit is made on the tip of origin, as a reviewed change would be; what is deployed does not move.
+_COMMIT = f"""
+tree=$(mktemp -d)
+git clone -q --branch {BRANCH} {_BARE} "$tree"
+tar -C "$tree" -xf -
+cd "$tree"
+git add -A
+git commit -qm "$1"
+git push -q origin HEAD:{BRANCH}
+git rev-parse HEAD
+rm -rf "$tree"
+"""
+
+
+def _tar(files: Mapping[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for path, content in files.items():
+            entry = tarfile.TarInfo(path)
+            entry.size, entry.mode = len(content), 0o644
+            archive.addfile(entry, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def tree(registry: str, people: Sequence[Person]) -> dict[str, bytes]:
+    """Every file of a fresh repository."""
+    puppet = FILES / "puppet"
+    files = {str(path.relative_to(puppet)): path.read_bytes() for path in puppet.rglob("*") if path.is_file()}
+    files[REGISTRY] = registry.encode()
+    return files | dot_files(people)
+
+
+def dot_files(people: Sequence[Person]) -> dict[str, bytes]:
+    """What some people keep in the repository; puppet copies it into their homes."""
+    files: dict[str, bytes] = {}
+    for person in people:
+        if person.dotfiles:
+            home = Path("modules/admin/files/home", person.name)
+            files[str(home / ".vimrc")] = b'" ' + person.name.encode() + b"'s\nset number\n"
+            files[str(home / ".config/git/ignore")] = b"*.swp\n"
+    return files
+
+
+def publish(server: Host, files: Mapping[str, bytes]) -> None:
+    """Make origin and the deployed checkout."""
+    server.run(["bash", "-ec", _PUBLISH], _tar(files), check=True, timeout_s=60)
+
+
+def commit(server: Host, files: Mapping[str, bytes], message: str) -> str:
+    """Merge a change of these files into origin; the commit's id. It is NOT deployed by this."""
+    done = server.run(["bash", "-ec", _COMMIT, "-", message], _tar(files), check=True, timeout_s=60)
+    return done.stdout.decode().strip()
+
+
+def deploy(server: Host) -> str:
+    """Bring the deployed checkout to origin's tip; the commit that is deployed now."""
+    script = f"git -C {CHECKOUT} pull -q --ff-only && git -C {CHECKOUT} rev-parse HEAD"
+    return server.run(["bash", "-ec", script], None, check=True, timeout_s=60).stdout.decode().strip()
+
+
+def show(server: Host, path: str) -> bytes:
+    """A file at origin's tip."""
+    script = f"git -C {_BARE} show {BRANCH}:{shlex.quote(path)}"
+    return server.run(["bash", "-ec", script], None, check=True, timeout_s=30).stdout
