@@ -20,10 +20,7 @@ NEVER = "/run/ops-clinic.no-such-lock"
 
 @dataclass(frozen=True)
 class Puppet:
-    """How puppet is called on the hosts. ``state_dirs`` are where it may keep its state; times in seconds.
-
-    ``home_files`` is where puppet keeps the dot files that it copies into homes, on the hosts; empty if nowhere.
-    """
+    """How puppet is called on the hosts. ``state_dirs`` are where it may keep its state; times in seconds."""
 
     agent: tuple[str, ...] = ("puppet", "agent", "--test", "--detailed-exitcodes", "--color=false")
     disable: tuple[str, ...] = ("puppet", "agent", "--disable")
@@ -35,17 +32,11 @@ class Puppet:
     )
     run_timeout_s: float = 1800.0
     wait_s: float = 900.0
-    home_files: str = ""
 
     @property
     def run_once(self) -> tuple[str, ...]:
         """A run although puppet is stopped: this one run looks for another lock, and every other one stays stopped."""
         return (*self.agent, f"--agent_disabled_lockfile={NEVER}")
-
-    def managed_home(self, path: str) -> str:
-        """Where the files are that puppet copies into the home at a path, or nothing."""
-        name = path.rpartition("/")[2].partition(".ops-clinic-")[0]
-        return f"{self.home_files}/{name}" if self.home_files else ""
 
     def state(self, reader: HostReader | HostWriter) -> dict[str, str]:
         """``reads.puppet_state``. Raises CommandFailed where the host has no puppet."""

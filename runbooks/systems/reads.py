@@ -224,16 +224,16 @@ def digests(*paths: str) -> Read[Mapping[str, str]]:
     return Read(_script(text, *paths), parse)
 
 
-def unlike_skel(path: str, managed: str) -> Read[tuple[str, ...]]:
-    """What a fresh home holds beyond copies of /etc/skel and of what puppet keeps for it (``managed``, a directory, or
-    empty): files, by name, the first 20."""
+def unlike_skel(path: str, home: str) -> Read[tuple[str, ...]]:
+    """What a fresh home holds that neither /etc/skel nor the real home (at ``home``) holds just so: files, by name, the
+    first 20."""
     text = (
         'cd -P -- "$1" || exit 1; '
         'find . -mindepth 1 ! -type d -exec sh -c \'for f; do [ -f "$f" ] && [ ! -L "$f" ] && '
         '{ cmp -s -- "$f" "/etc/skel/$f" || { [ -n "$0" ] && cmp -s -- "$f" "$0/$f"; }; } || printf "%s\\n" "$f"; '
         'done\' "$2" {} + | head -n 20'
     )
-    return Read(_script(text, path, managed), _lines)
+    return Read(_script(text, path, home), _lines)
 
 
 def copy_differs(source: str, copy: str) -> Read[tuple[str, ...]]:

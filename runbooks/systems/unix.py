@@ -41,7 +41,8 @@ _DROP_FRESH_HOME = """cd -P -- "$1" || exit 1; find . -mindepth 1 ! -type d -exe
 cd / && find "$1" -depth -type d -exec rmdir -- {} +"""
 
 
-def _record_dir(run_id: str) -> str:
+def record_dir(run_id: str) -> str:
+    """Where a host keeps what is put by of an account, for one run and its undo."""
     return f"{STATE_DIR}/{run_id or 'plan'}/account"
 
 
@@ -105,7 +106,7 @@ class DeleteAccount(Change[HostReader, HostWriter]):
         home = reader.ask(reads.entries(account.home)).get(account.home)
         before = {
             "home": home.inode if home else None,
-            "record": _record_dir(reader.run_id),
+            "record": record_dir(reader.run_id),
             "shadow_digest": reader.ask(reads.shadow_digest(name)),
         }
         return todo(*preview, before=before, facts={"uid": uid})
@@ -126,8 +127,8 @@ class DeleteAccount(Change[HostReader, HostWriter]):
         if account is None:
             return
         metadata = writer.ask(reads.metadata_digest(account.home)) if before["home"] else ""
-        writer.run("sh", "-c", _KEEP_RECORD, "sh", _record_dir(writer.run_id), subject.name, account.home, metadata)
-        record = writer.ask(reads.account_record(_record_dir(writer.run_id)))
+        writer.run("sh", "-c", _KEEP_RECORD, "sh", record_dir(writer.run_id), subject.name, account.home, metadata)
+        record = writer.ask(reads.account_record(record_dir(writer.run_id)))
         if record is None or record.shadow_digest != writer.ask(reads.shadow_digest(subject.name)):
             raise CommandFailed("what userdel would drop could not be put by; the account was left alone")
         if self._own_group(account, writer.ask(reads.groups())):
@@ -183,7 +184,7 @@ class CreateAccount(Change[HostReader, HostWriter]):
         return done(f"{subject.name} has UID {subject.uid}", uid=subject.uid)
 
     def _missing(self, reader: HostReader | HostWriter, account: Account) -> list[str]:
-        record = reader.ask(reads.account_record(_record_dir(reader.run_id)))
+        record = reader.ask(reads.account_record(record_dir(reader.run_id)))
         if record is None:
             return []
         missing = [f"membership of {group}" for group in self._lost_groups(reader, record)]
@@ -204,7 +205,7 @@ class CreateAccount(Change[HostReader, HostWriter]):
         name = self.subject.name
         if _account(writer.ask(reads.passwd()), name) is None:
             self.subject.puppet.run(writer)
-        record = writer.ask(reads.account_record(_record_dir(writer.run_id)))
+        record = writer.ask(reads.account_record(record_dir(writer.run_id)))
         if record is None or _account(writer.ask(reads.passwd()), name) is None:
             return
         if groups := self._lost_groups(writer, record):
@@ -212,7 +213,7 @@ class CreateAccount(Change[HostReader, HostWriter]):
         self._restore_subids(writer, "uid", record.subuids)
         self._restore_subids(writer, "gid", record.subgids)
         if record.shadow_digest and writer.ask(reads.shadow_digest(name)) != record.shadow_digest:
-            writer.run("sh", "-c", _RESTORE_SHADOW, "sh", name, _record_dir(writer.run_id))
+            writer.run("sh", "-c", _RESTORE_SHADOW, "sh", name, record_dir(writer.run_id))
 
     def _restore_subids(self, writer: HostWriter, kind: str, kept: Sequence[tuple[int, int]]) -> None:
         name = self.subject.name
@@ -238,7 +239,7 @@ class MoveHome(Change[HostReader, HostWriter]):
 
     The home is known by its inode, which was recorded before the account was deleted: whatever has been done, or left
     half done, the directory with that inode is the home. It is renamed as a whole. A fresh home in its place is set
-    aside first, and dropped only if every file in it is a copy of /etc/skel or of what puppet keeps for it. A home that
+    aside first, and dropped only if every file in it equals the one in /etc/skel or in the home itself. A home that
     is a file system of its own cannot be renamed: it is copied (rsync -aHAXS), compared, and left where it is.
     """
 
@@ -255,7 +256,7 @@ class MoveHome(Change[HostReader, HostWriter]):
         """Done when the recorded home lies in its place and nothing fresh is left."""
         target, source = self.subject.home, self._source
         preview = (f"$ rename {source} {target}",)
-        record = reader.ask(reads.account_record(_record_dir(reader.run_id)))
+        record = reader.ask(reads.account_record(record_dir(reader.run_id)))
         if record is None:
             return later(*preview)
         if not record.home_inodes:
@@ -276,7 +277,7 @@ class MoveHome(Change[HostReader, HostWriter]):
 
     def _kept(self, reader: HostReader, path: str) -> bool:
         """Whether it holds anything that nobody can make again."""
-        return bool(reader.ask(reads.unlike_skel(path, self.subject.puppet.managed_home(path))))
+        return bool(reader.ask(reads.unlike_skel(path, self.subject.home)))
 
     def _remarks(self, reader: HostReader, record: AccountRecord, kept: Sequence[str]) -> str:
         remarks = [f"{path} is kept beside it: it holds files of its own" for path in kept]
@@ -287,7 +288,7 @@ class MoveHome(Change[HostReader, HostWriter]):
     def do(self, writer: HostWriter, before: Facts) -> None:  # noqa: ARG002
         """Set the fresh one aside, rename, drop what was fresh. Raises CommandFailed."""
         target, source = self.subject.home, self._source
-        record = writer.ask(reads.account_record(_record_dir(writer.run_id)))
+        record = writer.ask(reads.account_record(record_dir(writer.run_id)))
         found = writer.ask(reads.entries(target, source))
         if record is None:
             return
@@ -299,9 +300,8 @@ class MoveHome(Change[HostReader, HostWriter]):
                 rename_path(writer, target, self._leftovers(writer.run_id)[0])
             rename_path(writer, home, target)
         for path in writer.ask(reads.entries(source, *self._leftovers(writer.run_id))):
-            managed = self.subject.puppet.managed_home(path)
-            if not writer.ask(reads.unlike_skel(path, managed)):
-                writer.run("sh", "-c", _DROP_FRESH_HOME, "sh", path, managed)
+            if not writer.ask(reads.unlike_skel(path, target)):
+                writer.run("sh", "-c", _DROP_FRESH_HOME, "sh", path, target)
 
     def _copied(self, writer: HostWriter, source: str) -> str:
         """A verified copy beside the target, its inode recorded as the home's. Raises CommandFailed."""
@@ -310,7 +310,7 @@ class MoveHome(Change[HostReader, HostWriter]):
         writer.run(*argv, timeout_s=86400)
         if differences := writer.ask(reads.copy_differs(source, copy)):
             raise CommandFailed(f"the copy of {source} differs from it: {_listed(differences)}")
-        record = f"{_record_dir(writer.run_id)}/home"
+        record = f"{record_dir(writer.run_id)}/home"
         writer.run("sh", "-c", 'stat -c %i -- "$1" >> "$2" && sync -f "$2"', "sh", copy, record)
         return copy
 

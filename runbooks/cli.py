@@ -1,0 +1,441 @@
+"""From a command line to an exit status: plan, show, ask, apply, report. Tasks only name their arguments."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from runbooks.errors import Blocked, Drift, Interrupted, Owned, RunbookError, UsageError
+
+if TYPE_CHECKING:
+    from runbooks.engine import Draft, Engine
+    from runbooks.model import Plan, Run
+    from runbooks.site import Site
+    from runbooks.walker import Stop
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Options:
+    """The common options of a procedure, as they were given."""
+
+    dry_run: bool = False
+    yes: bool = False
+    confirm: str = ""
+    as_json: bool = False
+    save: str = ""
+    batch_size: str = ""
+    batch_sleep: float = 0.0
+    max_failures: str = "0"
+    debug: bool = False
+
+
+class Surface:
+    """One command: it prints, asks, and ends with an exit status. ``context`` is Invoke's."""
+
+    def __init__(self, context: Any, options: Options) -> None:
+        self.context = context
+        self.options = options
+        self.document: dict[str, Any] = {}
+
+    def run(self, command: Callable[[Site], int]) -> NoReturn:
+        """Do it and exit; an error is one line (``--debug`` adds the traceback), or a JSON document."""
+        status = 1
+        site: Site | None = None
+        try:
+            self._refuse_dry()
+            site = self._site()
+            status = command(site)
+        except RunbookError as error:
+            status = self._told(error.kind, str(error), error.exit_status)
+        except KeyboardInterrupt:
+            status = self._told(Interrupted.kind, "interrupted; nothing was changed", Interrupted.exit_status)
+        except Exception as error:
+            if self.options.debug:
+                raise
+            status = self._told("bug", f"{type(error).__name__}: {error} (--debug shows where)", 1)
+        finally:
+            if site is not None:
+                site.close()
+        if self.options.as_json:
+            print(json.dumps(self.document | {"exit": status}, indent=1, default=list))
+        sys.stdout.flush()
+        from invoke.exceptions import Exit
+
+        raise Exit(code=status)
+
+    def _told(self, kind: str, message: str, status: int) -> int:
+        self.document = {"error": {"kind": kind, "message": message}}
+        if not self.options.as_json:
+            print(f"inv: {message}", file=sys.stderr)
+        if self.options.debug:
+            import traceback
+
+            traceback.print_exc()
+        return status
+
+    def _refuse_dry(self) -> None:
+        if self.context.config.run.dry:
+            raise UsageError("--dry is Invoke's, and shows nothing here: use --dry-run, which looks at every host")
+
+    def _site(self) -> Site:
+        from runbooks.site import open_site
+
+        return open_site(_plain(self.context.config.get("ops_clinic", {})), ROOT)
+
+    @property
+    def talk(self) -> Any:
+        """Where people are talked to: standard error when standard output is a JSON document."""
+        return sys.stderr if self.options.as_json else sys.stdout
+
+    # what the commands are made of
+
+    def engine(self, site: Site, stop: Stop, observer: Callable[..., None] = lambda _: None) -> Engine:
+        """The engine for a site."""
+        from runbooks.engine import Engine
+
+        lease = site.settings.lease
+        patience_s = site.settings.ssh.command_timeout_s + site.settings.puppet.run_timeout_s
+        return Engine(
+            site.journal, site.targets, site.operator, observer, stop, lease.heartbeat_s, min(patience_s, 900.0)
+        )
+
+    def procedure(self, name: str, arguments: Mapping[str, Any]) -> NoReturn:
+        """Plan a procedure, and apply it unless it is a dry run."""
+
+        def command(site: Site) -> int:
+            from runbooks.procedure import find
+
+            draft = find(name).draft(site, arguments)
+            return self.plan_and_apply(site, draft)
+
+        self.run(command)
+
+    def plan_and_apply(self, site: Site, draft: Draft, planned: Plan | None = None) -> int:
+        """Show the plan, ask, apply; the exit status."""
+        from runbooks.report.terminal import print_plan
+        from runbooks.walker import Stop
+
+        site.journal.refuse_owned(draft.subjects, unless=draft.undoes)
+        stop = Stop()
+        with signals(stop):
+            plan = planned or self._look(site, draft, stop)
+            self.document = {"plan": plan.to_json(), "run": None}
+            if not self.options.as_json:
+                print_plan(plan, file=sys.stdout, title_line=f"fleet: {site.inventory.source}")
+            self._keep(site, plan)
+            return self._go_on(site, draft, plan, stop)
+
+    def _go_on(self, site: Site, draft: Draft, plan: Plan, stop: Stop) -> int:
+        from runbooks.engine import refuse_inapplicable
+        from runbooks.model import Status
+
+        try:
+            refuse_inapplicable(plan)
+        except Blocked as error:
+            if self.options.as_json or not self.options.dry_run:
+                print(f"inv: {error}", file=sys.stderr)
+            return error.exit_status
+        if stop:
+            raise Interrupted(f"{stop.why}: nothing was changed")
+        if self.options.dry_run:
+            return 0
+        if plan.count(Status.TODO) == 0 and plan.count(Status.LATER) == 0:
+            print("Nothing to do.", file=self.talk)
+            return 0
+        self.ask(f"Apply this plan to {_hosts(plan)} host(s)?", _hosts(plan), plan, site)
+        return self._apply(site, draft, plan, stop)
+
+    def _look(self, site: Site, draft: Draft, stop: Stop) -> Plan:
+        with self._waiting(f"Looking at {len({t for s in draft.steps for t in s.on})} targets"):
+            return self.engine(site, stop).plan(draft)
+
+    @contextmanager
+    def _waiting(self, what: str) -> Iterator[None]:
+        if not sys.stderr.isatty():
+            yield
+            return
+        from rich.console import Console
+
+        with Console(stderr=True).status(what):
+            yield
+
+    def _keep(self, site: Site, plan: Plan) -> None:
+        if self.options.save:
+            try:
+                Path(self.options.save).write_text(json.dumps(plan.to_record(), indent=1), encoding="utf-8")
+            except OSError as error:
+                raise UsageError(f"--save {self.options.save}: {error.strerror}") from error
+        elif self.options.dry_run:
+            site.journal.save_plan(plan)
+
+    def _apply(self, site: Site, draft: Draft, plan: Plan, stop: Stop) -> int:
+        from runbooks.model import Batch
+
+        policy = Batch(
+            self.options.batch_size or site.settings.batch_size,
+            self.options.batch_sleep,
+            max_failures=self.options.max_failures,
+        )
+        return self._walk(site, plan, stop, lambda engine: engine.apply(plan, draft, policy))
+
+    def _walk(self, site: Site, plan: Plan, stop: Stop, walk: Callable[[Engine], Run]) -> int:
+        from runbooks.engine import exit_status
+        from runbooks.report.terminal import Progress, print_summary
+
+        with Progress(plan, file=sys.stderr) as progress:
+            run = walk(self.engine(site, stop, progress))
+        self.document = {"plan": plan.to_json(), "run": run.to_json()}
+        if not self.options.as_json:
+            print_summary(run, file=sys.stdout)
+        return exit_status(run, stop)
+
+    def ask(self, question: str, hosts: int, plan: Plan, site: Site) -> None:
+        """Ask before anything is changed. ``--yes`` answers the question, but never stands for a name that has to be
+        typed. Raises Blocked when declined, or when nobody can be asked."""
+        name = str(plan.arguments.get("old") or plan.arguments.get("run") or plan.procedure)
+        typed = hosts > site.settings.ask_above
+        if self.options.confirm:
+            if self.options.confirm != name:
+                raise Blocked(f"--confirm {self.options.confirm}: it has to be {name}; nothing was changed")
+            return
+        if self.options.yes and not typed:
+            return
+        want = f"{hosts} hosts: type {name} to go on" if typed else "[y/N]"
+        if not sys.stdin.isatty():
+            how = f"--confirm {name}" if typed else "--yes"
+            raise Blocked(f"there is no terminal to ask on: give {how}; nothing was changed")
+        print(f"{question} {want} ", end="", file=sys.stderr, flush=True)
+        answer = sys.stdin.readline().strip()
+        if answer != name if typed else answer.lower() not in ("y", "yes"):
+            raise Blocked("declined; nothing was changed")
+
+    # the commands over plans and runs
+
+    def apply(self, reference: str) -> NoReturn:
+        """Apply a saved plan: the procedure runs again from its arguments, and what differs is drift."""
+
+        def command(site: Site) -> int:
+            from runbooks.engine import UNDO
+
+            plan = read_plan(site, reference)
+            if plan.procedure == UNDO:
+                raise UsageError(f"that is the plan of an undo: `inv undo {plan.arguments['run']}` makes it again")
+            draft = self._again(site, plan)
+            return self.plan_and_apply(site, draft, planned=plan)
+
+        self.run(command)
+
+    def _again(self, site: Site, plan: Plan) -> Draft:
+        from runbooks.procedure import find
+
+        try:
+            return find(plan.procedure).draft(site, dict(plan.arguments))
+        except (Owned, Drift):
+            raise
+        except UsageError as error:
+            raise Drift(f"the plan no longer applies: {error}; nothing was changed") from error
+        except RunbookError as error:
+            raise Drift(f"the plan no longer applies: {error}; nothing was changed") from error
+
+    def resume(self, reference: str) -> NoReturn:
+        """Go on with an unfinished run."""
+
+        def command(site: Site) -> int:
+            from runbooks.report.terminal import print_plan
+            from runbooks.walker import Stop
+
+            run = pick(site, reference)
+            draft = draft_of(site, run)
+            stop = Stop()
+            with signals(stop):
+                with self._waiting("Looking at what remains"):
+                    findings = self.engine(site, stop).remaining(run, draft.steps)
+                plan = remaining_plan(run, draft, findings)
+                if not self.options.as_json:
+                    print_plan(plan, file=sys.stdout, title_line=f"run {run.id}: what remains")
+                self.ask(f"Resume run {run.id}?", _hosts(plan), run.plan, site)
+                return self._walk(site, run.plan, stop, lambda engine: engine.resume(run, draft.steps, findings))
+
+        self.run(command)
+
+    def undo(self, reference: str) -> NoReturn:
+        """Take back what a run has done; it is planned, asked and journalled like anything else."""
+
+        def command(site: Site) -> int:
+            from runbooks.engine import UNDO
+            from runbooks.model import RunStatus
+            from runbooks.walker import Stop
+
+            run = site.journal.run(reference)
+            if run.plan.procedure == UNDO:
+                raise UsageError(f"run {run.id} is an undo itself: run the procedure again instead")
+            if run.status is RunStatus.UNDONE:
+                raise UsageError(f"run {run.id} is undone already")
+            original = draft_of(site, run)
+            draft = self.engine(site, Stop()).undo(run, original.steps, original.subjects)
+            return self.plan_and_apply(site, draft)
+
+        self.run(command)
+
+    def abandon(self, reference: str) -> NoReturn:
+        """Give a run up: what it did stays, and it owns nothing any more."""
+
+        def command(site: Site) -> int:
+            run = site.journal.run(reference)
+            self.ask(f"Give run {run.id} up? What it did stays, half done as it may be.", 0, run.plan, site)
+            given_up = site.journal.abandon(run.id)
+            self.document = {"plan": given_up.plan.to_json(), "run": given_up.to_json()}
+            print(f"run {run.id} is abandoned; `inv show {run.id}` says what it did", file=self.talk)
+            return 0
+
+        self.run(command)
+
+    def runs(self, check: bool) -> NoReturn:
+        """List the newest runs; ``check``: one line and status for a monitoring system."""
+
+        def command(site: Site) -> int:
+            if check:
+                return self._check_runs(site)
+            runs = site.journal.runs()
+            self.document = {"runs": [run.to_json() | {"plan": run.plan.to_json()} for run in runs]}
+            if not self.options.as_json:
+                from runbooks.report.terminal import print_runs
+
+                print_runs(runs, file=sys.stdout)
+            return 0
+
+        self.run(command)
+
+    def _check_runs(self, site: Site) -> int:
+        """Exit statuses of the Monitoring Plugins guidelines: 0 OK, 1 WARNING."""
+        unfinished = site.journal.unfinished()
+        names = ", ".join(f"{run.id} ({run.plan.procedure}, {run.status}, {run.operator})" for run in unfinished)
+        state = f"WARNING: {len(unfinished)} unfinished: {names}" if unfinished else "OK: no unfinished run"
+        self.document = {"check": state}
+        print(f"RUNS {state} | unfinished={len(unfinished)}", file=self.talk)
+        return 1 if unfinished else 0
+
+    def show(self, reference: str, html: str, outputs: bool) -> NoReturn:
+        """Show a run: on the terminal, as JSON, or as one HTML page."""
+
+        def command(site: Site) -> int:
+            run = site.journal.run(reference)
+            self.document = {"plan": run.plan.to_json(), "run": run.to_json()}
+            if html:
+                from runbooks.report.html import run_html
+
+                try:
+                    Path(html).write_text(run_html(run), encoding="utf-8")
+                except OSError as error:
+                    raise UsageError(f"--html {html}: {error.strerror}") from error
+                print(f"wrote {html}", file=self.talk)
+            elif not self.options.as_json:
+                from runbooks.report.terminal import print_run
+
+                print_run(run, file=sys.stdout, outputs=outputs)
+            return 0
+
+        self.run(command)
+
+
+def read_plan(site: Site, reference: str) -> Plan:
+    """A plan by its id, or from a file that ``--save`` wrote. Raises UsageError."""
+    from runbooks.model import Plan
+
+    path = Path(reference)
+    if not path.is_file():
+        return site.journal.plan(reference)
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        plan = Plan.from_record(record)
+        if record["id"] != plan.id:
+            raise UsageError(f"{path}: its id is not that of its contents: it was edited, or another version wrote it")
+        return plan
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise UsageError(f"{path}: not a plan that --save wrote: {error}") from error
+
+
+def pick(site: Site, reference: str) -> Run:
+    """The run meant: the named one, or the only unfinished one. Raises UsageError."""
+    if reference:
+        return site.journal.run(reference)
+    unfinished = site.journal.unfinished()
+    if len(unfinished) != 1:
+        names = ", ".join(run.id for run in unfinished)
+        raise UsageError(f"which run? --run one of {names}" if names else "there is no unfinished run")
+    return unfinished[0]
+
+
+def draft_of(site: Site, run: Run) -> Draft:
+    """The draft that a run was made from, from its journal. Raises UsageError where this version makes other steps."""
+    from dataclasses import replace
+
+    from runbooks.engine import UNDO, Draft, undo_steps
+    from runbooks.procedure import find
+
+    if run.plan.procedure == UNDO:
+        original = site.journal.run(str(run.undoes))
+        first = draft_of(site, original)
+        steps = tuple(undo_steps(original, first.steps))
+        draft = Draft(UNDO, run.plan.arguments, {}, steps, first.subjects, undoes=original.id)
+    else:
+        draft = find(run.plan.procedure).again(run.plan.case, run.plan.arguments)
+    if [(s.name, s.on) for s in draft.steps] != [(s.name, s.hosts) for s in run.plan.steps]:
+        raise UsageError(f"run {run.id} was made by another version of this tool, whose steps were others")
+    return replace(draft, notes=run.plan.notes)
+
+
+def remaining_plan(run: Run, draft: Draft, findings: Mapping[tuple[int, str], Any]) -> Plan:
+    """What a resumed run would meet, as a plan to show: what is done stays done."""
+    from dataclasses import replace
+
+    from runbooks.looking import planned
+    from runbooks.model import Finding, Status
+
+    seen = dict(findings)
+    for number, step in enumerate(draft.steps):
+        for target in step.on:
+            seen.setdefault((number, target), Finding(Status.DONE))
+    return replace(run.plan, steps=planned(draft.steps, seen))
+
+
+@contextmanager
+def signals(stop: Stop) -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP: start nothing new. A second SIGINT ends at once, which is safe, too: what was begun is
+    in the journal."""
+
+    def handle(number: int, _frame: object) -> None:
+        if stop and number == signal.SIGINT:
+            os.write(2, b"\ninv: ended at once; `inv resume` looks at what was under way\n")
+            os._exit(Interrupted.exit_status)
+        stop.ask(signal.Signals(number).name)
+        os.write(2, b"\ninv: stopping: what is under way is finished, nothing new is started (again: at once)\n")
+
+    chosen = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    earlier = {number: signal.signal(number, handle) for number in chosen}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def _hosts(plan: Plan) -> int:
+    return len({host for step in plan.steps for host in step.hosts if not host.startswith("@")})
+
+
+def _plain(values: Any) -> dict[str, Any]:
+    """Invoke's nested configuration as plain mappings."""
+    return {key: _plain(value) if hasattr(value, "items") else value for key, value in dict(values).items()}
+
+
+__all__ = ["Options", "Surface"]

@@ -1,0 +1,62 @@
+"""What a procedure is: it looks once, live, and what it saw is the case; its steps follow from the case alone.
+
+So planning, applying and resuming make the same steps, and a run is resumed from what its journal holds, whatever the
+world looks like by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Generic, TypeVar
+
+from runbooks.engine import Draft
+from runbooks.errors import UsageError
+from runbooks.model import Json, Step
+
+C = TypeVar("C")
+Steps = Iterator[Step]
+
+
+@dataclass(frozen=True)
+class Procedure(Generic[C]):
+    """One runbook. ``look`` (site, arguments) gives the case, a frozen dataclass of JSON values; ``steps`` and ``subjects``
+    make the rest of it, and ``notes`` what the operator should know besides."""
+
+    name: str
+    title: str
+    case: type[C]
+    look: Callable[..., C]
+    steps: Callable[[C], Steps]
+    subjects: Callable[[C], tuple[str, ...]]
+    notes: Callable[[C], tuple[str, ...]]
+
+    def draft(self, site: Any, arguments: Mapping[str, Json]) -> Draft:
+        """Look, and propose. Raises whatever the arguments or the world give reason to."""
+        return self.draft_of(self.look(site, **arguments), arguments)
+
+    def draft_of(self, case: C, arguments: Mapping[str, Json]) -> Draft:
+        """Propose from a case."""
+        record = asdict(case)  # type: ignore[call-overload]
+        steps = tuple(self.steps(case))
+        return Draft(self.name, dict(arguments), record, steps, self.subjects(case), self.notes(case))
+
+    def again(self, record: Mapping[str, Json], arguments: Mapping[str, Json]) -> Draft:
+        """The draft that a journal's case gives. Raises UsageError where another version of this tool wrote it."""
+        try:
+            values = {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
+            return self.draft_of(self.case(**values), arguments)
+        except TypeError as error:
+            raise UsageError(f"{self.name}: this run was recorded by another version of this tool: {error}") from error
+
+
+def find(name: str) -> Procedure[Any]:
+    """The procedure of that name. Raises UsageError."""
+    from importlib import import_module
+
+    try:
+        module = import_module(f"runbooks.procedures.{name.replace('-', '_')}")
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{name}: no such procedure in this version") from error
+    found: Procedure[Any] = module.PROCEDURE
+    return found

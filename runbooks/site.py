@@ -1,0 +1,206 @@
+"""What a procedure is handed: the fleet, the registry and every other system, each opened when it is first used."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runbooks import driver
+from runbooks.errors import RunbookError, SettingsError, UsageError
+from runbooks.inventory import Inventory
+from runbooks.looking import WIDTH
+from runbooks.model import Target
+from runbooks.settings import Settings
+
+if TYPE_CHECKING:
+    from runbooks.journal import Journal
+    from runbooks.registry import Registry
+    from runbooks.systems.git import Repository
+
+
+@dataclass
+class Site:
+    """The fleet that the settings name. ``operator`` is the person, not the account that logs in on hosts."""
+
+    settings: Settings
+    inventory: Inventory
+    operator: str = field(default_factory=driver.operator)
+
+    @cached_property
+    def journal(self) -> Journal:
+        """Plans, runs, ownership. Raises SettingsError."""
+        from runbooks.journal import Journal
+
+        return Journal(self.settings.journal, expires_s=self.settings.lease.expires_s)
+
+    @cached_property
+    def targets(self) -> Fleet:
+        """Hosts by name, and ``@git``."""
+        return Fleet(self)
+
+    @cached_property
+    def repository(self) -> Repository:
+        """The puppet repository. Raises SettingsError where none is set."""
+        from runbooks.systems.git import Repository
+
+        chosen = self.settings.repository
+        if not chosen.url:
+            raise SettingsError("repository.url is not set: say in invoke.yaml where the puppet repository is")
+        config = self.settings.ssh.config
+        ssh = ("ssh", "-o", "BatchMode=yes", *(("-F", str(config)) if config else ()))
+        return Repository(chosen.url, chosen.branch, chosen.cache, ssh, self.operator)
+
+    def registry(self) -> Registry:
+        """The account registry as the repository's main branch has it now. Raises RegistryError, Unreachable."""
+        from runbooks.registry import Registry
+
+        with self.targets["@git"].reader() as reader:
+            files = reader.at(reader.main)  # type: ignore[attr-defined]
+            return Registry.from_bytes(files.read(self.settings.repository.registry))
+
+    def hosts_named(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The hosts of some queries, together. Raises InventoryError."""
+        found = {host for query in names for host in self.inventory.query(query)}
+        return tuple(name for name in self.inventory.hosts if name in found)
+
+    def puppet_servers(self) -> tuple[str, ...]:
+        """Where merged patches are deployed. Raises InventoryError."""
+        return tuple(self.inventory.query(self.settings.puppet.servers))
+
+    def puppet_record(self) -> dict[str, Any]:
+        """Puppet's settings as ``systems.puppet.Puppet`` takes them, for a case."""
+        chosen = self.settings.puppet
+        return {
+            "agent": list(chosen.agent),
+            "disable": list(chosen.disable),
+            "enable": list(chosen.enable),
+            "state_dirs": list(chosen.state_dirs),
+            "run_timeout_s": chosen.run_timeout_s,
+            "wait_s": chosen.wait_s,
+        }
+
+    def refuse_protected(self, *names: str) -> None:
+        """Refuse names that are none, and accounts that no runbook may touch. Raises UsageError."""
+        from runbooks.registry import check_name
+
+        for name in names:
+            check_name(name)
+        if len(set(names)) < len(names):
+            raise UsageError(f"{names[0]!r} twice: the names have to differ")
+        users = {self.settings.ssh.user} | {host.user for host in self.inventory.hosts.values() if host.user}
+        for name in names:
+            if name in users:
+                raise UsageError(f"{name!r} is the account that this tool logs in with: use another one first")
+            if name == self.operator:
+                raise UsageError(f"{name!r} is you: let a colleague do it")
+
+    def hosts_with_account(self, name: str, uid: int, except_for: Sequence[str] = ()) -> tuple[str, ...]:
+        """All hosts whose own /etc/passwd has the name or the UID, and those that could not be asked: they may have it.
+
+        Puppet servers that hold no such account are not among them. Every host of the inventory is asked, live.
+        """
+        from runbooks.systems import reads
+
+        def has_it(host: str) -> bool:
+            try:
+                with self.targets[host].reader() as reader:
+                    accounts = reader.ask(reads.passwd())  # type: ignore[attr-defined]
+            except RunbookError:
+                return True
+            finally:
+                self.targets.rest(host)
+            return any(account.name == name or account.uid == uid for account in accounts)
+
+        candidates = [host for host in self.inventory.hosts if host not in set(except_for)]
+        with ThreadPoolExecutor(WIDTH) as pool:
+            found = list(pool.map(has_it, candidates))
+        hosts = tuple(host for host, has in zip(candidates, found, strict=True) if has)
+        if not hosts:
+            raise UsageError(f"no host has an account {name} with UID {uid}: there is nothing to rename on hosts")
+        return hosts
+
+    @staticmethod
+    def keys(lines: Iterable[str]) -> tuple[str, ...]:
+        """Registry keys as ``type base64``, without options and comments."""
+        from runbooks.registry.keys import parse_key
+
+        parsed = []
+        for line in lines:
+            try:
+                key = parse_key(line)
+            except ValueError:
+                continue
+            parsed.append(f"{key.type} {key.blob}")
+        return tuple(sorted(parsed))
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        if "targets" in self.__dict__:
+            self.targets.close()
+        if "journal" in self.__dict__:
+            self.journal.close()
+
+
+class Fleet:
+    """All that steps can act on. A host is connected to when it is first used; beyond ``max_connections`` it is let go
+    of as soon as it rests."""
+
+    def __init__(self, site: Site) -> None:
+        from runbooks.transport.fabric import FabricTransport, SshSettings
+
+        self._site = site
+        ssh = site.settings.ssh
+        self._transport = FabricTransport(
+            SshSettings(ssh.config, ssh.user, ssh.sudo, ssh.connect_timeout_s, ssh.keepalive_s)
+        )
+        self._targets: dict[str, Target] = {}
+        self._lock = threading.Lock()
+
+    def __getitem__(self, name: str) -> Target:
+        """The target of that name. Raises InventoryError, SettingsError."""
+        with self._lock:
+            if name not in self._targets:
+                self._targets[name] = self._make(name)
+            return self._targets[name]
+
+    def _make(self, name: str) -> Target:
+        if name == "@git":
+            from runbooks.systems.git import GitTarget
+
+            return GitTarget(self._site.repository)
+        from runbooks.systems.host import HostTarget
+        from runbooks.transport.shell import Shell
+
+        host = self._site.inventory[name]
+        timeout_s = self._site.settings.ssh.command_timeout_s
+
+        def connect() -> Shell:
+            return Shell(name, self._transport.open(name, host.address, host.port, host.user), timeout_s)
+
+        return HostTarget(name, connect)
+
+    def rest(self, name: str) -> None:
+        """Close a target's connection where more are open than may be."""
+        with self._lock:
+            target = self._targets.get(name)
+            too_many = sum(getattr(t, "is_open", False) for t in self._targets.values())
+        if target is not None and too_many > self._site.settings.ssh.max_connections:
+            target.close()
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        for target in self._targets.values():
+            target.close()
+
+
+def open_site(values: dict[str, Any], root: Path) -> Site:
+    """The site of some settings (``ops_clinic`` in Invoke's configuration). Raises SettingsError, InventoryError."""
+    from runbooks.settings import load
+
+    settings, inventory = load(values, root)
+    return Site(settings, inventory)
