@@ -154,7 +154,7 @@ def test_accounts_have_all_that_a_rename_can_lose(lab: Lab) -> None:
     assert "/home/alice/bin/worker" in said(lab, "lab01", "crontab", "-l", "-u", "alice")
     assert said(lab, "lab01", "stat", "-c", "%U %a", "/var/mail/alice") == "alice 660\n"
     assert "alice:" in said(lab, "lab01", "cat", "/etc/subuid")
-    assert ":90:14:" in said(lab, "lab01", "getent", "shadow", "dave")
+    assert ":9000:14:" in said(lab, "lab01", "getent", "shadow", "dave")
     assert "docker" in said(lab, "lab02", "id", "-Gn", "dave")
     assert "docker" not in said(lab, "lab01", "id", "-Gn", "dave")
     assert "set number" in said(lab, "lab01", "cat", "/home/carol/.vimrc")
