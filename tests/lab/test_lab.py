@@ -238,7 +238,7 @@ def test_puppet_honours_the_disable_lock(lab: Lab) -> None:
 
 def test_two_runs_do_not_meet(lab: Lab) -> None:
     lock = "/var/cache/puppet/state/agent_catalog_run.lock"
-    fake = f"exec -a puppet sleep 60 & echo $! >{lock}; disown; echo $!"
+    fake = f"exec -a puppet sleep 60 >/dev/null & echo $! >{lock}; disown; echo $!"
     pid = said(lab, "lab01", "bash", "-c", f"({fake}) </dev/null 2>/dev/null").split()[0]
     done = lab.puppet("lab01", "--waitforlock", "0")
     assert done.returncode == 1
