@@ -39,7 +39,7 @@ def up(layout: Layout, order: Order) -> None:
     state = layout.load()
     if state and not state.ready:
         say("an earlier start was cut short: clearing it away")
-        down(layout)
+        _clear(layout)
         state = None
     if state:
         _revive(layout, state, order)
@@ -240,15 +240,19 @@ def _welcome(host: Host, people: Sequence[Person]) -> None:
 
 def down(layout: Layout) -> None:
     """Remove everything; whatever is half-made or dead already is no hindrance."""
-    state = layout.load()
-    if state:
-        hosts = fleet.hosts_of(layout, state)
-        fleet.side_by_side(lambda host: host.kill(), hosts)
-        network_of(state).remove()
-        _remove_tree(layout, state)
+    _clear(layout)
     (layout.top / ".lock").unlink(missing_ok=True)
     if not any(layout.top.iterdir()):
         layout.top.rmdir()
+
+
+def _clear(layout: Layout) -> None:
+    state = layout.load()
+    if state:
+        fleet.side_by_side(lambda host: host.kill(), fleet.hosts_of(layout, state))
+        fleet.end_stragglers(layout)
+        network_of(state).remove()
+        _remove_tree(layout, state)
 
 
 def _remove_tree(layout: Layout, state: State) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
-from runbooks.lab.host import Host
+from runbooks.lab.host import Host, wait_for
 from runbooks.lab.layout import FILES, SERVER, Layout, State
 from runbooks.lab.machine import Machine
 from runbooks.lab.network import network_of
@@ -106,3 +109,25 @@ def settle_in(host: Host, people: Sequence[Person], processes: bool) -> None:
             script.append(f"setsid -f {run} </dev/null >/dev/null 2>&1")
     if script:
         host.run(["bash", "-ec", "\n".join(script)], None, check=True, timeout_s=60)
+
+
+def end_stragglers(layout: Layout) -> None:
+    """End hosts of this lab that no pid file knows any more, as after a start that was killed half-way."""
+    mark = f"LAB_HOST_DIR={layout.top}/".encode()
+
+    def left() -> list[int]:
+        found = []
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit() and mark in (entry / "environ").read_bytes():
+                    found.append(int(entry.name))
+        return found
+
+    def gone() -> bool:
+        # The outer process is what carries the mark; its host ends with it (unshare --kill-child).
+        for pid in (pids := left()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not pids
+
+    wait_for(gone, 10, f"lab: processes of {layout.top} do not end")

@@ -71,7 +71,9 @@ class Host:
         return seen is not None and seen[0] == "T"
 
     def boot(self, lower: Sequence[Path], *, usr: str, first_run_s: int) -> None:
-        """Start the host and return; ``wait_until_up`` waits for its sshd."""
+        """Start the host unless it lives, and return; ``wait_until_up`` waits for its sshd."""
+        if self.pid() is not None:
+            return
         for part in ("own", "upper", "work", "root"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         (self.folder / "pid").unlink(missing_ok=True)
@@ -87,9 +89,20 @@ class Host:
         }
         # In a session of its own, without a terminal and without our files: it outlives the command that starts it.
         start = ["setsid", "--fork", *self.network.prefix(self.name)]
-        spaces = ["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--", "bash", str(FILES / "boot.sh")]
+        spaces = [
+            "unshare",
+            "--mount",
+            "--uts",
+            "--ipc",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--",
+            "bash",
+            str(FILES / "boot.sh"),
+        ]
         null = subprocess.DEVNULL
-        argv = [*start, *self.machine.inside(spaces)]
+        argv = [*start, *self.machine.inside([*spaces, "bash", str(FILES / "boot.sh")])]
         with (self.folder / "console.log").open("ab") as console:
             subprocess.run(argv, env=env, stdin=null, stdout=null, stderr=console, check=True, cwd="/")
 

@@ -160,7 +160,7 @@ class Lab:
         """Whether ``user`` can log in by ssh with their own private key, or with that of ``key_of``."""
         target = self._host(host)
         key = self.layout.person_key(key_of or user)
-        options = {"IdentitiesOnly": "yes", "BatchMode": "yes", "StrictHostKeyChecking": "yes", "ConnectTimeout": "10",
+        options = {"IdentitiesOnly": "yes", "BatchMode": "yes", "StrictHostKeyChecking": "yes", "ConnectTimeout": "5",
                    "UserKnownHostsFile": str(self.layout.known_hosts), "ControlPath": "none"}  # fmt: skip
         words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
         argv = ["ssh", "-F", "/dev/null", *words, "-i", str(key), "-p", str(target.port), "-l", user, target.address]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from runbooks.errors import Blocked
-from runbooks.lab import Lab, Person
+from runbooks.lab import Lab, Person, scratch
 from runbooks.lab.machine import look
 
 # Short, since a home is fingerprinted again and again.
@@ -34,7 +32,7 @@ def labs() -> Iterator[Factory]:
     except Blocked as missing:
         pytest.skip(str(missing))
     made: list[Lab] = []
-    top = Path(tempfile.mkdtemp(prefix="lab-tests-"))
+    top = scratch()
 
     def make(hosts: int = 2, **wishes: object) -> Lab:
         lab = Lab(top / f"lab{len(made)}")

@@ -154,7 +154,7 @@ def test_accounts_have_all_that_a_rename_can_lose(lab: Lab) -> None:
     assert "/home/alice/bin/worker" in said(lab, "lab01", "crontab", "-l", "-u", "alice")
     assert said(lab, "lab01", "stat", "-c", "%U %a", "/var/mail/alice") == "alice 660\n"
     assert "alice:" in said(lab, "lab01", "cat", "/etc/subuid")
-    assert ":90:14:" in said(lab, "lab01", "getent", "shadow", "dave")
+    assert ":9000:14:" in said(lab, "lab01", "getent", "shadow", "dave")
     assert "docker" in said(lab, "lab02", "id", "-Gn", "dave")
     assert "docker" not in said(lab, "lab01", "id", "-Gn", "dave")
     assert "set number" in said(lab, "lab01", "cat", "/home/carol/.vimrc")
@@ -238,7 +238,7 @@ def test_puppet_honours_the_disable_lock(lab: Lab) -> None:
 
 def test_two_runs_do_not_meet(lab: Lab) -> None:
     lock = "/var/cache/puppet/state/agent_catalog_run.lock"
-    fake = f"exec -a puppet sleep 60 & echo $! >{lock}; disown; echo $!"
+    fake = f"exec -a puppet sleep 60 >/dev/null & echo $! >{lock}; disown; echo $!"
     pid = said(lab, "lab01", "bash", "-c", f"({fake}) </dev/null 2>/dev/null").split()[0]
     done = lab.puppet("lab01", "--waitforlock", "0")
     assert done.returncode == 1

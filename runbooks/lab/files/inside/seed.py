@@ -111,7 +111,7 @@ def account(person: dict[str, Any]) -> None:
         os.chown(spool, person["uid"], 8)
     if person["password"]:
         subprocess.run(["usermod", "-p", "$y$j9T$abcdefghijkl$" + "x" * 43, name], check=True)
-        subprocess.run(["chage", "-M", "90", "-W", "14", "-d", "2026-01-15", name], check=True)
+        subprocess.run(["chage", "-M", "9000", "-W", "14", "-d", "2026-01-15", name], check=True)
 
 
 def seed(person: dict[str, Any]) -> None:

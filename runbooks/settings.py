@@ -1,0 +1,211 @@
+"""The settings: ``ops_clinic`` in Invoke's configuration, with the inventory's own between project and environment.
+
+Weakest first: the defaults below, ``invoke.yaml``, ``settings.yaml`` of the inventory, the environment
+(``INVOKE_OPS_CLINIC_...``), a file given with ``inv -f``. ``invoke.yaml`` explains each key. A key that isn't set, or
+set to null, leaves what was there. Relative paths start at the directory of the file that names them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from runbooks.errors import SettingsError
+from runbooks.inventory import Inventory
+from runbooks.inventory.names import suggest
+from runbooks.settings_kinds import KEYS, SECTIONS, Layer
+
+_PUPPET_STATE = ("/opt/puppetlabs/puppet/cache/state", "/var/cache/puppet/state", "/var/lib/puppet/state")
+
+
+@dataclass(frozen=True, slots=True)
+class Ssh:
+    """How hosts are reached. ``sudo`` is on when the user isn't root and nothing else is said."""
+
+    config: Path | None = None
+    user: str = "root"
+    sudo: bool = False
+    connect_timeout_s: int = 10
+    command_timeout_s: int = 300
+    max_connections: int = 500
+    keepalive_s: int = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """The puppet repository that holds the account registry. ``url`` may hold a password: ``repr`` leaves it out."""
+
+    url: str | None = field(default=None, repr=False)
+    branch: str = "production"
+    registry: str = "modules/admin/data/data.yaml"
+    cache: Path = Path("/var/cache/ops-clinic/repository")
+
+
+@dataclass(frozen=True, slots=True)
+class Puppet:
+    """Puppet on the hosts and on its servers; commands are lists of words."""
+
+    agent: tuple[str, ...] = ("puppet", "agent", "--test", "--detailed-exitcodes", "--color=false")
+    disable: tuple[str, ...] = ("puppet", "agent", "--disable")
+    enable: tuple[str, ...] = ("puppet", "agent", "--enable")
+    state_dirs: tuple[str, ...] = _PUPPET_STATE
+    servers: str = "A:puppetserver"
+    server_checkout: str = "/etc/puppet/code/environments/production"
+    run_timeout_s: int = 1800
+    wait_s: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class PuppetDB:
+    """PuppetDB for ``P{...}``, under Cumin's own names; without a host there is none."""
+
+    host: str | None = None
+    port: int = 443
+    scheme: str = "https"
+    timeout: int = 30
+    ssl_verify: bool | str = True
+    ssl_client_cert: Path | None = None
+    ssl_client_key: Path | None = None
+
+    def as_cumin(self) -> Mapping[str, Any]:
+        """Return what Cumin's configuration has under ``puppetdb``; empty without a host."""
+        if not self.host:
+            return {}
+        verify = self.ssl_verify
+        files = {"ssl_client_cert": self.ssl_client_cert, "ssl_client_key": self.ssl_client_key}
+        return {
+            "host": self.host, "port": self.port, "scheme": self.scheme, "timeout": self.timeout, "ssl_verify": verify,
+            **{key: str(path) for key, path in files.items() if path},
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A driver's hold on its run: kept up every ``heartbeat_s``, lost after ``expires_s`` of silence."""
+
+    expires_s: int = 60
+    heartbeat_s: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings, checked. ``journal`` may hold a password: ``repr`` leaves it out."""
+
+    inventory: Path
+    journal: str = field(default="sqlite:////var/lib/ops-clinic/journal.db", repr=False)
+    ssh: Ssh = field(default_factory=Ssh)
+    repository: Repository = field(default_factory=Repository)
+    puppet: Puppet = field(default_factory=Puppet)
+    puppetdb: PuppetDB = field(default_factory=PuppetDB)
+    ask_above: int = 50
+    batch_size: str = "10"
+    lease: Lease = field(default_factory=Lease)
+
+    @classmethod
+    def of(cls, *layers: Layer, root: Path) -> Settings:
+        """Build settings from layers, the weakest first; ``root`` is the project, where the inventory is by default.
+
+        Raises SettingsError, which names the file and the key, for a key that doesn't exist or a value that can't be.
+        """
+        sections: dict[str, dict[str, Any]] = defaultdict(dict)
+        for layer in layers:
+            for key, value in _leaves(layer):
+                section, _, name = key.rpartition(".")
+                sections[section][name] = KEYS[key](value, layer, key)
+        lab = root / ".lab" / "inventory"
+        sections[""].setdefault("inventory", (lab if lab.is_dir() else root / "inventory").absolute())
+        sections["ssh"].setdefault("sudo", sections["ssh"].get("user", "root") != "root")
+        return cls(
+            **sections[""],
+            ssh=Ssh(**sections["ssh"]),
+            repository=Repository(**sections["repository"]),
+            puppet=Puppet(**sections["puppet"]),
+            puppetdb=PuppetDB(**sections["puppetdb"]),
+            lease=_lease(sections["lease"], layers),
+        )
+
+
+def load(config: Any, root: Path) -> tuple[Settings, Inventory]:
+    """Return the settings and the inventory of an Invoke configuration (``context.config``); ``root`` is the project.
+
+    Raises SettingsError or InventoryError.
+    """
+    below, above = layers_of(config, root)
+    inventory = Inventory.load(Settings.of(*below, *above, root=root).inventory)
+    where = inventory.source / "settings.yaml"
+    if "inventory" in inventory.settings:
+        raise SettingsError(f"{where}: inventory can't be set by the inventory itself")
+    own = Layer(inventory.settings, str(where), inventory.source)
+    settings = Settings.of(*below, own, *above, root=root)
+    return settings, replace(inventory, puppetdb=settings.puppetdb.as_cumin())
+
+
+def layers_of(config: Any, root: Path) -> tuple[list[Layer], list[Layer]]:
+    """Take Invoke's configuration apart: the layers that the inventory's settings go over, and those above them.
+
+    Invoke has no public way to ask which level a value came from; the names of its levels have been these since 1.0.
+    """
+    here = Path.cwd()
+    below = [
+        ("defaults", "tasks.py", root, False),
+        ("collection", "tasks.py", root, False),
+        ("system", _file(config, "system"), _beside(config, "system", root), False),
+        ("user", _file(config, "user"), _beside(config, "user", root), False),
+        ("project", _file(config, "project"), _beside(config, "project", root), False),
+    ]
+    above = [
+        ("env", "environment (INVOKE_OPS_CLINIC_...)", here, True),
+        ("runtime", _file(config, "runtime"), _beside(config, "runtime", here), False),
+        ("overrides", "the command line", here, False),
+        ("modifications", "tasks.py", root, False),
+    ]
+    return _layers(config, below), _layers(config, above)
+
+
+def _lease(values: Mapping[str, int], layers: tuple[Layer, ...]) -> Lease:
+    lease = Lease(**values)
+    if lease.heartbeat_s * 2 > lease.expires_s:
+        raise SettingsError(
+            f"{', '.join(layer.where for layer in layers)}: lease.heartbeat_s ({lease.heartbeat_s}) must be at most "
+            f"half of lease.expires_s ({lease.expires_s}), or one late heartbeat loses the run"
+        )
+    return lease
+
+
+def _layers(config: Any, levels: list[tuple[str, str, Path, bool]]) -> list[Layer]:
+    layers = []
+    for level, where, root, textual in levels:
+        values = getattr(config, f"_{level}").get("ops_clinic")
+        if values is not None:
+            layers.append(Layer(values, where, root, textual))
+    return layers
+
+
+def _file(config: Any, level: str) -> str:
+    return str(getattr(config, f"_{level}_path") or f"Invoke's {level} configuration")
+
+
+def _beside(config: Any, level: str, otherwise: Path) -> Path:
+    path = getattr(config, f"_{level}_path")
+    return Path(path).absolute().parent if path else otherwise
+
+
+def _leaves(layer: Layer) -> Iterator[tuple[str, Any]]:
+    """Yield each key that is set, with its section (``ssh.user``), and its value."""
+    if not isinstance(layer.values, Mapping):
+        raise layer.fail("ops_clinic", "must be a mapping (key: value)")
+    for key, value in layer.values.items():
+        if key in SECTIONS:
+            if value is not None and not isinstance(value, Mapping):
+                raise layer.fail(key, "must be a mapping (key: value)")
+            pairs = [(f"{key}.{name}", inner) for name, inner in (value or {}).items()]
+        else:
+            pairs = [(str(key), value)]
+        for name, inner in pairs:
+            if name not in KEYS:
+                raise layer.fail(name, f"is no setting{suggest(name, [*KEYS, *SECTIONS])}")
+            if inner is not None:
+                yield name, inner

@@ -1,0 +1,189 @@
+"""What each setting may be: one reader for each kind of value, and the table of all keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runbooks.errors import SettingsError
+from runbooks.inventory.names import short, user_problem
+
+_BATCH = re.compile(r"[1-9][0-9]{0,5}|(?:[1-9][0-9]?|100)%")
+_JOURNAL = re.compile(r"(sqlite:///|postgresql(\+\w+)?://).+")
+_YES_NO = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Settings from one place: ``where`` is how a message names it, ``root`` where its relative paths start.
+
+    ``textual`` says that values may come as text that stands for numbers and yes or no (the environment).
+    """
+
+    values: Mapping[str, Any]
+    where: str
+    root: Path
+    textual: bool = False
+
+    def fail(self, key: str, message: str) -> SettingsError:
+        """Return (not raise) the error for a key."""
+        return SettingsError(f"{self.where}: {key} {message}")
+
+
+Kind = Callable[[Any, Layer, str], Any]
+
+
+def _text(value: Any, layer: Layer, key: str) -> str:
+    if not isinstance(value, str):
+        raise layer.fail(key, f"must be text, not {short(repr(value), 40)}")
+    text = value.strip()
+    # A leading dash would be an option to git or ssh.
+    if not text or not text.isprintable() or text.startswith("-"):
+        raise layer.fail(key, f"must be one line of text that doesn't begin with '-', not {short(repr(value), 40)}")
+    return text
+
+
+def _user(value: Any, layer: Layer, key: str) -> str:
+    text = _text(value, layer, key)
+    if wrong := user_problem(text):
+        raise layer.fail(key, f"{short(text)} {wrong}")
+    return text
+
+
+def _path(value: Any, layer: Layer, key: str) -> Path:
+    text = str(value) if isinstance(value, Path) else _text(value, layer, key)
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as error:
+        raise layer.fail(key, f"{short(text)}: {error}") from error
+    return Path(layer.root, path).absolute()
+
+
+def _location(value: Any, layer: Layer, key: str) -> str:
+    """Read a git URL; one that begins with ``./`` or ``../`` is a path."""
+    text = _text(value, layer, key)
+    return str(_path(text, layer, key).resolve()) if text.startswith(("./", "../", "~/")) else text
+
+
+def _host_path(value: Any, layer: Layer, key: str) -> str:
+    """Read a path on a host, which has no directory of ours to start from."""
+    text = _text(value, layer, key)
+    if not text.startswith("/"):
+        raise layer.fail(key, f"is a path on the hosts and must begin with '/', not {short(text)}")
+    return text
+
+
+def _journal(value: Any, layer: Layer, key: str) -> str:
+    text = _text(value, layer, key)
+    if not _JOURNAL.fullmatch(text):
+        # The value may hold a password, so it isn't repeated.
+        raise layer.fail(key, "must be sqlite:///FILE or postgresql://USER@HOST/DATABASE")
+    if text.startswith("sqlite:///"):
+        return f"sqlite:///{_path(text.removeprefix('sqlite:///'), layer, key)}"
+    return text
+
+
+def _flag(value: Any, layer: Layer, key: str) -> bool:
+    if layer.textual and isinstance(value, str) and value.lower() in _YES_NO:
+        return _YES_NO[value.lower()]
+    if not isinstance(value, bool):
+        raise layer.fail(key, f"must be true or false, not {short(repr(value), 40)}")
+    return value
+
+
+def _whole(low: int, high: int) -> Kind:
+    def read(value: Any, layer: Layer, key: str) -> int:
+        if layer.textual and isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise layer.fail(key, f"must be a whole number, not {short(repr(value), 40)}")
+        if not low <= value <= high:
+            raise layer.fail(key, f"must be from {low} to {high}, not {value}")
+        return value
+
+    return read
+
+
+def _batch(value: Any, layer: Layer, key: str) -> str:
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or not _BATCH.fullmatch(text):
+        raise layer.fail(key, f"must be a number of hosts (10) or a percentage (5%), not {short(repr(value), 40)}")
+    return text
+
+
+def _one_of(*words: str) -> Kind:
+    def read(value: Any, layer: Layer, key: str) -> str:
+        if value not in words:
+            raise layer.fail(key, f"must be {' or '.join(words)}, not {short(repr(value), 40)}")
+        return str(value)
+
+    return read
+
+
+def _list_of(kind: Kind) -> Kind:
+    def read(value: Any, layer: Layer, key: str) -> tuple[Any, ...]:
+        if not isinstance(value, list | tuple) or not value:
+            raise layer.fail(key, f"must be a list of words, not {short(repr(value), 40)}")
+        return tuple(kind(word, layer, key) for word in value)
+
+    return read
+
+
+def _word(value: Any, layer: Layer, key: str) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise layer.fail(key, f"must be a list of words; {short(repr(value), 40)} is none: quote it")
+    return value
+
+
+def _argv(value: Any, layer: Layer, key: str) -> tuple[str, ...]:
+    words: tuple[str, ...] = _list_of(_word)(value, layer, key)
+    _text(words[0], layer, key)
+    return words
+
+
+def _verify(value: Any, layer: Layer, key: str) -> bool | str:
+    return value if isinstance(value, bool) else str(_path(value, layer, key))
+
+
+_SECONDS = _whole(1, 86_400)
+
+#: Every key there is, with what reads its value.
+KEYS: Mapping[str, Kind] = {
+    "inventory": _path,
+    "journal": _journal,
+    "ssh.config": _path,
+    "ssh.user": _user,
+    "ssh.sudo": _flag,
+    "ssh.connect_timeout_s": _SECONDS,
+    "ssh.command_timeout_s": _SECONDS,
+    "ssh.max_connections": _whole(1, 10_000),
+    "ssh.keepalive_s": _SECONDS,
+    "repository.url": _location,
+    "repository.branch": _text,
+    "repository.registry": _text,
+    "repository.cache": _path,
+    "puppet.agent": _argv,
+    "puppet.disable": _argv,
+    "puppet.enable": _argv,
+    "puppet.state_dirs": _list_of(_host_path),
+    "puppet.servers": _text,
+    "puppet.server_checkout": _host_path,
+    "puppet.run_timeout_s": _SECONDS,
+    "puppet.wait_s": _whole(0, 86_400),
+    "puppetdb.host": _text,
+    "puppetdb.port": _whole(1, 65_535),
+    "puppetdb.scheme": _one_of("https", "http"),
+    "puppetdb.timeout": _SECONDS,
+    "puppetdb.ssl_verify": _verify,
+    "puppetdb.ssl_client_cert": _path,
+    "puppetdb.ssl_client_key": _path,
+    "ask_above": _whole(0, 1_000_000),
+    "batch_size": _batch,
+    "lease.expires_s": _whole(2, 86_400),
+    "lease.heartbeat_s": _SECONDS,
+}
+
+SECTIONS = frozenset(key.partition(".")[0] for key in KEYS if "." in key)
