@@ -89,7 +89,7 @@ class Surface:
     def _site(self) -> Site:
         from runbooks.site import open_site
 
-        return open_site(_plain(self.context.config.get("ops_clinic", {})), ROOT)
+        return open_site(self.context.config, ROOT)
 
     @property
     def talk(self) -> Any:
@@ -431,11 +431,6 @@ def signals(stop: Stop) -> Iterator[None]:
 
 def _hosts(plan: Plan) -> int:
     return len({host for step in plan.steps for host in step.hosts if not host.startswith("@")})
-
-
-def _plain(values: Any) -> dict[str, Any]:
-    """Invoke's nested configuration as plain mappings."""
-    return {key: _plain(value) if hasattr(value, "items") else value for key, value in dict(values).items()}
 
 
 __all__ = ["Options", "Surface"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -53,7 +54,9 @@ class Site:
             raise SettingsError("repository.url is not set: say in invoke.yaml where the puppet repository is")
         config = self.settings.ssh.config
         ssh = ("ssh", "-o", "BatchMode=yes", *(("-F", str(config)) if config else ()))
-        return Repository(chosen.url, chosen.branch, chosen.cache, ssh, self.operator)
+        # One copy for each remote: a copy of another one would hold branches that this one never had.
+        cache = chosen.cache / hashlib.sha256(chosen.url.encode()).hexdigest()[:16]
+        return Repository(chosen.url, chosen.branch, cache, ssh, self.operator)
 
     def registry(self) -> Registry:
         """The account registry as the repository's main branch has it now. Raises RegistryError, Unreachable."""
@@ -198,9 +201,9 @@ class Fleet:
             target.close()
 
 
-def open_site(values: dict[str, Any], root: Path) -> Site:
-    """The site of some settings (``ops_clinic`` in Invoke's configuration). Raises SettingsError, InventoryError."""
+def open_site(config: Any, root: Path) -> Site:
+    """The site of an Invoke configuration; ``root`` is the project. Raises SettingsError, InventoryError."""
     from runbooks.settings import load
 
-    settings, inventory = load(values, root)
+    settings, inventory = load(config, root)
     return Site(settings, inventory)

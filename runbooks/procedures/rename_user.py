@@ -106,9 +106,7 @@ def steps(case: Case) -> Steps:
     yield Step(
         "Prepare the registry patch, unmerged but mergeable", Propose(patch, branch), on=GIT, undo="Withdraw the patch"
     )
-    yield Step(
-        "Stop puppet", Stop(puppet, case.reason, case.old), on=hosts, must_all=True, undo="Let puppet run again"
-    )
+    yield Step("Stop puppet", Stop(puppet, case.reason, case.old), on=hosts, must_all=True, undo="Let puppet run again")
     yield Step(
         "Delete the old account, keep its home",
         DeleteAccount(old),
@@ -116,7 +114,9 @@ def steps(case: Case) -> Steps:
         must_all=True,
         undo="Run puppet, which creates the old account",
     )
-    yield Step("Make sure that puppet is stopped and the UID free", Idle(puppet, case.old, case.uid), hosts, must_all=True)
+    yield Step(
+        "Make sure that puppet is stopped and the UID free", Idle(puppet, case.old, case.uid), hosts, must_all=True
+    )
     yield Step("Merge the registry patch", Merge(patch, branch), on=GIT, undo="Revert the registry patch")
     yield Step(
         "Deploy it to the puppet servers",

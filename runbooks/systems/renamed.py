@@ -118,7 +118,9 @@ class Ready(Change[HostReader, HostWriter]):
             found.append(f"{s.home} is immutable: chattr -i -a {s.home}")
         for path in (s.swapped().home, *(f"{spool}/{s.heir}" for spool in SPOOLS)):
             if path in seen.entries:
-                found.append(f"{path} is there already, of UID {seen.entries[path].uid}: look whose it is, move it away")
+                found.append(
+                    f"{path} is there already, of UID {seen.entries[path].uid}: look whose it is, move it away"
+                )
         return found
 
     def _space_trouble(self, reader: HostReader) -> list[str]:

@@ -1,0 +1,198 @@
+"""The `inv` surface: names, arguments, printing, exit status; nothing else. `inv --help NAME` explains each."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from invoke import Collection, Context, task
+
+COMMON: dict[str, tuple[Any, str]] = {
+    "dry_run": (False, "Look at everything, live, and show what would be done; nothing can be changed."),
+    "batch_size": ("", "Hosts at a time, 10 or 20%."),
+    "batch_sleep": (0.0, "Seconds before each further host."),
+    "max_failures": ("0", "Hosts that may fail before no new one is started, 2 or 5%."),
+    "yes": (False, "Answer the question with yes; never stands for a name that has to be typed."),
+    "confirm": ("", "The name that would have to be typed."),
+    "save": ("", "Write the plan to a file, for `inv apply`."),
+    "json": (False, "One JSON document on standard output, and nothing else there."),
+    "debug": (False, "Show the traceback of an error."),
+}
+PLANNED = tuple(COMMON)
+ASKED = ("yes", "confirm", "json", "debug")
+SHOWN = ("json", "debug")
+
+
+def runbook(*options: str, help: dict[str, str] | None = None, **kwargs: Any) -> Any:
+    """A task with some of the common options behind its own arguments."""
+
+    def decorate(body: Any) -> Any:
+        def run(context: Context, *args: Any, **given: Any) -> None:
+            chosen = {name: given.pop(name) for name in options if name in given}
+            body(_surface(context, chosen), *args, **given)
+
+        own = list(inspect.signature(body).parameters.values())
+        kind = inspect.Parameter.KEYWORD_ONLY
+        common = [inspect.Parameter(name, kind, default=COMMON[name][0]) for name in options]
+        run.__signature__ = inspect.Signature([*own, *common])  # type: ignore[attr-defined]
+        run.__name__, run.__doc__ = body.__name__, body.__doc__
+        texts = {name.replace("_", "-"): COMMON[name][1] for name in options}
+        return task(run, auto_shortflags=False, help=(help or {}) | texts, **kwargs)
+
+    return decorate
+
+
+def _surface(context: Context, chosen: dict[str, Any]) -> Any:
+    from runbooks.cli import Options, Surface
+
+    if "json" in chosen:
+        chosen["as_json"] = chosen.pop("json")
+    return Surface(context, Options(**chosen))
+
+
+@runbook(
+    *PLANNED,
+    iterable=["without"],
+    help={
+        "old": "The account as it is called now.",
+        "new": "What it is to be called.",
+        "task": "The ticket, T123: goes into the registry, the commit and puppet's reason.",
+        "reason": "More to say in puppet's reason.",
+        "without": "Leave this host out, and see to it yourself before it rejoins; once for each host.",
+        "end-processes": "End the processes of the account.",
+    },
+)
+def rename_user(surface, old, new, task="", reason="", without=(), end_processes=False):  # type: ignore[no-untyped-def]
+    """Accounts: rename a shell user everywhere, keeping UID and home."""
+    arguments = {"old": old, "new": new, "task": task, "reason": reason}
+    surface.procedure("rename-user", arguments | {"without": list(without), "end_processes": end_processes})
+
+
+@runbook(*PLANNED, positional=["plan"], help={"plan": "Its id, or the beginning of it, or a file that --save wrote."})
+def apply(surface, plan):  # type: ignore[no-untyped-def]
+    """Runs: apply a plan that was made before, if the world is still as it was."""
+    surface.apply(plan)
+
+
+@runbook(*ASKED, help={"run": "Which one; not needed while only one is unfinished."})
+def resume(surface, run=""):  # type: ignore[no-untyped-def]
+    """Runs: go on with an unfinished run."""
+    surface.resume(run)
+
+
+@runbook(*PLANNED, positional=["run"], help={"run": "Its id, or the beginning of it."})
+def undo(surface, run):  # type: ignore[no-untyped-def]
+    """Runs: take back what a run has done, in reverse order."""
+    surface.undo(run)
+
+
+@runbook(*ASKED, positional=["run"], help={"run": "Its id, or the beginning of it."})
+def abandon(surface, run):  # type: ignore[no-untyped-def]
+    """Runs: give an unfinished run up; what it did stays."""
+    surface.abandon(run)
+
+
+@runbook(*SHOWN, help={"check": "One line and a status for a monitoring system: 0 nothing unfinished, 1 something is."})
+def runs(surface, check=False):  # type: ignore[no-untyped-def]
+    """Runs: list the newest."""
+    surface.runs(check)
+
+
+@runbook(
+    *SHOWN,
+    positional=["run"],
+    help={
+        "run": "Its id, or the beginning of it.",
+        "html": "Write one self-contained page to this file.",
+        "outputs": "Show what commands printed, too.",
+    },
+)
+def show(surface, run, html="", outputs=False):  # type: ignore[no-untyped-def]
+    """Runs: show one, step by step."""
+    surface.show(run, html, outputs)
+
+
+def lab_task(**kwargs: Any) -> Any:
+    """A task of the lab: its errors are one line, too."""
+
+    def decorate(body: Any) -> Any:
+        def run(_context: Context, *args: Any, **given: Any) -> None:
+            from invoke.exceptions import Exit
+
+            from runbooks.errors import RunbookError
+            from runbooks.lab import commands
+
+            try:
+                getattr(commands, body.__name__)(*args, **given)
+            except RunbookError as error:
+                raise Exit(f"inv: {error}", error.exit_status) from error
+
+        run.__signature__ = inspect.signature(body)  # type: ignore[attr-defined]
+        run.__name__, run.__doc__ = body.__name__, body.__doc__
+        return task(run, auto_shortflags=False, **kwargs)
+
+    return decorate
+
+
+HOST = {"host": "Its name, lab01."}
+
+
+@lab_task(
+    help={
+        "hosts": "How many; more than there are: they are added.",
+        "network": "netns (hosts can be cut off), loopback, or auto.",
+        "home-files": "How many files alice's home has.",
+        "puppet-every-s": "Seconds between puppet runs on each host.",
+    }
+)
+def up(_c, hosts=8, network="auto", home_files=2000, puppet_every_s=60):  # type: ignore[no-untyped-def]
+    """Start a fleet of real hosts on this machine; what follows uses it by itself."""
+
+
+@lab_task()
+def down(_c):  # type: ignore[no-untyped-def]
+    """End the lab and remove it."""
+
+
+@lab_task()
+def status(_c):  # type: ignore[no-untyped-def]
+    """One line a host."""
+
+
+@lab_task(help=HOST)
+def kill(_c, host):  # type: ignore[no-untyped-def]
+    """Pull a host's plug; its disk stays."""
+
+
+@lab_task(help=HOST)
+def start(_c, host):  # type: ignore[no-untyped-def]
+    """Boot a dead host."""
+
+
+@lab_task(help=HOST)
+def freeze(_c, host):  # type: ignore[no-untyped-def]
+    """Stop every process of a host."""
+
+
+@lab_task(help=HOST)
+def thaw(_c, host):  # type: ignore[no-untyped-def]
+    """Let a frozen host go on."""
+
+
+@lab_task(help=HOST)
+def cut(_c, host):  # type: ignore[no-untyped-def]
+    """Pull a host's network cable."""
+
+
+@lab_task(help=HOST)
+def uncut(_c, host):  # type: ignore[no-untyped-def]
+    """Put it back."""
+
+
+@lab_task(help=HOST)
+def shell(_c, host):  # type: ignore[no-untyped-def]
+    """A root shell on a host."""
+
+
+ns = Collection(rename_user, apply, resume, undo, abandon, runs, show)
+ns.add_collection(Collection("lab", up, down, status, kill, start, freeze, thaw, cut, uncut, shell))
