@@ -80,10 +80,14 @@ def resume(surface, run=""):  # type: ignore[no-untyped-def]
     surface.resume(run)
 
 
-@runbook(*PLANNED, positional=["run"], help={"run": "Its id, or the beginning of it."})
-def undo(surface, run):  # type: ignore[no-untyped-def]
+@runbook(
+    *PLANNED,
+    positional=["run"],
+    help={"run": "Its id, or the beginning of it.", "end-processes": "End the processes of an account that goes."},
+)
+def undo(surface, run, end_processes=False):  # type: ignore[no-untyped-def]
     """Runs: take back what a run has done, in reverse order."""
-    surface.undo(run)
+    surface.undo(run, {"end_processes": True} if end_processes else {})
 
 
 @runbook(*ASKED, positional=["run"], help={"run": "Its id, or the beginning of it."})

@@ -267,7 +267,7 @@ class Surface:
 
         self.run(command)
 
-    def undo(self, reference: str) -> NoReturn:
+    def undo(self, reference: str, arguments: Mapping[str, Any]) -> NoReturn:
         """Take back what a run has done; it is planned, asked and journalled like anything else."""
 
         def command(site: Site) -> int:
@@ -280,8 +280,7 @@ class Surface:
                 raise UsageError(f"run {run.id} is an undo itself: run the procedure again instead")
             if run.status is RunStatus.UNDONE:
                 raise UsageError(f"run {run.id} is undone already")
-            original = draft_of(site, run)
-            draft = self.engine(site, Stop()).undo(run, original.steps, original.subjects)
+            draft = self.engine(site, Stop()).undo(run, draft_of(site, run, arguments), arguments)
             return self.plan_and_apply(site, draft)
 
         self.run(command)
@@ -375,8 +374,9 @@ def pick(site: Site, reference: str) -> Run:
     return unfinished[0]
 
 
-def draft_of(site: Site, run: Run) -> Draft:
-    """The draft that a run was made from, from its journal. Raises UsageError where this version makes other steps."""
+def draft_of(site: Site, run: Run, change: Mapping[str, Any] | None = None) -> Draft:
+    """The draft that a run was made from, from its journal; an undo may ``change`` parts of the case. Raises UsageError
+    where this version makes other steps."""
     from dataclasses import replace
 
     from runbooks.engine import UNDO, Draft, undo_steps
@@ -384,11 +384,11 @@ def draft_of(site: Site, run: Run) -> Draft:
 
     if run.plan.procedure == UNDO:
         original = site.journal.run(str(run.undoes))
-        first = draft_of(site, original)
+        first = draft_of(site, original, {key: v for key, v in run.plan.arguments.items() if key != "run"})
         steps = tuple(undo_steps(original, first.steps))
         draft = Draft(UNDO, run.plan.arguments, {}, steps, first.subjects, undoes=original.id)
     else:
-        draft = find(run.plan.procedure).again(run.plan.case, run.plan.arguments)
+        draft = find(run.plan.procedure).again({**run.plan.case, **(change or {})}, run.plan.arguments)
     if [(s.name, s.on) for s in draft.steps] != [(s.name, s.hosts) for s in run.plan.steps]:
         raise UsageError(f"run {run.id} was made by another version of this tool, whose steps were others")
     return replace(draft, notes=run.plan.notes)
@@ -410,8 +410,8 @@ def remaining_plan(run: Run, draft: Draft, findings: Mapping[tuple[int, str], An
 
 @contextmanager
 def signals(stop: Stop) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP: start nothing new. A second SIGINT ends at once, which is safe, too: what was begun is
-    in the journal."""
+    """SIGINT, SIGTERM and SIGHUP: start nothing new. A second SIGINT ends at once, which is safe, too: what was begun
+    is in the journal."""
 
     def handle(number: int, _frame: object) -> None:
         if stop and number == signal.SIGINT:

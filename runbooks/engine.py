@@ -117,14 +117,14 @@ class Engine:
             lease.record(Event("resumed", self.journal.clock(), data={"operator": self.operator}))
             return self._walk(lease, steps, findings, policy)
 
-    def undo(self, run: Run, steps: Sequence[Step], subjects: Sequence[str]) -> Draft:
-        """The draft that takes back what a run has begun. Raises Blocked where there is nothing to take back."""
-        backwards = tuple(undo_steps(run, steps))
+    def undo(self, run: Run, original: Draft, arguments: Mapping[str, Json]) -> Draft:
+        """The draft that takes back what a run has begun; ``original`` is that run's own draft. Raises Blocked where
+        there is nothing to take back."""
+        backwards = tuple(undo_steps(run, original.steps))
         if not backwards:
             raise Blocked(f"run {run.id} has begun nothing that could be taken back; `inv abandon {run.id}` ends it")
-        arguments = {"run": run.id}
         notes = tuple(f"not taken back: {s.name}: {s.no_inverse}" for s in run.plan.steps if s.no_inverse)
-        return Draft(UNDO, arguments, {}, backwards, tuple(subjects), notes, undoes=run.id)
+        return Draft(UNDO, {"run": run.id, **arguments}, {}, backwards, original.subjects, notes, undoes=run.id)
 
     # one walk
 

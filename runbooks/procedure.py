@@ -20,8 +20,8 @@ Steps = Iterator[Step]
 
 @dataclass(frozen=True)
 class Procedure(Generic[C]):
-    """One runbook. ``look`` (site, arguments) gives the case, a frozen dataclass of JSON values; ``steps`` and ``subjects``
-    make the rest of it, and ``notes`` what the operator should know besides."""
+    """One runbook. ``look`` (site, arguments) gives the case, a frozen dataclass of JSON values; ``steps`` and
+    ``subjects`` make the rest of it, and ``notes`` what the operator should know besides."""
 
     name: str
     title: str

@@ -88,7 +88,7 @@ def look(
 def steps(case: Case) -> Steps:
     """The page's order. The patch is made ready before anything is touched; no home is without an owner for longer than
     it takes; and puppet runs nowhere by itself in between."""
-    puppet = Puppet(**{key: tuple(v) if isinstance(v, list) else v for key, v in case.puppet.items()})
+    puppet = Puppet.of(case.puppet)
     old = Subject(case.old, case.new, case.uid, puppet, case.registry_groups, case.end_processes)
     new = old.swapped()
     patch = RenamePatch(case.registry, case.old, case.new, case.task)
@@ -150,8 +150,8 @@ def notes(case: Case) -> tuple[str, ...]:
     if case.left_out:
         found.append(
             f"left out: {fold(case.left_out)}. Before such a host rejoins: boot it off the network or with puppet "
-            f"disabled, rename the home (mv -T /home/{case.old} /home/{case.new}), userdel {case.old}, then let puppet run; "
-            "puppet before that can archive and delete the home"
+            f"disabled, userdel {case.old}, rename the home (mv -T /home/{case.old} /home/{case.new}), then let puppet "
+            "run; puppet before that can archive and delete the home"
         )
     if case.end_processes:
         found.append(f"processes of {case.old} are ended, and an undo does not start them again")

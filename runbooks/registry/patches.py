@@ -1,4 +1,4 @@
-"""Edits of the registry as patches to its repository: said by their meaning, so that they can be made again elsewhere."""
+"""Edits of the registry as patches to its repository, said by their meaning: they can be made again elsewhere."""
 
 from __future__ import annotations
 

@@ -80,8 +80,8 @@ class Repository:
     ) -> bytes:
         """Run git in the copy; what it printed. Raises CommandFailed with git's own last words.
 
-        ``keep`` is a descriptor that the child inherits: the lock, which so lasts as long as a push does, even if we are
-        killed.
+        ``keep`` is a descriptor that the child inherits: the lock, which so lasts as long as a push does, even if we
+        are killed.
         """
         try:
             ended = subprocess.run(
@@ -117,15 +117,22 @@ class Repository:
     def _person(self) -> tuple[tuple[str, str], tuple[str, str]]:
         return ("NAME", self.author), ("EMAIL", f"{self.author}@{os.uname().nodename}")
 
-    def refresh(self) -> None:
-        """Fetch the branches. Raises Unreachable."""
+    def prepare(self) -> None:
+        """Make the copy, empty, if there is none. Raises Unreachable."""
         try:
             if not (self.cache / "HEAD").exists():
                 self.cache.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self.git("init", "--quiet", "--bare", ".")
+        except (CommandFailed, OSError) as error:
+            raise Unreachable("@git", f"cannot keep a copy of the repository: {error}") from error
+
+    def refresh(self) -> None:
+        """Fetch the branches. Raises Unreachable."""
+        self.prepare()
+        try:
             refspec = "+refs/heads/*:refs/remotes/origin/*"
             self.git("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", self.url, refspec)
-        except (CommandFailed, OSError) as error:
+        except CommandFailed as error:
             raise Unreachable("@git", str(error)) from error
 
     def tip(self, branch: str) -> str:
@@ -273,7 +280,6 @@ class GitWriter(Writer):
             raise
         finally:
             entry["seconds"] = round(time.monotonic() - started, 3)
-        self._repository.refresh()
 
     def look_again(self) -> None:
         """Fetch: the remote was not as expected. Raises Unreachable."""
@@ -312,7 +318,7 @@ class GitTarget(Target):
     def writer(self, run_id: str, epoch: int, wait_s: float) -> Iterator[GitWriter]:  # noqa: ARG002
         """A writer under the copy's lock; no epoch is needed, as each push names what it expects to find. Raises
         Unreachable, Busy."""
-        self.repository.refresh()
+        self.repository.prepare()
         with self._locked(max(wait_s, 5.0)) as lock:
             yield GitWriter(self.repository, run_id, lock)
 
@@ -459,8 +465,8 @@ class Merge(Change[GitReader, GitWriter]):
 
 @dataclass(frozen=True)
 class Revert(Change[GitReader, GitWriter]):
-    """Take a merged patch back by a commit of its own; other people's later changes stay. ``since`` is where the main
-    branch was before the merge."""
+    """Take a merged patch back by a commit of its own; other people's later changes stay. ``since`` is where the
+    main branch was before the merge."""
 
     patch: Patch
     since: str

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from runbooks.errors import CommandFailed
 from runbooks.model import Change, Facts, Finding, blocked, done, later, todo
@@ -32,6 +34,11 @@ class Puppet:
     )
     run_timeout_s: float = 1800.0
     wait_s: float = 900.0
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Puppet:
+        """From a case, where tuples have become lists."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in record.items()})
 
     @property
     def run_once(self) -> tuple[str, ...]:

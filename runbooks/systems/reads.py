@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 from runbooks.errors import CommandFailed
@@ -267,7 +268,7 @@ def _keys(text: str) -> tuple[str, ...]:
     found = set()
     for line in text.splitlines():
         words = line.split()
-        for kind, blob in zip(words, words[1:], strict=False):
+        for kind, blob in pairwise(words):
             if blob.startswith("AAAA") and not line.lstrip().startswith("#"):
                 found.add(f"{kind} {blob}")
                 break

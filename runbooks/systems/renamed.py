@@ -34,8 +34,8 @@ class Seen:
 
 @dataclass(frozen=True)
 class Ready(Change[HostReader, HostWriter]):
-    """Whether an account can be renamed on a host without anything being lost. ``registry_gid`` is the primary group that
-    the registry pins, if it does; ``keys`` are those of the registry, as ``type base64``."""
+    """Whether an account can be renamed on a host without anything being lost. ``registry_gid`` is the primary group
+    that the registry pins, if it does; ``keys`` are those of the registry, as ``type base64``."""
 
     subject: Subject
     registry_gid: int | None

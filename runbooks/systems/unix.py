@@ -230,7 +230,7 @@ class CreateAccount(Change[HostReader, HostWriter]):
 
     def inverse(self, before: Facts) -> DeleteAccount:  # noqa: ARG002
         """The account goes again, its home stays."""
-        return DeleteAccount(replace(self.subject, end_processes=True))
+        return DeleteAccount(self.subject)
 
 
 @dataclass(frozen=True)
