@@ -12,7 +12,7 @@ from runbooks.registry.meaning import difference, meaning_of
     ("one", "other", "where"),
     [
         ("a: 1", "a: 1  # x", None),
-        ("a: 'b'\nc: [d, e]", "---\na: b\nc:\n- d\n- \"e\"\n", None),
+        ("a: 'b'\nc: [d, e]", '---\na: b\nc:\n- d\n- "e"\n', None),
         ("a: &x [b]\nc: *x", "a: [b]\nc: [b]", None),
         ("a: 1", "a: '1'", "a"),
         ("a: 1", "a: 2", "a"),
