@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDHYjWVcfMAcmolF1a7NiXSMm7klfbacJ5QJyCTppbuG bob@laptop"
 
 BOB = """\
@@ -55,9 +57,14 @@ def small(*replacements: tuple[str, str]) -> str:
 
 def changed(before: str, after: str) -> tuple[list[str], list[str]]:
     """The lines that only the first and only the second text has, as a multiset difference, in order."""
-    removed, added = before.split("\n"), after.split("\n")
-    common = list(added)
-    only_before = [line for line in removed if not (line in common and (common.remove(line) or True))]
-    common = list(removed)
-    only_after = [line for line in added if not (line in common and (common.remove(line) or True))]
-    return only_before, only_after
+    return _surplus(before.split("\n"), after.split("\n")), _surplus(after.split("\n"), before.split("\n"))
+
+
+def _surplus(lines: list[str], others: list[str]) -> list[str]:
+    left = Counter(others)
+    surplus = []
+    for line in lines:
+        left[line] -= 1
+        if left[line] < 0:
+            surplus.append(line)
+    return surplus
