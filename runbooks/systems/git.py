@@ -304,7 +304,7 @@ def mark(run_id: str) -> str:
 
 @dataclass
 class GitTarget(Target):
-    """``@git``. Its lock is on our copy's directory and is inherited by git: a push whose client was killed holds it."""
+    """``@git``. Its lock is on our copy's directory; git inherits it, so a push whose client was killed holds it."""
 
     repository: Repository
     name: str = field(default="@git", init=False)

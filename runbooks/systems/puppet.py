@@ -38,7 +38,8 @@ class Puppet:
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Puppet:
         """From a case, where tuples have become lists."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in record.items()})
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
+        return cls(**values)
 
     @property
     def run_once(self) -> tuple[str, ...]:
