@@ -202,6 +202,8 @@ def _leaves(layer: Layer) -> Iterator[tuple[str, Any]]:
             if value is not None and not isinstance(value, Mapping):
                 raise layer.fail(key, "must be a mapping (key: value)")
             pairs = [(f"{key}.{name}", inner) for name, inner in (value or {}).items()]
+        elif key in KEYS and "." in key:
+            raise layer.fail(key, f"is no setting at this level: write {key.replace('.', ': and ')}: below it")
         else:
             pairs = [(str(key), value)]
         for name, inner in pairs:

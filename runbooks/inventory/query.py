@@ -36,8 +36,8 @@ _GLOBAL = re.compile(r"[{}]|(?<![\w.:~-])[Aa]:")
 _PREFIX = re.compile(r"([^\s(){}]*)\{")
 
 
-class AliasCycle(InventoryError):
-    """An alias leads back to itself; the message shows the way."""
+class AliasChain(InventoryError):
+    """Aliases lead back to themselves or too far; the message shows the way, so nobody adds to it."""
 
 
 def select(text: str, inventory: Inventory) -> set[str]:
@@ -168,7 +168,9 @@ class FleetQuery(SetAggregator, Query):  # type: ignore[misc]
         if name in self.path:
             cycle = " -> ".join([*self.path[self.path.index(name) :], name])
             place = self.inventory.places.get(name, str(self.inventory.source))
-            raise AliasCycle(f"alias {name} refers to itself: {cycle} ({place})")
+            raise AliasChain(f"alias {name} refers to itself: {cycle} ({place})")
+        if len(self.path) == MAX_DEPTH:
+            raise AliasChain(f"alias {self.path[0]} goes over more than {MAX_DEPTH} other aliases: make it shorter")
         if name not in self.done:
             self.done[name] = self._alias(name)
         return self.done[name]
@@ -183,7 +185,7 @@ class FleetQuery(SetAggregator, Query):  # type: ignore[misc]
         inner = FleetQuery(self.inventory, path=(*self.path, name), done=self.done, offline=self.offline)
         try:
             return _evaluate(expression, inner, what)
-        except AliasCycle:
+        except AliasChain:
             raise
         except InventoryError as error:
             message = str(error)

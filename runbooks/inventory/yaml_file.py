@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +16,9 @@ from runbooks.inventory.names import short
 
 # The C parser is ten times as quick, and missing where PyYAML was built without libyaml.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MAX_DEPTH = 20
+_BRACKETS = re.compile(r"[\[\]{}]")
+_INDENT = re.compile(r"^[ ?:-]{500}", re.MULTILINE)
 _TEXT = "tag:yaml.org,2002:str"
 _INT = "tag:yaml.org,2002:int"
 _NULL = "tag:yaml.org,2002:null"
@@ -28,7 +32,8 @@ class YamlFile:
         self._seen: set[int] = set()
         self._constructor = yaml.constructor.SafeConstructor()
         try:
-            self.root: Node | None = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
+            text = path.read_text(encoding="utf-8")
+            self.root: Node | None = yaml.compose(text, Loader=yaml.SafeLoader if _is_deep(text) else _Loader)
         except OSError as error:
             raise InventoryError(f"{path}: can't be read: {error.strerror}") from error
         except UnicodeDecodeError as error:
@@ -66,8 +71,10 @@ class YamlFile:
         if not isinstance(node, ScalarNode):
             raise self.fail(node, f"{what} must be text, not {_kind(node)}")
         value: str = node.value.strip()
+        if _is_null(node):
+            raise self.fail(node, f"{what} has no value: write one or take the line out")
         if node.tag != _TEXT:
-            read = f"YAML reads {value or 'nothing'} as {_kind(node)}"
+            read = f"YAML reads {short(value, 40)} as {_kind(node)}"
             raise self.fail(node, f"{what} must be text, but {read}: quote it")
         if not value or not value.isprintable():
             raise self.fail(node, f"{what} must be one line of text, not empty and without control characters")
@@ -92,13 +99,16 @@ class YamlFile:
             raise self.fail(node, f"{what} names something twice")
         return words
 
-    def plain(self, node: Node, what: str) -> Any:
+    def plain(self, node: Node, what: str, depth: int = 0) -> Any:
         """Return a node as read-only Python values: mappings, tuples, scalars."""
+        if depth > _MAX_DEPTH:
+            raise self.fail(node, f"{what}: more than {_MAX_DEPTH} levels inside each other")
         if isinstance(node, MappingNode):
-            return MappingProxyType({key: self.plain(value, what) for key, _, value in self.items(node, what)})
+            pairs = self.items(node, what)
+            return MappingProxyType({key: self.plain(value, what, depth + 1) for key, _, value in pairs})
         if isinstance(node, SequenceNode):
             self._once(node)
-            return tuple(self.plain(item, what) for item in node.value)
+            return tuple(self.plain(item, what, depth + 1) for item in node.value)
         try:
             return self._constructor.construct_object(node)
         except (yaml.YAMLError, ValueError) as error:
@@ -115,6 +125,15 @@ class YamlFile:
         place = f"{self.path}:{mark.line + 1}" if mark else str(self.path)
         problem = getattr(error, "problem", None) or str(error)
         return InventoryError(f"{place}: is no valid YAML: {short(problem, 120)}")
+
+
+def _is_deep(text: str) -> bool:
+    """Tell whether the C parser might overflow its stack, which ends the process; PyYAML's own raises RecursionError."""
+    depth = deepest = 0
+    for bracket in _BRACKETS.findall(text):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest > 500 or bool(_INDENT.search(text))
 
 
 def _is_null(node: Node) -> bool:

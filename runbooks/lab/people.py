@@ -18,7 +18,9 @@ class Person:
 
     ``process``: a process of theirs runs on every host; with ``crontab`` it starts at boot, from an ``@reboot`` line.
     ``dotfiles``: some of their dot files are kept in the puppet repository. ``local_group``: a group that the registry
-    does not know, on every second host.
+    does not know, on every second host. ``odd_names``: file names with newlines and the like, and a
+    fifo. The clean-up job's deluser gives up at a newline before it deletes anything, and leaves a fifo behind: a home
+    must be without them to be lost whole.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Person:
     password: bool = False
     dotfiles: bool = False
     local_group: str = ""
+    odd_names: bool = True
     absent: bool = False
 
     def __post_init__(self) -> None:
@@ -52,13 +55,13 @@ def cast(home_files: int = 2000) -> tuple[Person, ...]:
     """The people of a lab that nobody chose others for; ``home_files`` is the size of the one big home."""
     return (
         Person("alice", 1001, ("deployment", "analytics-users"), "Alice Liddell", home_files, process=True),
-        Person("bob", 1002, ("deployment",), "Bob Baker", process=True),
+        Person("bob", 1002, ("deployment",), "Bob Baker", process=True, odd_names=False),
         Person("bobby", 1003, ("analytics-users",), "Bobby Tables"),
         Person("carol", 1004, ("ops",), "Carol Chen", dotfiles=True),
         Person("dave", 1005, ("deployment",), "Dave Díaz", local_group="docker"),
         Person("erin", 2001, ("restricted",), "Erin O'Neill", password=True),
         Person("frank", 2002, ("analytics-users", "restricted", "ops"), "Frank Fischer", dotfiles=True, password=True),
-        Person("grace", 2003, ("deployment",), "Grace Gómez", process=True, crontab=False),
+        Person("grace", 2003, ("deployment",), "Grace Gómez", process=True, crontab=False, odd_names=False),
         Person("heidi", 2004, ("analytics-users",), "Heidi Huber", mail=False),
         Person("ivan", 2005, ("restricted",), "Ivan Ivanov", crontab=False, mail=False),
         Person("judy", 2006, ("deployment", "restricted"), "Judy Jones", home_files=300),

@@ -50,13 +50,17 @@ def links(home: Path) -> None:
     (home / ".dotlink").symlink_to(".bashrc")
 
 
-def odd_things(home: Path, uid: int) -> None:
+def odd_names(home: Path) -> None:
     write(home / "odd/new\nline", "n")
     write(home / "odd/-rf", "dash")
     write(home / "odd/ two  spaces ", "s")
     write(home / 'odd/it\'s "quoted" $HOME `x`', "q")
     Path(os.fsdecode(bytes(home / "odd") + b"/caf\xe9")).write_bytes(b"latin")
     os.mkfifo(home / "odd/pipe", 0o620)
+
+
+def odd_things(home: Path, uid: int) -> None:
+    write(home / "odd/plain", "p")
     write(home / "bin/helper", "#!/bin/sh\nid\n", 0o755)
     with (home / "data/sparse.img").open("wb") as image:
         image.seek(4 << 20)
@@ -122,6 +126,8 @@ def seed(person: dict[str, Any]) -> None:
     dot_files(home)
     links(home)
     odd_things(home, person["uid"])
+    if person["odd_names"]:
+        odd_names(home)
     worker(home, person)
     acls(home)
     account(person)
