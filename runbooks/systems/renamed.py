@@ -13,7 +13,7 @@ from runbooks.systems.files import Entry
 from runbooks.systems.host import HostReader, HostWriter
 from runbooks.systems.unix import Subject, record_dir
 
-_PROGRAMS = ("perl", "flock", "userdel", "usermod", "vipw", "chage", "getfacl", "getfattr", "puppet")
+_PROGRAMS = ("perl", "flock", "userdel", "usermod", "chpasswd", "chage", "getfacl", "getfattr", "puppet")
 SPOOLS = ("/var/mail", "/var/spool/cron/crontabs", "/var/lib/systemd/linger")
 
 

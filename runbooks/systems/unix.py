@@ -21,11 +21,10 @@ for k in subuid subgid; do { [ -e /etc/$k ] && grep "^$2:" /etc/$k | cut -d: -f2
 [ -e metadata ] || echo "$4" > metadata
 echo yes > complete && sync -f . complete"""
 
-# vipw takes the locks that shadow's own tools take; its "editor" puts one line in place of another.
-_RESTORE_SHADOW = """export NAME="$1" KEPT="$2/shadow"
-export VISUAL='perl -i -pe '\\''BEGIN { local @ARGV = $ENV{KEPT}; $kept = <>; chomp $kept } \\
-s/^\\Q$ENV{NAME}\\E:.*/$ENV{NAME}:$kept/s and $_ .= "\\n"'\\'''
-vipw -s -q"""
+# printf is the shell's own: the hash stands in no process list. -1 is chage's word for an empty field.
+_RESTORE_SHADOW = """IFS=: read -r hash last min max warn inactive expire rest < "$2/shadow" || exit 1
+printf '%s:%s\\n' "$1" "$hash" | chpasswd -e || exit 1
+chage -d "${last:--1}" -m "${min:--1}" -M "${max:--1}" -W "${warn:--1}" -I "${inactive:--1}" -E "${expire:--1}" "$1\""""
 
 # rename(2) and nothing else: mv would copy and delete where it cannot rename.
 _RENAME = 'die "$ARGV[1] is there already\\n" if -e $ARGV[1] or -l $ARGV[1]; rename($ARGV[0], $ARGV[1]) or die "$!\\n"'

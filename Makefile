@@ -1,0 +1,38 @@
+# Each target does its own set-up; see README.md.
+SHELL := /bin/sh
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+
+.PHONY: demo test lint types campaign bench clean
+
+# A rename on a fleet of real hosts: dry run, the rename, the proof, the undo.
+demo: $(VENV)/.run
+	$(PYTHON) -m runbooks.lab.demo
+
+test: $(VENV)/.dev
+	$(PYTHON) -m pytest -n 2 --dist loadgroup
+
+lint: $(VENV)/.dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+types: $(VENV)/.dev
+	$(VENV)/bin/mypy
+
+# Kill a rename at every point, then resume and undo it: an hour or so.
+campaign: $(VENV)/.dev
+	$(PYTHON) -m tests.campaign.campaign
+
+bench: $(VENV)/.dev
+	$(PYTHON) benchmarks/registry.py
+
+$(VENV)/.run: pyproject.toml bin/setup
+	bin/setup $(VENV) .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml bin/setup
+	bin/setup $(VENV) '.[dev]'
+	touch $@ $(VENV)/.run
+
+clean:
+	rm -rf $(VENV)

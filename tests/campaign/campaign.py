@@ -1,0 +1,222 @@
+"""The kill campaign: a rename is killed at every point, resumed or undone, and its end compared with an undisturbed one's.
+
+``python -m tests.campaign.campaign`` runs all points; the tests run a sample. Each point has a person of its own, on one
+lab whose hosts run puppet, and the clean-up job, by themselves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runbooks.lab import Lab, Person, scratch
+from runbooks.registry import Registry
+from tests.campaign import world
+
+ROOT = Path(__file__).resolve().parents[2]
+HOSTS = 3
+ENDINGS = ("resume", "undo")
+
+
+@dataclass
+class Tally:
+    """What the campaign has seen; ``lost`` counts homes that are not what they were."""
+
+    killed: int = 0
+    survived: int = 0
+    resumed: int = 0
+    undone: int = 0
+    homes: int = 0
+    lost: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.killed} points killed, {self.survived} not reached, {self.resumed} resumed, {self.undone} undone, "
+            f"{self.homes} homes compared, homes lost: {self.lost}"
+        )
+
+
+@contextmanager
+def fleet(people: int, puppet_every_s: int = 90) -> Iterator[Lab]:
+    """A lab with so many people to rename, each with a home of all kinds of files and every second one with a process."""
+    top = scratch()
+    lab = Lab(top / "campaign")
+    try:
+        lab.up(HOSTS, people=[person(number) for number in range(people)], puppet_every_s=puppet_every_s)
+        yield lab
+    finally:
+        lab.down()
+
+
+def person(number: int) -> Person:
+    """The number-th of the people."""
+    return Person(
+        f"user{number}",
+        3000 + number,
+        home_files=40,
+        process=number % 2 == 0,
+        password=number % 3 == 0,
+        local_group="docker" if number % 4 == 0 else "",
+        dotfiles=number % 5 == 0,
+    )
+
+
+class Campaign:
+    """Renames on one lab, one person after another."""
+
+    def __init__(self, lab: Lab, rng: random.Random) -> None:
+        self.lab = lab
+        self.rng = rng
+        self.tally = Tally()
+        self._next = 0
+
+    def names(self) -> tuple[str, str]:
+        """The next person, and what they are to be called."""
+        number = self._next
+        self._next += 1
+        return f"user{number}", f"renamed{number}"
+
+    def points(self) -> list[str]:
+        """Every point of an undisturbed rename: after each event, and inside each ``do``; that rename is checked, too."""
+        old, new = self.names()
+        before = self._look(old)
+        with tempfile.NamedTemporaryFile("r") as log:
+            ended = self._inv("none", self._rename(old, new), log.name)
+            lines = log.read().splitlines()
+        if ended.returncode != 0:
+            raise AssertionError(f"the undisturbed rename failed: {ended.stdout}{ended.stderr}")
+        self._compare("undisturbed", before, old, new)
+        events = [line.split()[0] for line in lines if line.startswith("event:")]
+        return events + [line for line in lines if line.startswith("do:")]
+
+    def kill(self, point: str, ending: str) -> None:
+        """Kill a rename at a point, end it, and compare."""
+        old, new = self.names()
+        before, registry = self._look(old), self.lab.show()
+        if point.startswith("do:"):
+            point += f":{self.rng.choice((0.0, 0.02, 0.2, 1.0)):.2f}"
+        ended = self._inv(point, self._rename(old, new))
+        if ended.returncode == -9:
+            self.tally.killed += 1
+        else:
+            self.tally.survived += 1
+        what = f"{old} {point} {ending}"
+        runs = json.loads(self._inv("none", ["runs", "--json"]).stdout)["runs"]
+        mine = next((r for r in runs if r["plan"]["arguments"].get("old") == old), None)
+        if mine is None:
+            self._same(what, before, old)
+            return
+        if ending == "resume" and mine["status"] != "done":
+            self._end(what, ["resume", "--run", mine["id"], "--yes"])
+        if ending == "undo":
+            self._end(what, ["undo", mine["id"], "--yes", "--end-processes"])
+            self._same(what, before, old)
+            self._check(what, self.lab.show() == registry, "the registry is not what it was")
+            self.tally.undone += 1
+        else:
+            self._compare(what, before, old, new)
+            intended = Registry(registry).rename(old, new, "T1").text
+            self._check(what, self.lab.show() == intended, "the registry is not what the rename makes of it")
+            self.tally.resumed += 1
+
+    def _end(self, what: str, command: list[str]) -> None:
+        ended = self._inv("none", command)
+        self._check(
+            what,
+            ended.returncode == 0,
+            f"{command[0]}: exit {ended.returncode}: {ended.stdout[-1500:]}{ended.stderr[-1500:]}",
+        )
+
+    def _rename(self, old: str, new: str) -> list[str]:
+        return ["rename-user", "--old", old, "--new", new, "--task", "T1", "--yes", "--end-processes"]
+
+    def _inv(self, point: str, command: Sequence[str], log: str = "") -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {
+            "INVOKE_OPS_CLINIC_INVENTORY": str(self.lab.inventory),
+            "OPS_CLINIC_CAMPAIGN_LOG": log,
+            "PYTHONPATH": str(ROOT),
+        }
+        argv = [sys.executable, "-m", "tests.campaign.child", point, "--", *command]
+        return subprocess.run(
+            argv,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+
+    # comparing
+
+    def _look(self, name: str) -> dict[str, world.Person]:
+        return {host: world.look(self.lab, host, name) for host in self.lab.hosts}
+
+    def _compare(self, what: str, before: dict[str, world.Person], old: str, new: str) -> None:
+        for host, was in before.items():
+            differences = was.renamed(old, new).differences(world.look(self.lab, host, new))
+            self._judge(what, host, differences + world.gone(world.look(self.lab, host, old)))
+
+    def _same(self, what: str, before: dict[str, world.Person], old: str) -> None:
+        for host, was in before.items():
+            self._judge(what, host, was.differences(world.look(self.lab, host, old)))
+
+    def _judge(self, what: str, host: str, differences: list[str]) -> None:
+        self.tally.homes += 1
+        self.tally.lost += any(line.startswith("home: ") for line in differences)
+        self._check(f"{what}: {host}", not differences, "; ".join(differences))
+
+    def _check(self, what: str, good: bool, message: str) -> None:
+        if not good:
+            self.tally.wrong.append(f"{what}: {message}")
+
+
+def sample(points: Sequence[str], count: int, rng: random.Random) -> list[tuple[str, str]]:
+    """A spread of points over the whole rename, endings in turn: as many events as places inside a ``do``."""
+    chosen = []
+    for kind, some in (("event:", count // 2), ("do:", count - count // 2)):
+        ones = [point for point in points if point.startswith(kind)]
+        width = len(ones) / some
+        chosen += [ones[int(width * (n + rng.random()))] for n in range(some)]
+    return [(point, ENDINGS[n % 2]) for n, point in enumerate(chosen)]
+
+
+def main() -> int:
+    """All points with both endings, or a sample."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sample", type=int, default=0, help="so many points; all of them by default")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    chosen = parser.parse_args()
+    rng = random.Random(chosen.seed)
+    print(f"seed {chosen.seed}", flush=True)
+    with fleet(chosen.sample + 1 if chosen.sample else 260) as lab:
+        campaign = Campaign(lab, rng)
+        every = campaign.points()
+        todo = sample(every, chosen.sample, rng) if chosen.sample else [(p, e) for p in every for e in ENDINGS]
+        print(f"{len(every)} points in an undisturbed rename; {len(todo)} to do", flush=True)
+        for number, (point, ending) in enumerate(todo, 1):
+            started = time.monotonic()
+            campaign.kill(point, ending)
+            print(f"{number}/{len(todo)} {point} {ending} {time.monotonic() - started:.0f} s", flush=True)
+            for line in campaign.tally.wrong:
+                print(f"WRONG {line}", flush=True)
+            if campaign.tally.wrong:
+                return 1
+        print(campaign.tally)
+    return 1 if campaign.tally.lost or campaign.tally.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""Run `inv` in this process and kill it with SIGKILL at one point: ``child.py POINT -- rename-user --old x …``.
+
+Points: ``event:N`` after the Nth journal event has become durable; ``do:STEP:TARGET:SECONDS`` that long after the first
+command of that step's ``do`` was sent to that target (after its last one has ended, if it is quicker); ``none`` never.
+With OPS_CLINIC_CAMPAIGN_LOG in the environment, each event and each ``do`` is written there, a line each.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from invoke.main import program
+
+from runbooks.journal import Lease
+from runbooks.model import Event
+from runbooks.systems.git import Repository
+from runbooks.transport.shell import Shell
+from runbooks.walker import Walker
+
+LOG = os.environ.get("OPS_CLINIC_CAMPAIGN_LOG")
+_now = threading.local()
+_lock = threading.Lock()
+_events = 0
+
+
+def die() -> None:
+    """As a power cut of the management host would: at once, with nothing said."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def note(line: str) -> None:
+    if LOG:
+        with Path(LOG).open("a") as stream:
+            stream.write(line + "\n")
+
+
+def kill_after_event(number: int) -> None:
+    record = Lease.record
+
+    def counted(self: Lease, event: Event) -> None:
+        global _events
+        record(self, event)
+        with _lock:
+            _events += 1
+            note(f"event:{_events} {event.kind} {event.step} {event.target}")
+            if _events == number:
+                die()
+
+    Lease.record = counted  # type: ignore[method-assign]
+
+
+def kill_inside(step: int, target: str, seconds: float) -> None:
+    """Kill while a command of one ``do`` is under way; what was sent stays sent."""
+    do = Walker._do
+
+    def marked(self: Walker, name: str, *rest: Any) -> Any:
+        _now.target = name
+        note(f"do:{_now.step}:{name}")
+        try:
+            return do(self, name, *rest)
+        finally:
+            if (_now.step, name) == (step, target):
+                die()
+            _now.target = None
+
+    act = Walker._act
+
+    def numbered(self: Walker, number: int, *rest: Any) -> Any:
+        _now.step = number
+        return act(self, number, *rest)
+
+    Walker._act, Walker._do = numbered, marked  # type: ignore[method-assign]
+
+    def here() -> bool:
+        return (getattr(_now, "step", None), getattr(_now, "target", None)) == (step, target)
+
+    def soon(original: Callable[..., Any], sends: Callable[..., bool]) -> Callable[..., Any]:
+        def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if here() and sends(*args):
+                threading.Thread(target=lambda: (time.sleep(seconds), die()), daemon=True).start()
+            return original(self, *args, **kwargs)
+
+        return run
+
+    Shell.act = soon(Shell.act, lambda *_: True)  # type: ignore[method-assign]
+    Repository.git = soon(Repository.git, lambda *argv: argv[0] == "push")  # type: ignore[method-assign]
+
+
+def main() -> None:
+    point, _, *command = sys.argv[1:]
+    kind, _, rest = point.partition(":")
+    if kind == "event":
+        kill_after_event(int(rest))
+        kill_inside(-1, "", 0)
+    elif kind == "do":
+        step, target, seconds = rest.split(":")
+        kill_inside(int(step), target, float(seconds))
+    else:
+        kill_after_event(-1)
+        kill_inside(-1, "", 0)
+    program.run(["inv", *command])
+
+
+if __name__ == "__main__":
+    main()

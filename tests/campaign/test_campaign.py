@@ -1,0 +1,34 @@
+"""A sample of the kill campaign; `make campaign` runs all of it."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+from runbooks.errors import Blocked
+from runbooks.lab.machine import look
+from tests.campaign.campaign import Campaign, fleet, sample
+
+POINTS = 25
+
+
+def test_a_rename_killed_anywhere_is_resumed_or_undone_and_no_home_is_lost(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    try:
+        look()
+    except Blocked as missing:
+        pytest.skip(str(missing))
+    seed = int(os.environ.get("CAMPAIGN_SEED", random.SystemRandom().randrange(10**6)))
+    rng = random.Random(seed)
+    with fleet(POINTS + 1) as lab:
+        campaign = Campaign(lab, rng)
+        for point, ending in sample(campaign.points(), POINTS, rng):
+            campaign.kill(point, ending)
+    with capsys.disabled():
+        print(f"\nkill campaign, seed {seed}: {campaign.tally}")
+    assert not campaign.tally.wrong, "\n".join(campaign.tally.wrong)
+    assert campaign.tally.killed >= POINTS * 0.9
+    assert campaign.tally.lost == 0
