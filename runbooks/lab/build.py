@@ -47,7 +47,8 @@ def up(layout: Layout, order: Order) -> None:
     try:
         _make(layout, order)
     except BaseException:
-        say("the start failed: clearing it away")
+        if layout.state.exists():
+            say("the start failed: clearing it away")
         down(layout)
         raise
 
@@ -60,7 +61,11 @@ def _make(layout: Layout, order: Order) -> None:
     machine = look()
     state = _new_state(layout, machine, order)
     state.people = people
-    layout.save(state)
+    try:
+        layout.save(state)
+    except OSError:
+        network_of(state).remove()
+        raise
     say(f"making {len(state.hosts) - 1} hosts and {SERVER} in {layout.top}, {state.network} {state.subnet}.0/24")
     base.make_base(layout, machine)
     base.make_layer(layout)

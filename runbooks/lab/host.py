@@ -78,15 +78,7 @@ class Host:
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         (self.folder / "pid").unlink(missing_ok=True)
         self.network.attach(self.name, self.address)
-        env = {
-            **CLEAN,
-            "LAB_NAME": self.name,
-            "LAB_HOST_DIR": str(self.folder),
-            "LAB_LOWER": ":".join(str(path) for path in (self.folder / "own", *lower)),
-            "LAB_OVERLAY": ",userxattr" if self.machine.rootless else "",
-            "LAB_USR": usr,
-            "LAB_FIRST_RUN_S": str(first_run_s),
-        }
+        env = self._boot_environment(lower, usr, first_run_s)
         # In a session of its own, without a terminal and without our files: it outlives the command that starts it.
         start = ["setsid", "--fork", *self.network.prefix(self.name)]
         spaces = [
@@ -105,6 +97,18 @@ class Host:
         argv = [*start, *self.machine.inside([*spaces, "bash", str(FILES / "boot.sh")])]
         with (self.folder / "console.log").open("ab") as console:
             subprocess.run(argv, env=env, stdin=null, stdout=null, stderr=console, check=True, cwd="/")
+
+    def _boot_environment(self, lower: Sequence[Path], usr: str, first_run_s: int) -> dict[str, str]:
+        """What boot.sh reads; it says what each is."""
+        return {
+            **CLEAN,
+            "LAB_NAME": self.name,
+            "LAB_HOST_DIR": str(self.folder),
+            "LAB_LOWER": ":".join(str(path) for path in (self.folder / "own", *lower)),
+            "LAB_OVERLAY": ",userxattr" if self.machine.rootless else "",
+            "LAB_USR": usr,
+            "LAB_FIRST_RUN_S": str(first_run_s),
+        }
 
     def wait_until_up(self, timeout_s: float = 20) -> None:
         """Wait for the first process, then for a greeting from sshd."""
