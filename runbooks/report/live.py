@@ -61,14 +61,15 @@ class Picture:
         board = self.board
         good, total, running = board.good(n), board.total(n), board.running[n]
         wide = max(width, NARROWEST)
-        name_width = column(self.names, wide * 45 // 100)
         count = f"{good:,}/{total:,}"
-        bar = min(40, wide - name_width - 5 - 14 - 12)
+        most = max((len(step.hosts) for step in board.plan.steps), default=1)
+        bar = max(8, min(40, most, wide // 3))
+        name_width = column(self.names, wide - bar - 36)
         mark, style = self._mark(n)
         row = Text.assemble(
             (f"{mark} ", style), (f"{n + 1:>2}  ", "dim"), (padded(self.names[n], name_width), self._weight(n)), "  "
         )
-        row.append(self._bar(n, max(bar, 8)))
+        row.append(self._bar(n, bar))
         row.append(
             f" {count:>11}" if not is_system(board.plan.steps[n]) else f" {folded(board.plan.steps[n].hosts):>11}"
         )

@@ -84,21 +84,22 @@ def title(procedure: str) -> str:
 
 
 def arguments(values: Mapping[str, Json]) -> str:
-    """Arguments as they would be typed; empty and false ones are left out, a true one is its name alone."""
-    return clean(" ".join(_argument(name, value) for name, value in values.items() if _is_given(value)))
+    """Arguments as they would be typed: ``old=alice end-processes``."""
+    words = ((name, f"{value!r}" if " " in value else value) for name, value in argument_words(values))
+    return clean(" ".join(f"{name}={value}" if value else name for name, value in words))
 
 
-def _is_given(value: Json) -> bool:
-    return bool(value) or (value == 0 and value is not False)
+def argument_words(values: Mapping[str, Json]) -> list[tuple[str, str]]:
+    """Names and values; empty and false ones are left out, and a true one has no value."""
+    return [
+        (name.replace("_", "-"), "" if value is True else _argument(value))
+        for name, value in values.items()
+        if value or (value == 0 and value is not False)
+    ]
 
 
-def _argument(name: str, value: Json) -> str:
-    if value is True:
-        return name.replace("_", "-")
-    if isinstance(value, (list, tuple)):
-        value = ",".join(map(str, value))
-    text = str(value)
-    return f"{name.replace('_', '-')}={text!r}" if " " in text else f"{name.replace('_', '-')}={text}"
+def _argument(value: Json) -> str:
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def counted(counts: Iterable[tuple[str, int]]) -> str:
