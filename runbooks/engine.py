@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from runbooks import batch
 from runbooks.driver import Driver
 from runbooks.errors import Blocked, Drift, Fenced, Interrupted, RunbookError, Unreachable
-from runbooks.journal import Journal, Lease
+from runbooks.journal import Journal
+from runbooks.lease import Lease
 from runbooks.looking import Findings, Targets, look, planned, side_by_side
 from runbooks.model import (
     AnyChange,

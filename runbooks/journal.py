@@ -9,74 +9,19 @@ from __future__ import annotations
 
 import json
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
 from runbooks import schema
 from runbooks.driver import Driver
 from runbooks.errors import Fenced, Owned, UsageError
+from runbooks.lease import Lease
 from runbooks.model import Event, Plan, Run, RunStatus
 
 Clock = Callable[[], float]
-
-
-@dataclass(slots=True)
-class _Ticket:
-    """One event waiting to be committed."""
-
-    event: Event
-    committed: bool = False
-    error: BaseException | None = None
-
-
-@dataclass
-class Lease:
-    """The right to drive one run, under one epoch. ``record`` is safe from many threads: events that wait at the same
-    time are committed together, in one transaction."""
-
-    journal: Journal
-    run_id: str
-    epoch: int
-    _pending: list[_Ticket] = field(default_factory=list)
-    _queue: threading.Lock = field(default_factory=threading.Lock)
-    _commit: threading.Lock = field(default_factory=threading.Lock)
-
-    def record(self, event: Event) -> None:
-        """Make an event durable. Raises Fenced where another driver has taken the run over."""
-        ticket = _Ticket(event)
-        with self._queue:
-            self._pending.append(ticket)
-        with self._commit:
-            if not ticket.committed and ticket.error is None:
-                self._commit_pending()
-        if ticket.error is not None:
-            raise ticket.error
-
-    def _commit_pending(self) -> None:
-        with self._queue:
-            tickets, self._pending = self._pending, []
-        try:
-            self.journal.write(self, [ticket.event for ticket in tickets])
-        except BaseException as error:
-            for ticket in tickets:
-                ticket.error = error
-        for ticket in tickets:
-            ticket.committed = ticket.error is None
-
-    def beat(self) -> None:
-        """Say that the driver lives. Raises Fenced."""
-        with self._commit:
-            self.journal.write(self, [])
-
-    def finish(self, status: RunStatus) -> None:
-        """Set where the run stands; a finished one owns nothing any more. Raises Fenced."""
-        with self._commit:
-            self.journal.set_status(self, status)
 
 
 class Journal:

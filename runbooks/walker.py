@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from runbooks import batch
 from runbooks.errors import Busy, Fenced, Lost, RunbookError, Unreachable
-from runbooks.journal import Lease
+from runbooks.lease import Lease
 from runbooks.looking import Targets, side_by_side
 from runbooks.model import (
     AnyChange,

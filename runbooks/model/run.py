@@ -1,0 +1,108 @@
+"""A plan being applied, as the journal holds it: Event, Outcome, Run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from runbooks.model.change import Facts, Json
+from runbooks.model.plan import Plan
+
+
+class Result(StrEnum):
+    """What became of a step on one target."""
+
+    DONE = "done"
+    FAILED = "failed"
+    UNVERIFIED = "unverified"
+    UNKNOWN = "unknown"
+    PENDING = "pending"
+    UNDONE = "undone"
+
+
+class RunStatus(StrEnum):
+    """Where a run stands."""
+
+    RUNNING = "running"
+    WAITING = "waiting"
+    INCOMPLETE = "incomplete"
+    DONE = "done"
+    UNDONE = "undone"
+    ABANDONED = "abandoned"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run owns nothing any more."""
+        return self in (RunStatus.DONE, RunStatus.UNDONE, RunStatus.ABANDONED)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of step number ``step`` (from 0) on ``target``."""
+
+    step: int
+    target: str
+    result: Result
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the journal; ``at`` is Unix time in seconds.
+
+    ``kind`` is ``begin``, ``outcome``, or a run's own: ``started``, ``resumed``, ``stopped``, ``finished``. ``data`` of
+    a begin holds ``before``; of an outcome ``result``, ``note``, ``seconds`` and ``commands``: what was sent, and what
+    came back, as ``{"command", "status", "seconds", "output"}``.
+    """
+
+    kind: str
+    at: float
+    step: int | None = None
+    target: str | None = None
+    data: Facts = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A plan being applied, as the journal holds it. ``undoes`` is the run that this one takes back, if it does."""
+
+    id: str
+    plan: Plan
+    status: RunStatus
+    operator: str
+    created: float
+    finished: float | None = None
+    undoes: str | None = None
+    events: Sequence[Event] = ()
+
+    def outcomes(self) -> dict[tuple[int, str], Outcome]:
+        """The newest word on each step and target: an outcome, or UNKNOWN where a begin has none."""
+        found: dict[tuple[int, str], Outcome] = {}
+        for event in self.events:
+            if event.step is None or event.target is None:
+                continue
+            key = (event.step, event.target)
+            if event.kind == "begin":
+                found[key] = Outcome(*key, Result.UNKNOWN, "begun, and no outcome recorded")
+            elif event.kind == "outcome":
+                found[key] = Outcome(*key, Result(event.data["result"]), event.data.get("note", ""))
+        return found
+
+    def befores(self) -> dict[tuple[int, str], Facts]:
+        """What each begun step had before its FIRST begin: a later begin saw a state that was ours already."""
+        found: dict[tuple[int, str], Facts] = {}
+        for event in self.events:
+            if event.kind == "begin" and event.step is not None and event.target is not None:
+                found.setdefault((event.step, event.target), event.data.get("before", {}))
+        return found
+
+    def to_json(self) -> dict[str, Json]:
+        """The contract's form; steps and targets without a word in the journal are pending."""
+        known = self.outcomes()
+        rows = []
+        for number, step in enumerate(self.plan.steps):
+            for target in step.hosts:
+                outcome = known.get((number, target), Outcome(number, target, Result.PENDING))
+                rows.append({"step": step.name, "host": target, "status": str(outcome.result), "note": outcome.note})
+        return {"id": self.id, "status": str(self.status), "outcomes": rows}
