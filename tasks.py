@@ -10,7 +10,7 @@ from invoke import Collection, Context, task
 COMMON: dict[str, tuple[Any, str]] = {
     "dry_run": (False, "Look at everything, live, and show what would be done; nothing can be changed."),
     "batch_size": ("", "Hosts at a time, 10 or 20%."),
-    "batch_sleep": (0.0, "Seconds before each further host."),
+    "batch_sleep": ("0", "Seconds before each further host, 5 or 0.5."),
     "max_failures": ("0", "Hosts that may fail before no new one is started, 2 or 5%."),
     "yes": (False, "Answer the question with yes; never stands for a name that has to be typed."),
     "confirm": ("", "The name that would have to be typed."),
@@ -62,10 +62,10 @@ def _surface(context: Context, chosen: dict[str, Any]) -> Any:
         "end-processes": "End the processes of the account.",
     },
 )
-def rename_user(surface, old, new, task="", reason="", without=(), end_processes=False):  # type: ignore[no-untyped-def]
+def rename_user(surface, old, new, task="", reason="", without=None, end_processes=False):  # type: ignore[no-untyped-def]
     """Accounts: rename a shell user everywhere, keeping UID and home."""
     arguments = {"old": old, "new": new, "task": task, "reason": reason}
-    surface.procedure("rename-user", arguments | {"without": list(without), "end_processes": end_processes})
+    surface.procedure("rename-user", arguments | {"without": list(without or []), "end_processes": end_processes})
 
 
 @runbook(*PLANNED, positional=["plan"], help={"plan": "Its id, or the beginning of it, or a file that --save wrote."})

@@ -20,6 +20,17 @@ def amount(text: str, of: int, what: str) -> int:
     return math.floor(of * int(match[1]) / 100) if match[2] else int(match[1])
 
 
+def seconds(text: str) -> float:
+    """A time to sleep, up to a day. Raises UsageError."""
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise UsageError(f"batch sleep {text!r}: give seconds, 5 or 0.5") from error
+    if not 0 <= value <= 86_400:
+        raise UsageError(f"batch sleep {text!r}: from 0 to 86400 seconds")
+    return value
+
+
 def window(size: str, of: int) -> int:
     """How many hosts are worked on side by side: at least one. Raises UsageError."""
     count = amount(size, of, "batch size")

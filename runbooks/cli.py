@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from runbooks.errors import Blocked, Drift, Interrupted, Owned, RunbookError, UsageError
+from runbooks.errors import (
+    Blocked,
+    Drift,
+    Interrupted,
+    InventoryError,
+    Owned,
+    RunbookError,
+    SettingsError,
+    Unreachable,
+    UsageError,
+)
+from runbooks.interrupts import interruptible, quiet, signals
 
 if TYPE_CHECKING:
     from runbooks.engine import Draft, Engine
-    from runbooks.model import Plan, Run
+    from runbooks.model import Batch, Event, Plan, Run
     from runbooks.site import Site
     from runbooks.walker import Stop
 
@@ -33,7 +43,7 @@ class Options:
     as_json: bool = False
     save: str = ""
     batch_size: str = ""
-    batch_sleep: float = 0.0
+    batch_sleep: str = "0"
     max_failures: str = "0"
     debug: bool = False
 
@@ -45,32 +55,45 @@ class Surface:
         self.context = context
         self.options = options
         self.document: dict[str, Any] = {}
+        self.walked: int | None = None
 
     def run(self, command: Callable[[Site], int]) -> NoReturn:
         """Do it and exit; an error is one line (``--debug`` adds the traceback), or a JSON document."""
-        status = 1
+        status: int | None
         site: Site | None = None
         try:
             self._refuse_dry()
+            batch_policy(self.options, "1")
             site = self._site()
-            status = command(site)
+            with interruptible():
+                status = command(site)
         except RunbookError as error:
             status = self._told(error.kind, str(error), error.exit_status)
         except KeyboardInterrupt:
-            status = self._told(Interrupted.kind, "interrupted; nothing was changed", Interrupted.exit_status)
+            status = self.walked
+            if status is None:
+                status = self._told(Interrupted.kind, "interrupted; nothing was changed", Interrupted.exit_status)
+        except BrokenPipeError:
+            # Whoever read our output has gone: before the walk that ends us, quietly; what a walk did still counts.
+            status = Interrupted.exit_status if self.walked is None else self.walked
         except Exception as error:
-            if self.options.debug:
-                raise
             status = self._told("bug", f"{type(error).__name__}: {error} (--debug shows where)", 1)
         finally:
             if site is not None:
                 site.close()
-        if self.options.as_json:
-            print(json.dumps(self.document | {"exit": status}, indent=1, default=list))
-        sys.stdout.flush()
+        self._write_out(status)
         from invoke.exceptions import Exit
 
         raise Exit(code=status)
+
+    def _write_out(self, status: int) -> None:
+        """The document, if one is wanted; nothing is said where nobody reads any more."""
+        try:
+            if self.options.as_json:
+                print(json.dumps(self.document | {"exit": status}, indent=1, default=list))
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def _told(self, kind: str, message: str, status: int) -> int:
         self.document = {"error": {"kind": kind, "message": message}}
@@ -114,27 +137,29 @@ class Surface:
         def command(site: Site) -> int:
             from runbooks.procedure import find
 
-            draft = find(name).draft(site, arguments)
-            return self.plan_and_apply(site, draft)
+            chosen = find(name)
+            site.journal.refuse_owned(chosen.subjects(arguments))
+            return self.plan_and_apply(site, chosen.draft(site, arguments))
 
         self.run(command)
 
-    def plan_and_apply(self, site: Site, draft: Draft, planned: Plan | None = None) -> int:
-        """Show the plan, ask, apply; the exit status."""
+    def plan_and_apply(self, site: Site, draft: Draft, saved: Plan | None = None) -> int:
+        """Show the plan, ask, apply; the exit status. Where a plan was ``saved``, what is found now has to be the
+        same: it is what is shown, asked about and applied."""
+        from runbooks.engine import refuse_drift
         from runbooks.report.terminal import print_plan
-        from runbooks.walker import Stop
 
         site.journal.refuse_owned(draft.subjects, unless=draft.undoes)
-        stop = Stop()
-        with signals(stop):
-            plan = planned or self._look(site, draft, stop)
-            self.document = {"plan": plan.to_json(), "run": None}
-            if not self.options.as_json:
-                print_plan(plan, file=sys.stdout, title_line=f"fleet: {site.inventory.source}")
-            self._keep(site, plan)
-            return self._go_on(site, draft, plan, stop)
+        plan = self._look(site, draft)
+        if saved is not None:
+            refuse_drift(saved, plan)
+        self.document = {"plan": plan.to_json(), "run": None}
+        self._keep(site, plan)
+        if not self.options.as_json:
+            print_plan(plan, file=sys.stdout, title_line=f"fleet: {site.inventory.source}")
+        return self._go_on(site, draft, plan)
 
-    def _go_on(self, site: Site, draft: Draft, plan: Plan, stop: Stop) -> int:
+    def _go_on(self, site: Site, draft: Draft, plan: Plan) -> int:
         from runbooks.engine import refuse_inapplicable
         from runbooks.model import Status
 
@@ -144,19 +169,20 @@ class Surface:
             if self.options.as_json or not self.options.dry_run:
                 print(f"inv: {error}", file=sys.stderr)
             return error.exit_status
-        if stop:
-            raise Interrupted(f"{stop.why}: nothing was changed")
         if self.options.dry_run:
             return 0
         if plan.count(Status.TODO) == 0 and plan.count(Status.LATER) == 0:
             print("Nothing to do.", file=self.talk)
             return 0
         self.ask(f"Apply this plan to {_hosts(plan)} host(s)?", _hosts(plan), plan, site)
-        return self._apply(site, draft, plan, stop)
+        policy = batch_policy(self.options, site.settings.batch_size)
+        return self._walk(site, plan, lambda engine: engine.apply(plan, draft, policy))
 
-    def _look(self, site: Site, draft: Draft, stop: Stop) -> Plan:
+    def _look(self, site: Site, draft: Draft) -> Plan:
+        from runbooks.walker import Stop
+
         with self._waiting(f"Looking at {len({t for s in draft.steps for t in s.on})} targets"):
-            return self.engine(site, stop).plan(draft)
+            return self.engine(site, Stop()).plan(draft)
 
     @contextmanager
     def _waiting(self, what: str) -> Iterator[None]:
@@ -177,26 +203,27 @@ class Surface:
         elif self.options.dry_run:
             site.journal.save_plan(plan)
 
-    def _apply(self, site: Site, draft: Draft, plan: Plan, stop: Stop) -> int:
-        from runbooks.model import Batch
-
-        policy = Batch(
-            self.options.batch_size or site.settings.batch_size,
-            self.options.batch_sleep,
-            max_failures=self.options.max_failures,
-        )
-        return self._walk(site, plan, stop, lambda engine: engine.apply(plan, draft, policy))
-
-    def _walk(self, site: Site, plan: Plan, stop: Stop, walk: Callable[[Engine], Run]) -> int:
+    def _walk(self, site: Site, plan: Plan, walk: Callable[[Engine], Run]) -> int:
         from runbooks.engine import exit_status
         from runbooks.report.terminal import Progress, print_summary
+        from runbooks.walker import Stop
 
-        with Progress(plan, file=sys.stderr) as progress:
-            run = walk(self.engine(site, stop, progress))
-        self.document = {"plan": plan.to_json(), "run": run.to_json()}
-        if not self.options.as_json:
-            print_summary(run, file=sys.stdout)
-        return exit_status(run, stop)
+        stop = Stop()
+        with signals(stop):
+            progress = Progress(plan, file=sys.stderr)
+
+            def observe(event: Event) -> None:
+                # A terminal that is gone is no reason to stop half-way.
+                with suppress(OSError):
+                    progress(event)
+
+            with quiet(progress):
+                run = walk(self.engine(site, stop, observe))
+            self.walked = exit_status(run, stop)
+            self.document = {"plan": plan.to_json(), "run": run.to_json()}
+            if not self.options.as_json:
+                print_summary(run, file=sys.stdout)
+        return self.walked
 
     def ask(self, question: str, hosts: int, plan: Plan, site: Site) -> None:
         """Ask before anything is changed. ``--yes`` answers the question, but never stands for a name that has to be
@@ -230,19 +257,19 @@ class Surface:
             if plan.procedure == UNDO:
                 raise UsageError(f"that is the plan of an undo: `inv undo {plan.arguments['run']}` makes it again")
             draft = self._again(site, plan)
-            return self.plan_and_apply(site, draft, planned=plan)
+            return self.plan_and_apply(site, draft, saved=plan)
 
         self.run(command)
 
     def _again(self, site: Site, plan: Plan) -> Draft:
         from runbooks.procedure import find
 
+        chosen = find(plan.procedure)
+        site.journal.refuse_owned(chosen.subjects(plan.arguments))
         try:
-            return find(plan.procedure).draft(site, dict(plan.arguments))
-        except (Owned, Drift):
+            return chosen.draft(site, dict(plan.arguments))
+        except (Owned, Drift, SettingsError, InventoryError, Unreachable):
             raise
-        except UsageError as error:
-            raise Drift(f"the plan no longer applies: {error}; nothing was changed") from error
         except RunbookError as error:
             raise Drift(f"the plan no longer applies: {error}; nothing was changed") from error
 
@@ -255,15 +282,13 @@ class Surface:
 
             run = pick(site, reference)
             draft = draft_of(site, run)
-            stop = Stop()
-            with signals(stop):
-                with self._waiting("Looking at what remains"):
-                    findings = self.engine(site, stop).remaining(run, draft.steps)
-                plan = remaining_plan(run, draft, findings)
-                if not self.options.as_json:
-                    print_plan(plan, file=sys.stdout, title_line=f"run {run.id}: what remains")
-                self.ask(f"Resume run {run.id}?", _hosts(plan), run.plan, site)
-                return self._walk(site, run.plan, stop, lambda engine: engine.resume(run, draft.steps, findings))
+            with self._waiting("Looking at what remains"):
+                findings = self.engine(site, Stop()).remaining(run, draft.steps)
+            plan = remaining_plan(run, draft, findings)
+            if not self.options.as_json:
+                print_plan(plan, file=sys.stdout, title_line=f"run {run.id}: what remains")
+            self.ask(f"Resume run {run.id}?", _hosts(plan), run.plan, site)
+            return self._walk(site, run.plan, lambda engine: engine.resume(run, draft.steps, findings))
 
         self.run(command)
 
@@ -408,25 +433,15 @@ def remaining_plan(run: Run, draft: Draft, findings: Mapping[tuple[int, str], An
     return replace(run.plan, steps=planned(draft.steps, seen))
 
 
-@contextmanager
-def signals(stop: Stop) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP: start nothing new. A second SIGINT ends at once, which is safe, too: what was begun
-    is in the journal."""
+def batch_policy(options: Options, size: str) -> Batch:
+    """How a run goes over its hosts; ``size`` is that of the settings. Raises UsageError for options that can't be."""
+    from runbooks import batch
+    from runbooks.model import Batch
 
-    def handle(number: int, _frame: object) -> None:
-        if stop and number == signal.SIGINT:
-            os.write(2, b"\ninv: ended at once; `inv resume` looks at what was under way\n")
-            os._exit(Interrupted.exit_status)
-        stop.ask(signal.Signals(number).name)
-        os.write(2, b"\ninv: stopping: what is under way is finished, nothing new is started (again: at once)\n")
-
-    chosen = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    earlier = {number: signal.signal(number, handle) for number in chosen}
-    try:
-        yield
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
+    size = options.batch_size or size
+    batch.window(size, 1)
+    batch.amount(options.max_failures, 1, "max failures")
+    return Batch(size, batch.seconds(options.batch_sleep), max_failures=options.max_failures)
 
 
 def _hosts(plan: Plan) -> int:

@@ -53,6 +53,7 @@ class Journal:
 
     def plan(self, prefix: str) -> Plan:
         """The plan whose id begins so. Raises UsageError where none, or more than one, does."""
+        _refuse_empty("plan", prefix)
         with self._read() as db:
             found = db.execute(
                 sa.select(schema.plans).where(schema.plans.c.id.startswith(prefix, autoescape=True))
@@ -214,6 +215,7 @@ class Journal:
 
     def run(self, prefix: str) -> Run:
         """The run whose id begins so, with its events. Raises UsageError where none, or more than one, does."""
+        _refuse_empty("run", prefix)
         with self._read() as db:
             found = db.execute(sa.select(schema.runs).where(schema.runs.c.id.startswith(prefix, autoescape=True))).all()
             if len(found) != 1:
@@ -248,6 +250,12 @@ class Journal:
         found = [self.run(run_id) for run_id in ids]
         undone = {run.undoes for run in found}
         return [run for run in found if run.id not in undone]
+
+
+def _refuse_empty(what: str, prefix: str) -> None:
+    """An unset variable of a shell script is nobody's id, though every id begins with it."""
+    if not prefix:
+        raise UsageError(f"{what}: its id is empty; `inv runs` lists what there is")
 
 
 def _event_row(run_id: str, event: Event) -> dict[str, object]:

@@ -21,14 +21,15 @@ Steps = Iterator[Step]
 @dataclass(frozen=True)
 class Procedure(Generic[C]):
     """One runbook. ``look`` (site, arguments) gives the case, a frozen dataclass of JSON values; ``steps`` and
-    ``subjects`` make the rest of it, and ``notes`` what the operator should know besides."""
+    ``notes``, what the operator should know besides, follow from it. ``subjects`` are what a run owns, by its
+    arguments: another run's half-done work is told as such, before it is looked at and misunderstood."""
 
     name: str
     title: str
     case: type[C]
     look: Callable[..., C]
     steps: Callable[[C], Steps]
-    subjects: Callable[[C], tuple[str, ...]]
+    subjects: Callable[[Mapping[str, Json]], tuple[str, ...]]
     notes: Callable[[C], tuple[str, ...]]
 
     def draft(self, site: Any, arguments: Mapping[str, Json]) -> Draft:
@@ -39,7 +40,7 @@ class Procedure(Generic[C]):
         """Propose from a case."""
         record = asdict(case)  # type: ignore[call-overload]
         steps = tuple(self.steps(case))
-        return Draft(self.name, dict(arguments), record, steps, self.subjects(case), self.notes(case))
+        return Draft(self.name, dict(arguments), record, steps, self.subjects(arguments), self.notes(case))
 
     def again(self, record: Mapping[str, Json], arguments: Mapping[str, Json]) -> Draft:
         """The draft that a journal's case gives. Raises UsageError where another version of this tool wrote it."""

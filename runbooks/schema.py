@@ -53,8 +53,13 @@ events = sa.Table(
 
 def connect(url: str) -> sa.Engine:
     """The database at the URL, its tables made. Raises SettingsError."""
-    engine = _engine(url)
-    meta.create_all(engine)
+    try:
+        engine = _engine(url)
+        meta.create_all(engine)
+    except (sa.exc.DBAPIError, ImportError) as error:
+        where = sa.make_url(url).render_as_string(hide_password=True)
+        why = str(getattr(error, "orig", error)).strip().splitlines()[0]
+        raise SettingsError(f"journal {where}: cannot be used: {why}: set `journal` to one that can") from error
     return engine
 
 

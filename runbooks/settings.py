@@ -7,6 +7,7 @@ set to null, leaves what was there. Relative paths start at the directory of the
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from runbooks.inventory import Inventory
 from runbooks.inventory.names import suggest
 from runbooks.settings_kinds import KEYS, SECTIONS, Layer
 
+PREFIX = "INVOKE_OPS_CLINIC_"
 _PUPPET_STATE = ("/opt/puppetlabs/puppet/cache/state", "/var/cache/puppet/state", "/var/lib/puppet/state")
 
 
@@ -133,6 +135,7 @@ def load(config: Any, root: Path) -> tuple[Settings, Inventory]:
 
     Raises SettingsError or InventoryError.
     """
+    refuse_ignored(config)
     below, above = layers_of(config, root)
     inventory = Inventory.load(Settings.of(*below, *above, root=root).inventory)
     where = inventory.source / "settings.yaml"
@@ -141,6 +144,18 @@ def load(config: Any, root: Path) -> tuple[Settings, Inventory]:
     own = Layer(inventory.settings, str(where), inventory.source)
     settings = Settings.of(*below, own, *above, root=root)
     return settings, replace(inventory, puppetdb=settings.puppetdb.as_cumin())
+
+
+def refuse_ignored(config: Any) -> None:
+    """Raise SettingsError for what Invoke passes over without a word: a file of ``inv -f`` that isn't there, and names
+    in the environment that are no setting's."""
+    path = getattr(config, "_runtime_path", None)
+    if path and not Path(path).is_file():
+        raise SettingsError(f"-f {path}: no such file")
+    known = {PREFIX + key.upper().replace(".", "_") for key in KEYS}
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known:
+            raise SettingsError(f"environment: {name} is no setting{suggest(name, sorted(known))}")
 
 
 def layers_of(config: Any, root: Path) -> tuple[list[Layer], list[Layer]]:

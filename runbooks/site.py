@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbooks import driver
 from runbooks.errors import RunbookError, SettingsError, UsageError
-from runbooks.inventory import Inventory
+from runbooks.inventory import Inventory, fold
 from runbooks.looking import WIDTH
 from runbooks.model import Target
 from runbooks.settings import Settings
@@ -53,6 +53,8 @@ class Site:
         if not chosen.url:
             raise SettingsError("repository.url is not set: say in invoke.yaml where the puppet repository is")
         config = self.settings.ssh.config
+        if config and not config.is_file():
+            raise SettingsError(f"ssh.config: {config}: no such file")
         ssh = ("ssh", "-o", "BatchMode=yes", *(("-F", str(config)) if config else ()))
         # One copy for each remote: a copy of another one would hold branches that this one never had.
         cache = chosen.cache / hashlib.sha256(chosen.url.encode()).hexdigest()[:16]
@@ -124,7 +126,10 @@ class Site:
             found = list(pool.map(has_it, candidates))
         hosts = tuple(host for host, has in zip(candidates, found, strict=True) if has)
         if not hosts:
-            raise UsageError(f"no host has an account {name} with UID {uid}: there is nothing to rename on hosts")
+            besides = f" besides {fold(except_for)}" if except_for else ""
+            raise UsageError(
+                f"no host{besides} has an account {name} with UID {uid}: change the registry alone, by a commit"
+            )
         return hosts
 
     @staticmethod

@@ -26,7 +26,7 @@ def write_inventory(layout: Layout, state: State) -> None:
     aliases |= {role: f"O{{role:{role}}}" for role in sorted({r for row in rows.values() for r in row["roles"]})}
     settings = {
         "ssh": {"config": str(layout.ssh_config), "user": "root"},
-        "repository": {"url": ORIGIN, "branch": BRANCH, "registry": REGISTRY},
+        "repository": {"url": ORIGIN, "branch": BRANCH, "registry": REGISTRY, "cache": f"{layout.top}/repository"},
         "puppet": {"server_checkout": CHECKOUT},
         "journal": f"sqlite:///{layout.top}/journal.db",
     }

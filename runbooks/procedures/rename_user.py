@@ -139,9 +139,9 @@ def steps(case: Case) -> Steps:
     yield Step("Look again: same UID, same home, the old name gone", Renamed(new, case.keys), on=hosts)
 
 
-def subjects(case: Case) -> tuple[str, ...]:
+def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:
     """Both names: nobody else may work on either."""
-    return f"user:{case.old}", f"user:{case.new}"
+    return f"user:{arguments['old']}", f"user:{arguments['new']}"
 
 
 def notes(case: Case) -> tuple[str, ...]:

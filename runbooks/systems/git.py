@@ -23,6 +23,11 @@ from runbooks.transport.shell import command_line
 
 NOBODY = "0" * 40
 _TIMEOUT_S = 120
+_GUESSES = (
+    "fatal: Could not read from remote repository.",
+    "Please make sure you have the correct access rights",
+    "and the repository exists.",
+)
 
 
 class Patch(Protocol):
@@ -96,8 +101,7 @@ class Repository:
         except subprocess.TimeoutExpired as error:
             raise CommandFailed(f"git {argv[0]}: no answer from {self.url} within {_TIMEOUT_S} s") from error
         if ended.returncode:
-            said = ended.stderr.decode("utf-8", "replace").strip().splitlines()
-            raise CommandFailed(f"git {argv[0]} ({self.url}): {said[-1] if said else ended.returncode}")
+            raise CommandFailed(f"git {argv[0]} ({self.url}): {_said(ended.stderr) or ended.returncode}")
         return ended.stdout
 
     def _environment(self) -> dict[str, str]:
@@ -167,6 +171,13 @@ class Repository:
     def tree(self, commit: str) -> str:
         """A commit's tree."""
         return self.git("rev-parse", f"{commit}^{{tree}}").decode().strip()
+
+
+def _said(stderr: bytes) -> str:
+    """What git and ssh said, on one line, without git's guess at the reason when ssh gave the reason itself."""
+    lines = [line.strip() for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+    told = [line for line in lines if line not in _GUESSES]
+    return "; ".join(line.removeprefix("fatal: ").removeprefix("remote: ") for line in (told or lines))[:500]
 
 
 @dataclass(frozen=True)
