@@ -1,7 +1,7 @@
-"""The kill campaign: a rename is killed at every point, resumed or undone, and its end compared with an undisturbed one's.
+"""The kill campaign: a rename is killed at every point, resumed or undone, and its end compared with an undisturbed one.
 
-``python -m tests.campaign.campaign`` runs all points; the tests run a sample. Each point has a person of its own, on one
-lab whose hosts run puppet, and the clean-up job, by themselves.
+``python -m tests.campaign.campaign`` runs all points; the tests run a sample. Each point has a person of its own, on
+one lab whose hosts run puppet, and the clean-up job, by themselves.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Tally:
 
 @contextmanager
 def fleet(people: int, puppet_every_s: int = 90) -> Iterator[Lab]:
-    """A lab with so many people to rename, each with a home of all kinds of files and every second one with a process."""
+    """A lab with so many people to rename, each with a home of all kinds of files, every second one with a process."""
     top = scratch()
     lab = Lab(top / "campaign")
     try:
@@ -88,31 +88,31 @@ class Campaign:
         return f"user{number}", f"renamed{number}"
 
     def points(self) -> list[str]:
-        """Every point of an undisturbed rename: after each event, and inside each ``do``; that rename is checked, too."""
+        """Every point of an undisturbed rename: after each event, and inside each ``do``; that one is checked, too."""
         old, new = self.names()
-        before = self._look(old)
+        before = self.look(old)
         with tempfile.NamedTemporaryFile("r") as log:
-            ended = self._inv("none", self._rename(old, new), log.name)
+            ended = self.inv("none", self.rename(old, new), log.name)
             lines = log.read().splitlines()
         if ended.returncode != 0:
             raise AssertionError(f"the undisturbed rename failed: {ended.stdout}{ended.stderr}")
-        self._compare("undisturbed", before, old, new)
+        self.compare("undisturbed", before, old, new)
         events = [line.split()[0] for line in lines if line.startswith("event:")]
         return events + [line for line in lines if line.startswith("do:")]
 
     def kill(self, point: str, ending: str) -> None:
         """Kill a rename at a point, end it, and compare."""
         old, new = self.names()
-        before, registry = self._look(old), self.lab.show()
+        before, registry = self.look(old), self.lab.show()
         if point.startswith("do:"):
             point += f":{self.rng.choice((0.0, 0.02, 0.2, 1.0)):.2f}"
-        ended = self._inv(point, self._rename(old, new))
+        ended = self.inv(point, self.rename(old, new))
         if ended.returncode == -9:
             self.tally.killed += 1
         else:
             self.tally.survived += 1
         what = f"{old} {point} {ending}"
-        runs = json.loads(self._inv("none", ["runs", "--json"]).stdout)["runs"]
+        runs = json.loads(self.inv("none", ["runs", "--json"]).stdout)["runs"]
         mine = next((r for r in runs if r["plan"]["arguments"].get("old") == old), None)
         if mine is None:
             self._same(what, before, old)
@@ -125,28 +125,35 @@ class Campaign:
             self._check(what, self.lab.show() == registry, "the registry is not what it was")
             self.tally.undone += 1
         else:
-            self._compare(what, before, old, new)
+            self.compare(what, before, old, new)
             intended = Registry(registry).rename(old, new, "T1").text
             self._check(what, self.lab.show() == intended, "the registry is not what the rename makes of it")
             self.tally.resumed += 1
 
     def _end(self, what: str, command: list[str]) -> None:
-        ended = self._inv("none", command)
+        ended = self.inv("none", command)
         self._check(
             what,
             ended.returncode == 0,
             f"{command[0]}: exit {ended.returncode}: {ended.stdout[-1500:]}{ended.stderr[-1500:]}",
         )
 
-    def _rename(self, old: str, new: str) -> list[str]:
+    def rename(self, old: str, new: str) -> list[str]:
+        """The command."""
         return ["rename-user", "--old", old, "--new", new, "--task", "T1", "--yes", "--end-processes"]
 
-    def _inv(self, point: str, command: Sequence[str], log: str = "") -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {
+    def environment(self, log: str = "") -> dict[str, str]:
+        """What a child needs to know."""
+        return os.environ | {
             "INVOKE_OPS_CLINIC_INVENTORY": str(self.lab.inventory),
             "OPS_CLINIC_CAMPAIGN_LOG": log,
+            "OPS_CLINIC_CAMPAIGN_LAB": str(self.lab.layout.top),
             "PYTHONPATH": str(ROOT),
         }
+
+    def inv(self, point: str, command: Sequence[str], log: str = "") -> subprocess.CompletedProcess[str]:
+        """``inv`` in a process of its own, with something in store for it."""
+        environment = self.environment(log)
         argv = [sys.executable, "-m", "tests.campaign.child", point, "--", *command]
         return subprocess.run(
             argv,
@@ -161,10 +168,12 @@ class Campaign:
 
     # comparing
 
-    def _look(self, name: str) -> dict[str, world.Person]:
+    def look(self, name: str) -> dict[str, world.Person]:
+        """An account on every host."""
         return {host: world.look(self.lab, host, name) for host in self.lab.hosts}
 
-    def _compare(self, what: str, before: dict[str, world.Person], old: str, new: str) -> None:
+    def compare(self, what: str, before: dict[str, world.Person], old: str, new: str) -> None:
+        """Every host has the account under the new name, else as it was, and nothing of the old one."""
         for host, was in before.items():
             differences = was.renamed(old, new).differences(world.look(self.lab, host, new))
             self._judge(what, host, differences + world.gone(world.look(self.lab, host, old)))

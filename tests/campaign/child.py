@@ -2,6 +2,8 @@
 
 Points: ``event:N`` after the Nth journal event has become durable; ``do:STEP:TARGET:SECONDS`` that long after the first
 command of that step's ``do`` was sent to that target (after its last one has ended, if it is quicker); ``none`` never.
+``begin:STEP:TARGET:WHAT`` does something else once that begin is durable: ``stop`` stops this process (SIGSTOP), and
+``kill``, ``freeze`` or ``cut`` does so to the host of that name, in the lab of OPS_CLINIC_CAMPAIGN_LAB.
 With OPS_CLINIC_CAMPAIGN_LOG in the environment, each event and each ``do`` is written there, a line each.
 """
 
@@ -18,7 +20,8 @@ from typing import Any
 
 from invoke.main import program
 
-from runbooks.journal import Lease
+from runbooks.lab import Lab
+from runbooks.lease import Lease
 from runbooks.model import Event
 from runbooks.systems.git import Repository
 from runbooks.transport.shell import Shell
@@ -54,6 +57,22 @@ def kill_after_event(number: int) -> None:
                 die()
 
     Lease.record = counted  # type: ignore[method-assign]
+
+
+def break_at(step: int, target: str, what: str) -> None:
+    """Break a host, or stop, right after a begin has become durable: the command is not sent yet."""
+    record = Lease.record
+
+    def watched(self: Lease, event: Event) -> None:
+        record(self, event)
+        if (event.kind, event.step, event.target) != ("begin", step, target):
+            return
+        if what == "stop":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        else:
+            getattr(Lab(Path(os.environ["OPS_CLINIC_CAMPAIGN_LAB"])), what)(target)
+
+    Lease.record = watched  # type: ignore[method-assign]
 
 
 def kill_inside(step: int, target: str, seconds: float) -> None:
@@ -102,6 +121,9 @@ def main() -> None:
     elif kind == "do":
         step, target, seconds = rest.split(":")
         kill_inside(int(step), target, float(seconds))
+    elif kind == "begin":
+        number, target, what = rest.split(":")
+        break_at(int(number), target, what)
     else:
         kill_after_event(-1)
         kill_inside(-1, "", 0)

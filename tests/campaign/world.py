@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -66,15 +65,10 @@ def look(lab: Lab, host: str, name: str) -> Person:
     return Person(parts, lab.fingerprint(host, f"/home/{name}"))
 
 
-NOBODY = {key: "" for key in ("passwd", "shadow", "groups", "own_group", "subuid", "subgid", "crontab", "keys")}
+PARTS = ("passwd", "shadow", "groups", "own_group", "subuid", "subgid", "crontab", "keys")
 
 
 def gone(person: Person) -> list[str]:
     """What is left of a name that has to be gone."""
-    left = [f"{key}: {person.parts[key]!r} is left" for key in NOBODY if person.parts[key]]
+    left = [f"{key}: {person.parts[key]!r} is left" for key in PARTS if person.parts[key]]
     return left + ([f"home: {len(person.home)} entries are left"] if person.home else [])
-
-
-def digest(text: str) -> str:
-    """A short digest for messages."""
-    return hashlib.sha256(text.encode()).hexdigest()[:12]

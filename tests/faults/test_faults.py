@@ -1,0 +1,122 @@
+"""Hosts that die, freeze or are cut off at every step of a rename, and drivers that are stopped and wake up late."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runbooks.errors import Blocked
+from runbooks.lab.machine import look
+from tests.campaign.campaign import ROOT, Campaign, fleet
+
+BACK = {"kill": "start", "freeze": "thaw", "cut": "uncut"}
+# Short, so that a host that fell silent is given up soon.
+PATIENCE = {
+    "INVOKE_OPS_CLINIC_SSH_CONNECT_TIMEOUT_S": "3",
+    "INVOKE_OPS_CLINIC_SSH_KEEPALIVE_S": "1",
+    "INVOKE_OPS_CLINIC_SSH_COMMAND_TIMEOUT_S": "15",
+    "INVOKE_OPS_CLINIC_PUPPET_RUN_TIMEOUT_S": "40",
+    "INVOKE_OPS_CLINIC_LEASE_EXPIRES_S": "4",
+    "INVOKE_OPS_CLINIC_LEASE_HEARTBEAT_S": "1",
+}
+CHANGES = {2: "Stop", 3: "Delete", 7: "Run puppet", 8: "Move", 9: "Carry", 10: "Let puppet", 11: "once more"}
+"""The steps of a rename that change hosts, by number: a fault can hit between their begin and their command."""
+
+
+@pytest.fixture(scope="module")
+def campaign(monkeymodule: pytest.MonkeyPatch) -> Iterator[Campaign]:
+    try:
+        look()
+    except Blocked as missing:
+        pytest.skip(str(missing))
+    for key, value in PATIENCE.items():
+        monkeymodule.setenv(key, value)
+    with fleet(5) as lab:
+        yield Campaign(lab, random.Random(0))
+
+
+@pytest.fixture(scope="module")
+def monkeymodule() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+def newest(campaign: Campaign) -> dict[str, object]:
+    runs: list[dict[str, object]] = json.loads(campaign.inv("none", ["runs", "--json"]).stdout)["runs"]
+    return runs[0]
+
+
+@pytest.mark.parametrize("fault", BACK)
+def test_a_host_lost_at_any_step_stops_the_run_which_names_it_and_goes_on_once_it_is_back(
+    campaign: Campaign, fault: str
+) -> None:
+    lab = campaign.lab
+    old, new = campaign.names()
+    before = campaign.look(old)
+    command = [*campaign.rename(old, new), "--batch-size", "1"]
+    for step, name in CHANGES.items():
+        broken = lab.hosts[step % len(lab.hosts)]
+        ended = campaign.inv(f"begin:{step}:{broken}:{fault}", command)
+        getattr(lab, BACK[fault])(broken)
+        assert ended.returncode == 5, f"{name}: {ended.returncode}\n{ended.stdout}{ended.stderr}"
+        assert broken in ended.stdout, f"{name}: the summary does not name {broken}:\n{ended.stdout}"
+        run = newest(campaign)
+        assert run["status"] == "incomplete"
+        command = ["resume", "--run", str(run["id"]), "--yes"]
+    ended = campaign.inv("none", command)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    campaign.compare(fault, before, old, new)
+    assert not campaign.tally.wrong, "\n".join(campaign.tally.wrong)
+
+
+def test_a_driver_that_was_stopped_and_lost_its_run_does_nothing_more_when_it_wakes_up(campaign: Campaign) -> None:
+    lab = campaign.lab
+    old, new = campaign.names()
+    before = campaign.look(old)
+    point = f"begin:3:{lab.hosts[0]}:stop"
+    argv = [sys.executable, "-m", "tests.campaign.child", point, "--", *campaign.rename(old, new)]
+    sleeper = subprocess.Popen(
+        argv,
+        cwd=ROOT,
+        env=campaign.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not is_stopped(sleeper.pid):
+            assert time.monotonic() < deadline and sleeper.poll() is None, "the driver never came to the step"
+            time.sleep(0.1)
+        first = campaign.inv("none", ["resume", "--yes"])
+        held = first.returncode == 7
+        while first.returncode == 7 and time.monotonic() < deadline + 60:
+            assert str(sleeper.pid) in first.stderr, first.stderr
+            time.sleep(1)
+            first = campaign.inv("none", ["resume", "--yes"])
+        assert first.returncode == 0, first.stdout + first.stderr
+        campaign.compare("taken over", before, old, new)
+        finished = newest(campaign)
+        os.kill(sleeper.pid, signal.SIGCONT)
+        said, _ = sleeper.communicate(timeout=60)
+        assert sleeper.returncode == 7, (held, sleeper.returncode, said.decode())
+        assert newest(campaign) == finished
+        campaign.compare("after the sleeper woke up", before, old, new)
+        assert not campaign.tally.wrong, "\n".join(campaign.tally.wrong)
+    finally:
+        if sleeper.poll() is None:
+            sleeper.kill()
+            sleeper.communicate()
+
+
+def is_stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
