@@ -129,5 +129,5 @@ class Picture:
             f"   {good * 100 // everything if everything else 100:>3}%  {span(time.monotonic() - self.started)}", "dim"
         )
         if bad:
-            foot.append(f"  {number(len(bad), 'target')} in trouble: {folded(bad)[:60]}", "bold red")
+            foot.append(f"  {number(len(bad), 'target')} in trouble: {folded(tuple(bad))[:60]}", "bold red")
         return foot

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from runbooks.model import Plan, PlannedStep, Status
 from runbooks.report.canvas import STYLES, Canvas, column, padded
-from runbooks.report.groups import IN_THE_WAY, Group, folded, of_findings, told
+from runbooks.report.groups import IN_THE_WAY, Group, by_preview, folded, of_findings, told
 from runbooks.report.words import STATUS_WORDS, arguments, clean, counted, hosts_of, is_system, number, title
 
 INDENT = 6
@@ -101,17 +101,22 @@ def _draw_findings(canvas: Canvas, step: PlannedStep) -> None:
         # The sentence says "ok" already: only remarks are worth a line.
         groups = [group for group in groups if group.note or group.preview]
     alone = len(groups) == 1 and len(groups[0].targets) == len(step.findings)
+    # Where hosts differ in remarks alone, what would be done is told once, below them.
+    previews = by_preview(groups)
+    is_shared = len(previews) == 1 and sum(bool(group.preview) for group in groups) > 1
     for group in groups[:MOST_GROUPS]:
-        _draw_group(canvas, group, alone and group.word not in ("blocked", "unreachable"))
+        _draw_group(canvas, group, alone and group.word not in ("blocked", "unreachable"), not is_shared)
     if rest := groups[MOST_GROUPS:]:
         targets = [target for group in rest for target in group.targets]
-        where = shortened(folded(targets), canvas.width)
+        where = shortened(folded(tuple(targets)), canvas.width)
         canvas.line((f"… and {len(rest):,} other findings on {where} ({len(targets):,})", "dim"), indent=INDENT)
+    if is_shared:
+        draw_preview(canvas, previews[0].preview, INDENT)
     if step.no_inverse:
         canvas.line(("cannot be undone: ", "yellow"), (clean(step.no_inverse), "yellow"), indent=INDENT)
 
 
-def _draw_group(canvas: Canvas, group: Group, alone: bool) -> None:
+def _draw_group(canvas: Canvas, group: Group, alone: bool, with_preview: bool) -> None:
     style = STYLES[group.word]
     bad = group.word in ("blocked", "unreachable")
     if not alone:
@@ -123,7 +128,8 @@ def _draw_group(canvas: Canvas, group: Group, alone: bool) -> None:
         )
     elif group.note:
         canvas.line((clean(group.note), "dim"), indent=INDENT)
-    draw_preview(canvas, group.preview, INDENT if alone else INDENT + 2)
+    if with_preview:
+        draw_preview(canvas, group.preview, INDENT if alone else INDENT + 2)
 
 
 def draw_preview(canvas: Canvas, preview: Sequence[str], indent: int) -> None:
@@ -176,7 +182,7 @@ def _draw_verdict(canvas: Canvas, plan: Plan, hint: bool) -> None:
     if bad:
         targets = list(dict.fromkeys(target for _, target, _ in bad))
         what = counted((STATUS_WORDS[s], counts[s]) for s in IN_THE_WAY)
-        where = shortened(folded(targets), canvas.width)
+        where = shortened(folded(tuple(targets)), canvas.width)
         canvas.line((f"This plan cannot be applied: {what} on {where}.", "bold red"))
     elif hint and plan.procedure != "undo" and (counts[Status.TODO] or counts[Status.LATER]):
         canvas.line("Apply exactly this plan with: ", (f"inv apply {plan.id[:12]}", "bold"))
