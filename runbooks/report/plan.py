@@ -27,7 +27,8 @@ def print_plan(plan: Plan, *, file: TextIO, color: bool | None = None, title_lin
 
 def draw_plan(canvas: Canvas, plan: Plan, title_line: str = "", hint: bool = True) -> None:
     """Put a plan on a canvas."""
-    _draw_head(canvas, plan, title_line)
+    plan_id = plan.id[:12]  # computed from all the plan, so once
+    _draw_head(canvas, plan, plan_id, title_line)
     columns = _Columns(canvas, plan)
     for index, step in enumerate(plan.steps, 1):
         canvas.line()
@@ -38,13 +39,13 @@ def draw_plan(canvas: Canvas, plan: Plan, title_line: str = "", hint: bool = Tru
         canvas.line(("! ", "bold yellow"), (clean(note), "yellow"))
     if plan.notes:
         canvas.line()
-    _draw_verdict(canvas, plan, hint)
+    _draw_verdict(canvas, plan, plan_id if hint else "")
 
 
-def _draw_head(canvas: Canvas, plan: Plan, title_line: str) -> None:
+def _draw_head(canvas: Canvas, plan: Plan, plan_id: str, title_line: str) -> None:
     hosts = hosts_of(plan)
     canvas.line((title(plan.procedure), "bold"), "  ", arguments(plan.arguments))
-    canvas.line((f"plan {plan.id[:12]} · {number(len(hosts), 'host')} · {number(len(plan.steps), 'step')}", "dim"))
+    canvas.line((f"plan {plan_id} · {number(len(hosts), 'host')} · {number(len(plan.steps), 'step')}", "dim"))
     if title_line:
         canvas.line((clean(title_line), "dim"))
     if hosts:
@@ -174,7 +175,7 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 2].rpartition(",")[0] + ",…"
 
 
-def _draw_verdict(canvas: Canvas, plan: Plan, hint: bool) -> None:
+def _draw_verdict(canvas: Canvas, plan: Plan, plan_id: str) -> None:
     counts = Counter(f.status for step in plan.steps for f in step.findings.values())
     words = counted((STATUS_WORDS[s], counts[s]) for s in (Status.TODO, Status.LATER, Status.DONE))
     bad = [(step, t, f) for step in plan.steps for t, f in step.findings.items() if f.status in IN_THE_WAY]
@@ -184,5 +185,5 @@ def _draw_verdict(canvas: Canvas, plan: Plan, hint: bool) -> None:
         what = counted((STATUS_WORDS[s], counts[s]) for s in IN_THE_WAY)
         where = shortened(folded(tuple(targets)), canvas.width)
         canvas.line((f"This plan cannot be applied: {what} on {where}.", "bold red"))
-    elif hint and plan.procedure != "undo" and (counts[Status.TODO] or counts[Status.LATER]):
-        canvas.line("Apply exactly this plan with: ", (f"inv apply {plan.id[:12]}", "bold"))
+    elif plan_id and plan.procedure != "undo" and (counts[Status.TODO] or counts[Status.LATER]):
+        canvas.line("Apply exactly this plan with: ", (f"inv apply {plan_id}", "bold"))

@@ -74,7 +74,7 @@ def _draw_head(canvas: Canvas, story: Story) -> None:
 
 def _draw_steps(canvas: Canvas, story: Story) -> None:
     steps = story.run.plan.steps
-    width = column((clean(step.name) for step in steps), max(24, canvas.width - 48))
+    width = column((clean(step.name) for step in steps), max(24, canvas.width - 28))
     for n, step in enumerate(steps):
         counts = story.counts(n)
         took = f"{span(window[1] - window[0])}" if (window := story.window(n)) else ""
