@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-from dataclasses import replace
 
 import pytest
 
@@ -56,6 +55,16 @@ def test_a_host_that_is_retried_counts_once(pipe: Stream) -> None:
     text = play(pipe, tape.events, earlier=run)
     assert "4/13 Delete the old account, keep its home: 12 of 12 hosts done" in text
     assert "1/13" not in text
+
+
+def test_a_later_word_replaces_the_earlier_one(pipe: Stream) -> None:
+    tape = samples.Tape()
+    tape.did(1, "@git", samples.Result.FAILED)
+    tape.did(1, "@git")
+    with Progress(samples.plan(), file=pipe) as progress:
+        for event in tape.events:
+            progress(event)
+    assert (progress.board.good(1), progress.board.bad(1)) == (1, 0)
 
 
 def test_the_picture_shows_steps_and_hosts(tty: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,4 +124,3 @@ def test_an_ascii_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Progress(samples.plan(), file=Stream(tty=True)).live
     monkeypatch.setenv("TERM", "dumb")
     assert not Progress(samples.plan(), file=Stream(tty=True)).live
-    assert replace(samples.plan()) == samples.plan()

@@ -181,6 +181,7 @@ def test_summary_of_a_good_run(pipe: Stream) -> None:
 def test_summary_names_every_failure_and_what_to_do(pipe: Stream) -> None:
     print_summary(samples.troubled_run(), file=pipe)
     text = " ".join(pipe.getvalue().split())
+    assert text.count("step 4,") == 1
     assert "step 4, Delete the old account, keep its home lab03: failed: userdel alice: exit status 8" in text
     assert "lab07: unverified: done, but looking again shows: alice is still in /etc/passwd" in text
     assert "lab08: pending: unreachable: ssh to lab08" in text
