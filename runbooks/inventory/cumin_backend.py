@@ -58,7 +58,10 @@ def grammar() -> Any:
 
 
 class SetAggregator(BaseQueryAggregator):  # type: ignore[misc]
-    """Cumin's evaluation, on Python's sets: a NodeSet takes seconds over thousands of names with two numbers each."""
+    """Cumin's evaluation, on Python's sets.
+
+    A NodeSet takes two minutes for three operations on 10,000 names with two numbers (``cp1001.site7.example``).
+    """
 
     def _build(self, query_string: str) -> None:
         self.text = query_string.strip()

@@ -1,8 +1,8 @@
 """Many host names as one short word: ``lab[01-08]``, ``r[1-4]-n[01-16]``.
 
 ClusterShell reads these words, and for names with one number in them writes the same. It isn't asked to write here,
-because that takes it half a minute for 5,000 scattered names with two numbers each (``r48-n5``); this takes a tenth of
-a second.
+because it slows down with the square of names whose two numbers form no grid (``n17-652915``): 5 s for 1,000 of them
+and a minute for 3,000, against less than a tenth of a second here.
 """
 
 from __future__ import annotations

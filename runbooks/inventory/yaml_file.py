@@ -128,7 +128,7 @@ class YamlFile:
 
 
 def _is_deep(text: str) -> bool:
-    """Tell whether the C parser might overflow its stack, which ends the process; PyYAML's own raises RecursionError."""
+    """Tell whether the C parser might overflow its stack and end the process; PyYAML's own raises RecursionError."""
     depth = deepest = 0
     for bracket in _BRACKETS.findall(text):
         depth += 1 if bracket in "[{" else -1

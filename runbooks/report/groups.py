@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from runbooks.inventory import fold
 from runbooks.model import Event, Facts, Finding, Result, Run, Status
@@ -32,8 +32,9 @@ class Group:
         return folded(self.targets)
 
 
-def folded(targets: Sequence[str]) -> str:
-    """Targets folded and harmless: ``lab[01-08]``."""
+@lru_cache(maxsize=512)
+def folded(targets: tuple[str, ...]) -> str:
+    """Targets folded and harmless: ``lab[01-08]``. Kept, because most steps of a plan act on the same hosts."""
     return clean(fold(targets))
 
 
@@ -45,6 +46,15 @@ def of_findings(findings: Mapping[str, Finding]) -> list[Group]:
     groups = [Group(STATUS_WORDS[s], note, preview, tuple(ts)) for (s, note, preview), ts in together.items()]
     order = [STATUS_WORDS[s] for s in (*IN_THE_WAY, Status.TODO, Status.LATER, Status.DONE)]
     return sorted(groups, key=lambda g: (order.index(g.word), -len(g.targets)))
+
+
+def by_preview(groups: Iterable[Group]) -> list[Group]:
+    """Groups with a preview, together where it is the same, whatever else was remarked."""
+    together: dict[tuple[str, ...], list[str]] = {}
+    for group in groups:
+        if group.preview:
+            together.setdefault(group.preview, []).extend(group.targets)
+    return [Group("", "", preview, tuple(targets)) for preview, targets in together.items()]
 
 
 def told(findings: Mapping[str, Finding]) -> str:
@@ -75,6 +85,9 @@ class Told:
         return tuple((str(c.get("command", "")), c.get("status"), str(c.get("output", ""))) for c in self.commands)
 
 
+NOTHING_TOLD = Told(NOT_BEGUN)
+
+
 @dataclass
 class Story:
     """A run's events, read once. ``words`` counts per step; ``told`` has the newest word per step and target."""
@@ -82,6 +95,7 @@ class Story:
     run: Run
     told: dict[Key, Told] = field(default_factory=dict)
     begun: dict[Key, float] = field(default_factory=dict)
+    _groups: dict[int, list[Group]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for event in self.run.events:
@@ -102,11 +116,14 @@ class Story:
 
     def of(self, number: int, target: str) -> Told:
         """The newest word on a step and target."""
-        return self.told.get((number, target), Told(NOT_BEGUN))
+        return self.told.get((number, target), NOTHING_TOLD)
 
     def counts(self, number: int) -> Counter[str]:
         """How many targets of a step have each word."""
-        return Counter(self.of(number, target).word for target in self.run.plan.steps[number].hosts)
+        counts: Counter[str] = Counter()
+        for group in self.groups(number):
+            counts[group.word] += len(group.targets)
+        return counts
 
     @cached_property
     def totals(self) -> Counter[str]:
@@ -115,6 +132,11 @@ class Story:
 
     def groups(self, number: int) -> list[Group]:
         """The outcomes of a step, alike ones together: trouble first, then the biggest group."""
+        if number not in self._groups:
+            self._groups[number] = self._grouped(number)
+        return self._groups[number]
+
+    def _grouped(self, number: int) -> list[Group]:
         together: dict[tuple[str, str], list[str]] = {}
         for target in self.run.plan.steps[number].hosts:
             told = self.of(number, target)

@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable, Sequence
 
 from runbooks.model import PlannedStep
-from runbooks.report.groups import Group, Story, Transcript, folded, of_findings
+from runbooks.report.groups import Group, Story, Transcript, by_preview, folded, of_findings
 from runbooks.report.words import GOOD, NOT_BEGUN, RESULT_WORDS, clean, clock, counted, lines, number, span
 
 MOST_CELLS = 64
@@ -96,7 +96,7 @@ def _rest(groups: Sequence[Group]) -> str:
     if not groups:
         return ""
     targets = [target for group in groups for target in group.targets]
-    return f'<p class="note">… and {len(groups):,} others on {esc(folded(targets))} ({len(targets):,})</p>'
+    return f'<p class="note">… and {len(groups):,} others on {esc(folded(tuple(targets)))} ({len(targets):,})</p>'
 
 
 def _times(story: Story, n: int) -> str:
@@ -114,7 +114,7 @@ def _times(story: Story, n: int) -> str:
 
 
 def _previews(planned: PlannedStep) -> str:
-    groups = [group for group in of_findings(planned.findings) if group.preview]
+    groups = by_preview(of_findings(planned.findings))
     texts = []
     for group in groups[:MOST_GROUPS]:
         if len(group.targets) < len(planned.hosts):
@@ -153,7 +153,7 @@ def _transcripts(story: Story, n: int, sent: Sequence[tuple[tuple[str, ...], Tra
     texts = [_transcript(targets, commands) for targets, commands in ordered[:MOST_TRANSCRIPTS]]
     if rest := ordered[MOST_TRANSCRIPTS:]:
         targets = [target for some, _ in rest for target in some]
-        texts.append(f'<p class="note">… and {len(rest):,} others on {esc(folded(targets))}</p>')
+        texts.append(f'<p class="note">… and {len(rest):,} others on {esc(folded(tuple(targets)))}</p>')
     return "".join(texts)
 
 
@@ -172,5 +172,5 @@ def _transcript(targets: Sequence[str], commands: Transcript) -> str:
             rows.append(f"… the {len(text) - MOST_LINES:,} lines before these are left out\n")
     count = f' <span class="count">({len(targets):,})</span>' if len(targets) > 1 else ""
     first = f' <span class="count">· {number(len(commands), "command")}</span>'
-    where = f'<span class="mono where">{esc(folded(targets))}</span>'
+    where = f'<span class="mono where">{esc(folded(tuple(targets)))}</span>'
     return f'<details class="sent"><summary>{where}{count}{first}</summary><pre>{"".join(rows)}</pre></details>'

@@ -78,7 +78,8 @@ details.hosts{background:var(--card);border:1px solid var(--line);border-radius:
 margin-top:14px}
 details.hosts>summary{font-weight:600}
 .key{display:flex;gap:16px;flex-wrap:wrap;font-size:12px;color:var(--soft);margin:8px 2px}
-.key i{display:inline-block;width:10px;height:10px;border-radius:2px;margin-right:5px;background:var(--rest)}
+.key i{display:inline-block;width:10px;height:10px;border-radius:2px;margin-right:5px}
+.key i.not{background:var(--rest)}
 .key b{display:inline-block;width:14px;height:3px;border-radius:2px;margin:0 5px 3px 0;background:var(--link);
 opacity:.75}
 .h2{display:flex;justify-content:space-between;align-items:end}.h2 button{font:inherit;font-size:13px;

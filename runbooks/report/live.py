@@ -125,9 +125,8 @@ class Picture:
         everything = sum(board.total(n) for n in range(len(self.names)))
         good = sum(board.good(n) for n in range(len(self.names)))
         bad = sorted({target for (_, target), word in board.words.items() if word not in GOOD})
-        foot = Text(
-            f"   {good * 100 // everything if everything else 100:>3}%  {span(time.monotonic() - self.started)}", "dim"
-        )
+        done = good * 100 // everything if everything else 100
+        foot = Text.assemble((f"   {done:>3}%  {span(time.monotonic() - self.started)}", "dim"))
         if bad:
-            foot.append(f"  {number(len(bad), 'target')} in trouble: {folded(bad)[:60]}", "bold red")
+            foot.append(f"  {number(len(bad), 'target')} in trouble: {folded(tuple(bad))[:60]}", "bold red")
         return foot

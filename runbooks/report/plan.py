@@ -10,7 +10,7 @@ from rich.text import Text
 
 from runbooks.model import Plan, PlannedStep, Status
 from runbooks.report.canvas import STYLES, Canvas, column, padded
-from runbooks.report.groups import IN_THE_WAY, Group, folded, of_findings, told
+from runbooks.report.groups import IN_THE_WAY, Group, by_preview, folded, of_findings, told
 from runbooks.report.words import STATUS_WORDS, arguments, clean, counted, hosts_of, is_system, number, title
 
 INDENT = 6
@@ -27,7 +27,8 @@ def print_plan(plan: Plan, *, file: TextIO, color: bool | None = None, title_lin
 
 def draw_plan(canvas: Canvas, plan: Plan, title_line: str = "", hint: bool = True) -> None:
     """Put a plan on a canvas."""
-    _draw_head(canvas, plan, title_line)
+    plan_id = plan.id[:12]  # computed from all the plan, so once
+    _draw_head(canvas, plan, plan_id, title_line)
     columns = _Columns(canvas, plan)
     for index, step in enumerate(plan.steps, 1):
         canvas.line()
@@ -38,13 +39,13 @@ def draw_plan(canvas: Canvas, plan: Plan, title_line: str = "", hint: bool = Tru
         canvas.line(("! ", "bold yellow"), (clean(note), "yellow"))
     if plan.notes:
         canvas.line()
-    _draw_verdict(canvas, plan, hint)
+    _draw_verdict(canvas, plan, plan_id if hint else "")
 
 
-def _draw_head(canvas: Canvas, plan: Plan, title_line: str) -> None:
+def _draw_head(canvas: Canvas, plan: Plan, plan_id: str, title_line: str) -> None:
     hosts = hosts_of(plan)
     canvas.line((title(plan.procedure), "bold"), "  ", arguments(plan.arguments))
-    canvas.line((f"plan {plan.id[:12]} · {number(len(hosts), 'host')} · {number(len(plan.steps), 'step')}", "dim"))
+    canvas.line((f"plan {plan_id} · {number(len(hosts), 'host')} · {number(len(plan.steps), 'step')}", "dim"))
     if title_line:
         canvas.line((clean(title_line), "dim"))
     if hosts:
@@ -101,17 +102,22 @@ def _draw_findings(canvas: Canvas, step: PlannedStep) -> None:
         # The sentence says "ok" already: only remarks are worth a line.
         groups = [group for group in groups if group.note or group.preview]
     alone = len(groups) == 1 and len(groups[0].targets) == len(step.findings)
+    # Where hosts differ in remarks alone, what would be done is told once, below them.
+    previews = by_preview(groups)
+    is_shared = len(previews) == 1 and sum(bool(group.preview) for group in groups) > 1
     for group in groups[:MOST_GROUPS]:
-        _draw_group(canvas, group, alone and group.word not in ("blocked", "unreachable"))
+        _draw_group(canvas, group, alone and group.word not in ("blocked", "unreachable"), not is_shared)
     if rest := groups[MOST_GROUPS:]:
         targets = [target for group in rest for target in group.targets]
-        where = shortened(folded(targets), canvas.width)
+        where = shortened(folded(tuple(targets)), canvas.width)
         canvas.line((f"… and {len(rest):,} other findings on {where} ({len(targets):,})", "dim"), indent=INDENT)
+    if is_shared:
+        draw_preview(canvas, previews[0].preview, INDENT)
     if step.no_inverse:
         canvas.line(("cannot be undone: ", "yellow"), (clean(step.no_inverse), "yellow"), indent=INDENT)
 
 
-def _draw_group(canvas: Canvas, group: Group, alone: bool) -> None:
+def _draw_group(canvas: Canvas, group: Group, alone: bool, with_preview: bool) -> None:
     style = STYLES[group.word]
     bad = group.word in ("blocked", "unreachable")
     if not alone:
@@ -123,7 +129,8 @@ def _draw_group(canvas: Canvas, group: Group, alone: bool) -> None:
         )
     elif group.note:
         canvas.line((clean(group.note), "dim"), indent=INDENT)
-    draw_preview(canvas, group.preview, INDENT if alone else INDENT + 2)
+    if with_preview:
+        draw_preview(canvas, group.preview, INDENT if alone else INDENT + 2)
 
 
 def draw_preview(canvas: Canvas, preview: Sequence[str], indent: int) -> None:
@@ -168,7 +175,7 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 2].rpartition(",")[0] + ",…"
 
 
-def _draw_verdict(canvas: Canvas, plan: Plan, hint: bool) -> None:
+def _draw_verdict(canvas: Canvas, plan: Plan, plan_id: str) -> None:
     counts = Counter(f.status for step in plan.steps for f in step.findings.values())
     words = counted((STATUS_WORDS[s], counts[s]) for s in (Status.TODO, Status.LATER, Status.DONE))
     bad = [(step, t, f) for step in plan.steps for t, f in step.findings.items() if f.status in IN_THE_WAY]
@@ -176,7 +183,7 @@ def _draw_verdict(canvas: Canvas, plan: Plan, hint: bool) -> None:
     if bad:
         targets = list(dict.fromkeys(target for _, target, _ in bad))
         what = counted((STATUS_WORDS[s], counts[s]) for s in IN_THE_WAY)
-        where = shortened(folded(targets), canvas.width)
+        where = shortened(folded(tuple(targets)), canvas.width)
         canvas.line((f"This plan cannot be applied: {what} on {where}.", "bold red"))
-    elif hint and plan.procedure != "undo" and (counts[Status.TODO] or counts[Status.LATER]):
-        canvas.line("Apply exactly this plan with: ", (f"inv apply {plan.id[:12]}", "bold"))
+    elif plan_id and plan.procedure != "undo" and (counts[Status.TODO] or counts[Status.LATER]):
+        canvas.line("Apply exactly this plan with: ", (f"inv apply {plan_id}", "bold"))

@@ -65,7 +65,7 @@ def _draw_head(canvas: Canvas, story: Story) -> None:
         f", {stamp(run.created)}{until}",
     )
     if run.undoes:
-        canvas.line(f"takes back run {run.undoes}")
+        canvas.line(f"takes back run {clean(run.undoes)}")
     hosts, through, bad = story.hosts()
     told = f"{through:,} of {number(hosts, 'host')} done"
     told += f", {bad:,} in trouble" if bad else ""
@@ -74,7 +74,7 @@ def _draw_head(canvas: Canvas, story: Story) -> None:
 
 def _draw_steps(canvas: Canvas, story: Story) -> None:
     steps = story.run.plan.steps
-    width = column((clean(step.name) for step in steps), max(24, canvas.width - 48))
+    width = column((clean(step.name) for step in steps), max(24, canvas.width - 28))
     for n, step in enumerate(steps):
         counts = story.counts(n)
         took = f"{span(window[1] - window[0])}" if (window := story.window(n)) else ""
@@ -101,7 +101,7 @@ def _draw_trouble(canvas: Canvas, story: Story) -> None:
         _draw_outcome(canvas, group, 4)
     if rest := trouble[MOST_GROUPS:]:
         targets = {target for _, group in rest for target in group.targets}
-        where = shortened(folded(sorted(targets)), canvas.width)
+        where = shortened(folded(tuple(sorted(targets))), canvas.width)
         canvas.line(f"… and {len(rest):,} more on {where}", indent=2)
     canvas.line()
 
@@ -204,7 +204,7 @@ def _draw_told_step(canvas: Canvas, story: Story, n: int) -> None:
 def _draw_outputs(canvas: Canvas, story: Story, n: int) -> None:
     transcripts = sorted(story.transcripts(n), key=lambda pair: story.of(n, pair[0][0]).word in GOOD)
     for targets, transcript in transcripts[:MOST_TRANSCRIPTS]:
-        canvas.line("sent to ", (shortened(folded(targets), canvas.width), "blue"), ":", indent=6)
+        canvas.line("sent to ", (shortened(folded(tuple(targets)), canvas.width), "blue"), ":", indent=6)
         for command, status, output in transcript:
             ended = "" if status == 0 else "  (no exit status)" if status is None else f"  (exit {status})"
             canvas.line(("$ ", "dim"), clean(command), (ended, "red"), indent=8, hang=4)

@@ -16,7 +16,7 @@ hosts:
   lab03: {address: 198.18.7.13, site: east, rack: a3, vendor: Acme Ltd, roles: [web, cache]}
   lab04: {address: 198.18.7.14, site: west, rack: a4, vendor: dell, roles: [db]}
   db[1001-1010]: {site: east, rack: b1, roles: [db], groups: [core]}
-  bastion: {}
+  bastion: {vendor: 'Plug [EU] 7'}
 """
 
 ALIASES = """\

@@ -23,6 +23,7 @@ from runbooks.inventory import HostSet, fold
         (["lab1", "lab3", "lab2", "lab5"], "lab[1-3,5]"),
         (["lab9", "lab10", "lab11"], "lab[9-11]"),
         (["lab08", "lab09", "lab10"], "lab[08-10]"),
+        ([f"lab{number:02}" for number in range(9, 102)], "lab[09-99,100-101]"),
         (["lab99", "lab100", "lab098"], "lab[99-100,098]"),
         (["lab01", "lab1", "lab2", "lab02"], "lab[1-2,01-02]"),
         (["lab099", "lab98", "lab100", "lab99"], "lab[98-100,099]"),
@@ -59,7 +60,7 @@ def test_the_order_of_the_names_does_not_matter(names: set[str], chance: random.
     assert fold(shuffled) == fold(sorted(names))
 
 
-@pytest.mark.parametrize("pattern", ["db{}", "cp{}.site.example", "r{0}-n{1}", "host"])
+@pytest.mark.parametrize("pattern", ["db{}", "cp{}.site.example", "r{0}-n{1}", "n{0}{1}-{1}", "host"])
 def test_ten_thousand_names_take_no_time(pattern: str) -> None:
     chance = random.Random(1)
     if pattern == "host":
@@ -67,9 +68,9 @@ def test_ten_thousand_names_take_no_time(pattern: str) -> None:
     else:
         names = [pattern.format(number // 100, chance.randrange(500)) for number in range(10_000)]
         names += [pattern.format(number, 0) for number in range(10_000)]
-    start = time.perf_counter()
+    start = time.process_time()
     fold(names)
-    assert time.perf_counter() - start < 2.0  # ClusterShell needs half a minute for r{0}-n{1}
+    assert time.process_time() - start < 2.0  # ClusterShell needs minutes where two numbers form no grid
 
 
 def test_a_host_set_iterates_counts_and_folds() -> None:

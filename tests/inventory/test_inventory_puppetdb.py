@@ -1,7 +1,7 @@
-"""``P{}`` against a stand-in for PuppetDB: a small HTTP server that knows the query API's nodes and resources endpoints.
+"""``P{}`` against a stand-in for PuppetDB: a small HTTP server that knows two endpoints of its query API.
 
-The stand-in answers what Cumin sends (documented in PuppetDB's "AST query language"): ``extract`` of certnames with ``=``, ``~``,
-``and``, ``or``, ``not``, and refuses the rest as PuppetDB does, with status 400. A real PuppetDB was not at hand.
+The stand-in answers what Cumin sends: ``extract`` of certnames with ``=``, ``~``, ``and``, ``or``, ``not``; it refuses
+the rest with status 400. A real PuppetDB was not at hand.
 """
 
 from __future__ import annotations

@@ -43,6 +43,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Cumin's
         ("role:web,db", "db[1001-1010],lab[01-04]"),
         ("vendor:'Acme Ltd'", "lab03"),
         ('vendor:"Acme*"', "lab03"),
+        ("vendor:'Plug [EU]*'", "bastion"),
         ("address:198.18.7.12", "lab02"),
         ("name:lab0[1-2]", "lab[01-02]"),
         ("name~'^db10[0-9]{2}$'", "db[1001-1010]"),
@@ -194,9 +195,9 @@ def test_an_alias_at_fault_is_named_with_its_line(load: Any, alias: str, message
 def test_an_alias_may_stand_twice_without_being_a_cycle(load: Any) -> None:
     aliases = "".join(f"  a{level}: A:a{level + 1} or A:a{level + 1}\n" for level in range(18))
     inventory = load(hosts="hosts: {lab01: {}}", aliases=f"aliases:\n{aliases}  a18: D{{lab01}}\n")
-    start = time.perf_counter()
+    start = time.process_time()
     assert inventory.query("A:a0").names == ("lab01",)  # evaluated for each mention, this would take 2**18 evaluations
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_an_alias_that_selects_nothing_is_no_fault_by_itself(load: Any) -> None:
@@ -264,10 +265,10 @@ def test_ten_thousand_hosts_are_queried_in_half_a_second(load: Any, name: str) -
 
     names = [name.format(number + 1001, number // 100, number % 100) for number in range(10_000)]
     hosts = "".join(f"  {host}: {{site: {'ew'[at % 2]}, roles: [r{at % 7}]}}\n" for at, host in enumerate(names))
-    aliases = 'aliases: {east: "O{site:e} and not D{%s}", some: "O{role:r[0-3]}"}' % names[0]
+    aliases = "aliases: {east: 'O{site:e} and not D{" + names[0] + "}', some: 'O{role:r[0-3]}'}"
     inventory = load(hosts=f"hosts:\n{hosts}", aliases=aliases)
-    start = time.perf_counter()
+    start = time.process_time()
     found = inventory.query("A:east and A:some and not O{name~'[37][.]?'}")
-    took = time.perf_counter() - start
+    took = time.process_time() - start
     assert len(found) > 100
     assert took < 0.5

@@ -358,7 +358,7 @@ def test_down_leaves_nothing(labs: Factory, network: str) -> None:
             lab.cut("lab01")
     lab.freeze("puppet01")
     lab.kill("lab01")
-    directory, subnet = lab.layout.top, lab.status()[0].address.rpartition(".")[0]
+    directory, subnet = lab.layout.top, lab.status()[0].address.rpartition(".")[0] + "."
     lab.down()
     lab.down()
     assert not directory.exists()
