@@ -156,7 +156,12 @@ class Surface:
         self.document = {"plan": plan.to_json(), "run": None}
         self._keep(site, plan)
         if not self.options.as_json:
-            print_plan(plan, file=sys.stdout, title_line=f"fleet: {site.inventory.source}")
+            print_plan(
+                plan,
+                file=sys.stdout,
+                title_line=f"fleet: {site.inventory.source}",
+                hint=self.options.dry_run,
+            )
         return self._go_on(site, draft, plan)
 
     def _go_on(self, site: Site, draft: Draft, plan: Plan) -> int:
@@ -203,14 +208,14 @@ class Surface:
         elif self.options.dry_run:
             site.journal.save_plan(plan)
 
-    def _walk(self, site: Site, plan: Plan, walk: Callable[[Engine], Run]) -> int:
+    def _walk(self, site: Site, plan: Plan, walk: Callable[[Engine], Run], earlier: Run | None = None) -> int:
         from runbooks.engine import exit_status
         from runbooks.report.terminal import Progress, print_summary
         from runbooks.walker import Stop
 
         stop = Stop()
         with signals(stop):
-            progress = Progress(plan, file=sys.stderr)
+            progress = Progress(plan, file=sys.stderr, earlier=earlier)
 
             def observe(event: Event) -> None:
                 # A terminal that is gone is no reason to stop half-way.
@@ -286,9 +291,9 @@ class Surface:
                 findings = self.engine(site, Stop()).remaining(run, draft.steps)
             plan = remaining_plan(run, draft, findings)
             if not self.options.as_json:
-                print_plan(plan, file=sys.stdout, title_line=f"run {run.id}: what remains")
+                print_plan(plan, file=sys.stdout, title_line=f"run {run.id}: what remains", hint=False)
             self.ask(f"Resume run {run.id}?", _hosts(plan), run.plan, site)
-            return self._walk(site, run.plan, lambda engine: engine.resume(run, draft.steps, findings))
+            return self._walk(site, run.plan, lambda engine: engine.resume(run, draft.steps), run)
 
         self.run(command)
 

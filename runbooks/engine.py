@@ -31,6 +31,7 @@ from runbooks.model import (
     Status,
     Step,
     differences,
+    later,
 )
 from runbooks.walker import Observer, Stop, Walker
 
@@ -108,15 +109,19 @@ class Engine:
             outcome = outcomes.get((number, target))
             return outcome is None or outcome.result is not Result.DONE
 
-        return look(steps, self.targets, run_id=run.undoes or run.id, only=is_open, seen=self.seen)
+        findings = look(steps, self.targets, run_id=run.undoes or run.id, only=is_open, seen=self.seen)
+        return {key: _in_its_turn(key, findings, steps) for key in findings}
 
-    def resume(self, run: Run, steps: Sequence[Step], findings: Findings) -> Run:
-        """Take an unfinished run over and walk on. Raises Owned where its driver lives."""
+    def resume(self, run: Run, steps: Sequence[Step]) -> Run:
+        """Take an unfinished run over and walk on. Raises Owned where its driver lives.
+
+        What was planned is no measure any more: each step is judged by what it finds when its turn comes.
+        """
         policy = _policy(self.journal.options(run.id))
         lease = self.journal.take_over(run.id, Driver.this())
         with self._beating(lease):
             lease.record(Event("resumed", self.journal.clock(), data={"operator": self.operator}))
-            return self._walk(lease, steps, findings, policy)
+            return self._walk(lease, steps, {}, policy)
 
     def undo(self, run: Run, original: Draft, arguments: Mapping[str, Json]) -> Draft:
         """The draft that takes back what a run has begun; ``original`` is that run's own draft. Raises Blocked where
@@ -201,6 +206,15 @@ class Engine:
                 pass
 
         side_by_side(self._unknown_targets(self.journal.run(run_id)), take)
+
+
+def _in_its_turn(key: tuple[int, str], findings: Findings, steps: Sequence[Step]) -> Finding:
+    """A gate that does not hold yet may still come to, while a step before it has work on the same target."""
+    (number, target), finding = key, findings[key]
+    waits = any(n < number and t == target and f.status is not Status.DONE for (n, t), f in findings.items())
+    if finding.status is Status.BLOCKED and waits and steps[number].change_on(target).looks_only:
+        return later(note=finding.note)
+    return finding
 
 
 def _plan(draft: Draft, findings: Findings) -> Plan:

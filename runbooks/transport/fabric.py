@@ -90,8 +90,8 @@ class FabricTransport:
 
 
 def _give_up_when_unheard(sock: Any, seconds: float) -> None:
-    """Have the kernel end a connection on which nothing that was sent has been acknowledged for so long: keepalives alone
-    would be sent to a dead host for a quarter of an hour. Source: tcp(7), TCP_USER_TIMEOUT (Linux)."""
+    """Have the kernel end a connection on which nothing that was sent has been acknowledged for so long: keepalives
+    alone would be sent to a dead host for a quarter of an hour. Source: tcp(7), TCP_USER_TIMEOUT (Linux)."""
     option = getattr(socket, "TCP_USER_TIMEOUT", None)
     if option is not None and isinstance(sock, socket.socket):
         sock.setsockopt(socket.IPPROTO_TCP, option, int(seconds * 1000))

@@ -1,4 +1,4 @@
-"""The kill campaign: a rename is killed at every point, resumed or undone, and its end compared with an undisturbed one.
+"""The kill campaign: a rename is killed at every point, resumed or undone, and its end compared.
 
 ``python -m tests.campaign.campaign`` runs all points; the tests run a sample. Each point has a person of its own, on
 one lab whose hosts run puppet, and the clean-up job, by themselves.
