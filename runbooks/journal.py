@@ -166,7 +166,9 @@ class Journal:
                 self._release(db, lease.run_id)
                 undoes = db.execute(sa.select(schema.runs.c.undoes).where(schema.runs.c.id == lease.run_id)).scalar()
                 if undoes and status is RunStatus.DONE:
-                    values = {"status": RunStatus.UNDONE, "finished": finished}
+                    # A run that had not come to its end ends with its undo; another one keeps the end it had.
+                    ended = sa.func.coalesce(schema.runs.c.finished, finished)
+                    values = {"status": RunStatus.UNDONE, "finished": ended}
                     db.execute(sa.update(schema.runs).where(schema.runs.c.id == undoes).values(values))
 
     def discard(self, lease: Lease) -> None:
