@@ -80,7 +80,7 @@ class HostWriter(Writer):
 
 
 def _said(result: Result) -> str:
-    lines = result.text.encode("utf-8", "replace").decode().strip().splitlines()
+    lines = (result.stdout + result.stderr).decode("utf-8", "replace").strip().splitlines()
     return lines[-1][:300] if lines else "it printed nothing"
 
 

@@ -26,6 +26,7 @@ class SshSettings:
     sudo: bool = False
     connect_timeout_s: float = 10.0
     keepalive_s: int = 15
+    send_timeout_s: float = 60.0
 
 
 class FabricTransport:
@@ -48,7 +49,7 @@ class FabricTransport:
         connection = self._connection(address, port, user)
         try:
             retrying(self._connect, connection)
-            return SshChannel(connection, self.settings.sudo and connection.user != "root")
+            return SshChannel(connection, self.settings)
         except Exception as error:
             connection.close()
             raise Unreachable(name, _reason(error)) from error
@@ -68,8 +69,11 @@ class FabricTransport:
                 "auth_timeout": self.settings.connect_timeout_s,
             },
         )
-        # Fabric would take any host key it has not seen.
-        connection.client.set_missing_host_key_policy(RejectPolicy())
+        # Fabric would take any host key that it has not seen, of jump hosts, too.
+        hop: Any = connection
+        while not isinstance(hop, str | None):
+            hop.client.set_missing_host_key_policy(RejectPolicy())
+            hop = hop.gateway
         return connection
 
     def _fabric_config(self) -> Config:
@@ -83,7 +87,10 @@ class FabricTransport:
         return self._config
 
     def _connect(self, connection: Connection) -> None:
-        _load_known_hosts(connection)
+        hop: Any = connection
+        while not isinstance(hop, str | None):
+            _load_known_hosts(hop)
+            hop = hop.gateway
         connection.open()
         connection.transport.set_keepalive(self.settings.keepalive_s)
         _give_up_when_unheard(connection.transport.sock, 2 * self.settings.keepalive_s)
@@ -123,9 +130,12 @@ def _reason(error: Exception) -> str:
 class SshChannel:
     """``/bin/sh`` as root over one session of a Fabric connection."""
 
-    def __init__(self, connection: Connection, sudo: bool) -> None:
+    def __init__(self, connection: Connection, settings: SshSettings) -> None:
         self._connection = connection
-        self._channel: Any = connection.transport.open_session()
+        # Paramiko would wait for an hour, and for ever when it sends.
+        self._channel: Any = connection.transport.open_session(timeout=settings.connect_timeout_s)
+        self._channel.settimeout(settings.send_timeout_s)
+        sudo = settings.sudo and connection.user != "root"
         # exec: whatever the log-in shell is, it only starts ours.
         self._channel.exec_command("exec sudo -n -- /bin/sh" if sudo else "exec /bin/sh")
         self._poll = select.poll()

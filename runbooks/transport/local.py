@@ -20,27 +20,45 @@ class LocalChannel:
             bufsize=0,
             start_new_session=True,
         )
+        assert self._process.stdout is not None and self._process.stderr is not None
+        self._streams = (self._process.stdout.fileno(), self._process.stderr.fileno())
+        self._taken = {stream: bytearray() for stream in self._streams}
 
     def send(self, data: bytes) -> None:
         """Write to its standard input. Raises OSError."""
         assert self._process.stdin is not None
-        view = memoryview(data)
+        stdin, view = self._process.stdin.fileno(), memoryview(data)
+        poll = select.poll()
+        poll.register(stdin, select.POLLOUT)
+        for stream in self._streams:
+            poll.register(stream, select.POLLIN)
         while view:
-            view = view[self._process.stdin.write(view) or 0 :]
+            ready = dict(poll.poll())
+            # It may not read on before what it printed is taken off it.
+            for stream in self._streams:
+                if stream in ready and not self._take(stream):
+                    poll.unregister(stream)
+            if stdin in ready:
+                view = view[os.write(stdin, view[: select.PIPE_BUF]) :]
+
+    def _take(self, stream: int) -> bool:
+        data = os.read(stream, 65536)
+        self._taken[stream] += data
+        return bool(data)
 
     def receive(self, timeout_s: float) -> tuple[bytes, bytes]:
         """What has come on standard output and error. Raises TimeoutError, EOFError."""
-        assert self._process.stdout is not None and self._process.stderr is not None
-        poll = select.poll()
-        streams = (self._process.stdout.fileno(), self._process.stderr.fileno())
-        for stream in streams:
-            poll.register(stream, select.POLLIN)
-        ready = {fd for fd, _ in poll.poll(timeout_s * 1000)}
-        if not ready:
-            raise TimeoutError
-        out, err = (os.read(fd, 65536) if fd in ready else b"" for fd in streams)
-        if not out and not err:
-            raise EOFError
+        if not any(self._taken.values()):
+            poll = select.poll()
+            for stream in self._streams:
+                poll.register(stream, select.POLLIN)
+            ready = [stream for stream, _ in poll.poll(timeout_s * 1000)]
+            if not ready:
+                raise TimeoutError
+            if sum(self._take(stream) for stream in ready) == 0:
+                raise EOFError
+        out, err = (bytes(self._taken[stream]) for stream in self._streams)
+        self._taken = {stream: bytearray() for stream in self._streams}
         return out, err
 
     def close(self) -> None:

@@ -72,9 +72,15 @@ def command_line(argv: Sequence[Argument]) -> str:
     return b" ".join(quote(argument) for argument in argv).decode("utf-8", "replace")
 
 
+def _program(name: Argument) -> bytes:
+    """A command's name, always in quotes: ``if`` or ``A=b`` is no word of the shell's language here."""
+    quoted = quote(name)
+    return quoted if quoted.startswith(b"'") else b"'" + quoted + b"'"
+
+
 def _fed(argv: Sequence[Argument], feed: bytes | None) -> bytes:
     """The command with its standard input: the given bytes, never the shell's own."""
-    line = b" ".join(quote(argument) for argument in argv)
+    line = b" ".join([_program(argv[0]), *(quote(argument) for argument in argv[1:])])
     if feed is None:
         return line + b" </dev/null"
     # printf is the shell's own, so what is fed never stands in a process list.
@@ -82,7 +88,8 @@ def _fed(argv: Sequence[Argument], feed: bytes | None) -> bytes:
 
 
 class Shell:
-    """One shell on one host. Not for two threads at once."""
+    """One shell on one host. Not for two threads at once. What a log-in script prints comes before the first token,
+    and is dropped. Raises Unreachable."""
 
     def __init__(self, target: str, channel: Channel, timeout_s: float) -> None:
         self.target = target
@@ -93,14 +100,18 @@ class Shell:
         self._out = bytearray()
         self._err = bytearray()
         self._closed = False
-        self._send(_START)
+        self._hello = self._next_token()
+        try:
+            self._send(_START + _report(self._hello, b"0"))
+        except Lost as lost:
+            raise Unreachable(target, lost.why) from lost
 
     def read(self, commands: Sequence[Sequence[Argument]], timeout_s: float | None = None) -> list[Result]:
         """Run commands that only look, in one round trip. Raises Unreachable where the host does not answer."""
         tokens = [self._next_token() for _ in commands]
         parts = []
         for argv, token in zip(commands, tokens, strict=True):
-            parts.append(b"{ " + _fed(argv, None) + b"; } 9<&-\n" + _report(token, b"$?"))
+            parts.append(b"( " + _fed(argv, None) + b" ) 9<&-\n" + _report(token, b"$?"))
         try:
             self._send(b"".join(parts))
             return [self._result(token, timeout_s) for token in tokens]
@@ -114,7 +125,7 @@ class Shell:
         status = self._script(
             b"exec 9<" + quote(_LOCKED_DIR) + b"\n"
             b"if ! flock -w " + wait.encode() + b" 9; then _s=%d; else _s=0; umask 077; mkdir -p %s || _s=1\n"
-            b"_e=0; [ -e %s/epoch ] && read _e < %s/epoch\n"
+            b"_e=0; [ -s %s/epoch ] && read _e < %s/epoch\n"
             b'if [ $_s = 0 ] && [ "$_e" -gt %d ]; then _s=%d\n'
             b'elif [ $_s = 0 ] && [ "$_e" -lt %d ]; then echo %d > %s/epoch.new && mv %s/epoch.new %s/epoch || _s=1\n'
             b"fi; umask 022; fi\n[ $_s = 0 ] || exec 9<&-\n"
@@ -149,7 +160,7 @@ class Shell:
         """
         token = self._next_token()
         script = (
-            b"_o=$(mktemp /run/ops-clinic.XXXXXX) && {\n{ " + _fed(argv, feed) + b'; } >"$_o" 2>&1 9<&-; _s=$?\n'
+            b"_o=$(mktemp /run/ops-clinic.XXXXXX) && {\n( " + _fed(argv, feed) + b' ) >"$_o" 2>&1 9<&-; _s=$?\n'
             b'head -c %d "$_o"; rm -f "$_o"; } || _s=1\n' % KEPT_OUTPUT_BYTES
         )
         self._send(script + _report(token, b"$_s"))
@@ -189,6 +200,9 @@ class Shell:
             raise Lost(self.target, f"the connection broke ({error or type(error).__name__})") from error
 
     def _result(self, token: bytes, timeout_s: float | None) -> Result:
+        if self._hello and self._hello != token:
+            self._result(self._hello, timeout_s)
+            self._hello = b""
         end = b"\n" + token + b" "
         limit = timeout_s or self.timeout_s
         deadline = time.monotonic() + limit
