@@ -12,10 +12,12 @@ from runbooks.procedure import Procedure, Steps
 from runbooks.registry import Registry
 from runbooks.registry.patches import RenamePatch
 from runbooks.site import Site
-from runbooks.systems.git import Merge, Propose
+from runbooks.systems.homes import CarryOver, MoveHome
+from runbooks.systems.proposals import Merge, Propose
 from runbooks.systems.puppet import Deploy, Idle, Puppet, RunAgain, Start, Stop
 from runbooks.systems.renamed import Ready, Renamed
-from runbooks.systems.unix import CarryOver, CreateAccount, DeleteAccount, MoveHome, Subject
+from runbooks.systems.subject import Subject
+from runbooks.systems.unix import CreateAccount, DeleteAccount
 
 GIT = ("@git",)
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Protocol
 
+from runbooks.errors import RegistryError
 from runbooks.registry.registry import Registry
+from runbooks.registry.validate import introduced
 
 
 class Files(Protocol):
@@ -52,19 +54,33 @@ class RenamePatch:
             self.path: registry.rename(self.old, self.new, self.task or None).text.encode()
         }
         old, new = str(self._homes() / self.old), str(self._homes() / self.new)
+        if taken := files.below(new):
+            raise RegistryError(f"{taken[0]} is in the repository already: whose dot files are those? Move them away")
         for path in files.below(old):
             edits[new + path[len(old) :]] = files.read(path)
             edits[path] = None
         return edits
 
     def applied(self, files: Files) -> bool:
-        """Whether the new name is a present account and the old one is not."""
-        return self._present(files, self.new) and not self._present(files, self.old)
+        """Whether the new name is a present account and the old one is not. Raises RegistryError."""
+        return self._present(files) == (False, True)
 
     def taken_back(self, files: Files) -> bool:
-        """Whether the old name is a present account and the new one is not."""
-        return self._present(files, self.old) and not self._present(files, self.new)
+        """Whether the old name is a present account and the new one is not. Raises RegistryError."""
+        return self._present(files) == (True, False)
 
-    def _present(self, files: Files, name: str) -> bool:
-        user = Registry.from_bytes(files.read(self.path)).user(name)
-        return user is not None and user.present
+    def _present(self, files: Files) -> tuple[bool, bool]:
+        registry = Registry.from_bytes(files.read(self.path))
+        users = [registry.user(name) for name in (self.old, self.new)]
+        old, new = (user is not None and user.present for user in users)
+        return old, new
+
+    def refuse_unsound(self, files: Files, edits: Mapping[str, bytes | None]) -> None:
+        """Raises RegistryError where edits would break rules that the registry keeps now, as a revert does when others
+        have come to use the new name."""
+        text = edits.get(self.path)
+        if text is None:
+            return
+        before, after = Registry.from_bytes(files.read(self.path)), Registry.from_bytes(text)
+        if broken := introduced(before.validate(), after.validate(), self.new, self.old):
+            raise RegistryError(f"it would break the registry: {broken[0].message}: take the change back by hand")

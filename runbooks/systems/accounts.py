@@ -62,9 +62,10 @@ class AccountRecord:
     """What is kept of an account that is deleted, for the one that takes its place.
 
     ``shadow_digest`` stands for the line of /etc/shadow, which stays on the host. ``home_inodes`` are the inodes that
-    the home has, or had before a copy.
+    the home had, the last one being what it has now: a copy gets another. ``name`` is whose it was.
     """
 
+    name: str
     shadow_digest: str
     home_inodes: tuple[int, ...]
     groups: tuple[str, ...]
@@ -77,9 +78,10 @@ def parse_record(text: str) -> AccountRecord | None:
     """What ``reads.account_record`` printed; None where nothing was put by."""
     if not text.strip():
         return None
-    head, groups, subuid, subgid, metadata = text.split("--\n")
-    digest, has_shadow, *inodes = head.split()
+    head, groups, subuid, subgid, metadata = text.split("\0")
+    name, digest, has_shadow, *inodes = head.split()
     return AccountRecord(
+        name,
         digest if has_shadow == "1" else "",
         tuple(int(inode) for inode in inodes),
         tuple(groups.split()),

@@ -146,14 +146,12 @@ class RunAgain(Change[HostReader, HostWriter]):
     puppet: Puppet
     after: str
 
-    no_inverse = ""
-
     def check(self, reader: HostReader) -> Finding:
         """Done when the last run changed nothing and nothing failed."""
         preview = f"$ {command_line(self.puppet.run_once)}"
         if not any(account.name == self.after for account in reader.ask(reads.passwd())):
             return later(preview)
-        last = reader.ask(reads.puppet_last_run(self.puppet.state_dirs))
+        last = reader.ask(reads.puppet_last_run(self.puppet.state(reader)["dir"]))
         if last and not any(last.get(count) for count in ("changed", "failed", "out_of_sync", "failed_to_restart")):
             return done("the last puppet run changed nothing")
         counts = ", ".join(f"{last[key]} {key}" for key in ("changed", "failed") if last.get(key)) or "no run yet"
@@ -201,9 +199,9 @@ class Deploy(Change[HostReader, HostWriter]):
         from runbooks.registry import Registry
 
         head = reader.ask(reads.checkout_commit(self.checkout))
-        registry = Registry(reader.ask(reads.checkout_file(self.checkout, self.registry)))
+        registry = Registry.from_bytes(reader.ask(reads.checkout_file(self.checkout, self.registry)))
         wanted, unwanted = registry.user(self.wanted), registry.user(self.unwanted)
-        if wanted and wanted.ensure == "present" and not (unwanted and unwanted.ensure == "present"):
+        if wanted and wanted.present and not (unwanted and unwanted.present):
             return done(f"serves commit {head[:12]}")
         preview = f"$ {command_line(self._pull)}"
         if head == reader.ask(reads.checkout_origin_tip(self.checkout, self.branch)):

@@ -6,6 +6,7 @@ is ever put into a script.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -104,21 +105,25 @@ def shadow_digest(name: str) -> Read[str]:
 def account_record(directory: str) -> Read[AccountRecord | None]:
     """What was put by about an account before it was deleted; of its line in /etc/shadow only a digest."""
     text = (
-        '[ -e "$1/complete" ] || exit 0; cd "$1" && { sha256sum < shadow | cut -c1-64; '
-        "[ -s shadow ] && echo 1 || echo 0; "
-        "cat home; echo --; cat groups; echo --; cat subuid; echo --; cat subgid; echo --; cat metadata; }"
+        '[ -e "$1/complete" ] || exit 0; cd "$1" && { cat name; sha256sum < shadow | cut -c1-64; '
+        "[ -s shadow ] && echo 1 || echo 0; cat home; "
+        'for f in groups subuid subgid metadata; do printf "\\0"; cat $f; done; }'
     )
     return Read(_script(text, directory), lambda result: parse_record(result.text))
 
 
-def processes(uid: int) -> Read[tuple[str, ...]]:
-    """The commands of processes that run as a UID (real or effective), sorted."""
+def processes(uid: int, *ranges: tuple[int, int]) -> Read[tuple[str, ...]]:
+    """The commands of processes that run as a UID (real, effective or saved) or as one of its subordinate UIDs
+    (``ranges``: first and count), sorted: those for which userdel refuses."""
+
+    def theirs(number: str) -> bool:
+        return int(number) == uid or any(first <= int(number) < first + count for first, count in ranges)
 
     def parse(result: Result) -> tuple[str, ...]:
-        rows = [line.split(None, 3) for line in _lines(result)]
-        return tuple(sorted(row[3] for row in rows if str(uid) in row[1:3]))
+        rows = [line.split(None, 4) for line in _lines(result)]
+        return tuple(sorted((*row, "?")[4] for row in rows if any(map(theirs, row[1:4]))))
 
-    return Read(("ps", "-e", "-o", "pid=,ruid=,euid=,comm="), parse)
+    return Read(("ps", "-e", "-o", "pid=,ruid=,euid=,suid=,comm="), parse)
 
 
 # files
@@ -147,23 +152,25 @@ def mounts_below(path: str) -> Read[Mapping[str, str]]:
 
     def parse(result: Result) -> Mapping[str, str]:
         found = {}
-        for line in _lines(result):
-            fields, _, rest = line.partition(" - ")
-            point = fields.split(" ")[4].encode().decode("unicode_escape")
+        for line in result.stdout.splitlines():
+            fields, _, rest = line.partition(b" - ")
+            raw = re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), fields.split(b" ")[4])
+            point = raw.decode("utf-8", "surrogateescape")
             if point == path or point.startswith(path.rstrip("/") + "/"):
-                found[point] = rest.split(" ")[0]
+                found[point] = rest.split(b" ")[0].decode()
         return found
 
     return Read(("cat", "/proc/self/mountinfo"), parse)
 
 
 def immutable_below(path: str) -> Read[tuple[str, ...]]:
-    """Files at or below a path with chattr's +i or +a, the first 20. A file system without such flags has none."""
+    """Files at or below a path with chattr's +i or +a, the first 20 that are found within 20 s, the path itself ahead.
+    A file system without such flags has none."""
     text = (
-        '{ lsattr -d -- "$1"; lsattr -Ra -- "$1"; } 2>/dev/null | grep -aE "^[^ ]*[ia][^ ]* " | grep -av "^$" | '
-        "cut -d' ' -f2- | sort -u | head -n 20"
+        '{ lsattr -d -- "$1"; timeout 20 lsattr -Ra -- "$1"; } 2>/dev/null | '
+        "sed -n -e '/\\/\\.\\{1,2\\}$/d' -e 's/^[-A-Za-z]*[ia][-A-Za-z]* \\//\\//p' | sort -u | head -n 20"
     )
-    return Read(_script(text, path), _lines, timeout_s=1800)
+    return Read(_script(text, path), _lines, timeout_s=60)
 
 
 def free_bytes(path: str) -> Read[int]:
@@ -179,18 +186,20 @@ def used_bytes(path: str) -> Read[int]:
 def home_links_to(path: str) -> Read[tuple[str, ...]]:
     """In a home: links and small configuration files that name its own path in full; the first 20."""
     text = (
-        'cd -P -- "$1" 2>/dev/null || exit 0; { find . -xdev -type l \\( -lname "$1" -o -lname "$1/*" \\) -print; '
-        'timeout 20 find . -xdev -maxdepth 3 -type f -size -256k -name ".*" -print0 | xargs -0r grep -lIwF -e "$1" --; '
-        'find . -xdev -maxdepth 2 -name ".ssh" -prune -exec grep -rlIwF -e "$1" -- {} +; } 2>/dev/null | '
-        "sort -u | head -n 20"
+        'cd -P -- "$1" 2>/dev/null || exit 0; '
+        '{ timeout 20 find . -xdev -type l \\( -lname "$1" -o -lname "$1/*" \\) -print; '
+        'timeout 20 find . -xdev -maxdepth 3 -type f -size -256k -path "*/.*" '
+        '-exec grep -lIwF -e "$1" -- {} +; } 2>/dev/null | sort -u | head -n 20'
     )
-    return Read(_script(text, path), _lines, ok=(0, 1, 123), timeout_s=300)
+    return Read(_script(text, path), _lines, timeout_s=60)
 
 
 def special_files(path: str, uid: int) -> Read[tuple[int, int]]:
-    """In a home: how many setuid or setgid files there are, and how many entries of other owners."""
-    text = 'find "$1" -xdev -type f -perm /6000 -printf s; find "$1" -xdev ! -uid "$2" -printf o'
-    return Read(_script(text, path, str(uid)), lambda r: (r.stdout.count(b"s"), r.stdout.count(b"o")), timeout_s=1800)
+    """In a home: how many setuid or setgid files there are, and how many entries of other owners; as many as are found
+    within 20 s."""
+    wanted = '\\( -type f -perm /6000 -printf s \\) , \\( ! -uid "$2" -printf o \\)'
+    text = f'timeout 20 find "$1" -xdev {wanted} 2>/dev/null; true'
+    return Read(_script(text, path, str(uid)), lambda r: (r.stdout.count(b"s"), r.stdout.count(b"o")), timeout_s=60)
 
 
 def files_elsewhere(uid: int) -> Read[tuple[str, ...]]:
@@ -199,14 +208,18 @@ def files_elsewhere(uid: int) -> Read[tuple[str, ...]]:
     return Read(_script(text, str(uid)), _lines, ok=(0, 1, 124))
 
 
+_ACCOUNT_FILES = ("passwd", "shadow", "group", "gshadow", "subuid", "subgid")
+
+
 def mentions_in_etc(name: str) -> Read[tuple[str, ...]]:
-    """Files below /etc that hold a name as a whole word, accounts and their backups, puppet's and ours left out."""
+    """Files below /etc that hold a name as a whole word, the first 20; account files and their backups, puppet's and
+    ours left out."""
+    left_out = " ".join(f"--exclude={file} --exclude={file}-" for file in _ACCOUNT_FILES)
     text = (
-        'timeout 60 grep -rlIwsF -e "$1" --exclude="passwd*" --exclude="shadow*" --exclude="group*" '
-        '--exclude="gshadow*" --exclude="subuid*" --exclude="subgid*" --exclude-dir=userkeys --exclude-dir=puppet '
+        f'timeout 60 grep -rlIwsF -e "$1" {left_out} --exclude-dir=userkeys --exclude-dir=puppet '
         "--exclude-dir=puppetlabs -- /etc | sort | head -n 20"
     )
-    return Read(_script(text, name), _lines, ok=(0, 1))
+    return Read(_script(text, name), _lines, ok=(0, 1), timeout_s=90)
 
 
 def mentions_in_file(path: str, text: str) -> Read[int]:
@@ -230,7 +243,7 @@ def unlike_skel(path: str, home: str) -> Read[tuple[str, ...]]:
     first 20."""
     text = (
         'cd -P -- "$1" || exit 1; '
-        'find . -mindepth 1 ! -type d -exec sh -c \'for f; do [ -f "$f" ] && [ ! -L "$f" ] && '
+        'find . -xdev -mindepth 1 ! -type d -exec sh -c \'for f; do [ -f "$f" ] && [ ! -L "$f" ] && '
         '{ cmp -s -- "$f" "/etc/skel/$f" || { [ -n "$0" ] && cmp -s -- "$f" "$0/$f"; }; } || printf "%s\\n" "$f"; '
         'done\' "$2" {} + | head -n 20'
     )
@@ -283,7 +296,8 @@ def puppet_state(candidates: tuple[str, ...]) -> Read[dict[str, str]]:
     (the pid of an agent at work). Keys without a value are left out.
 
     The directory is what puppet.conf says (statedir, or vardir and /state; the agent's section wins), else the first of
-    the candidates that is there: asking ``puppet config print`` takes a second of CPU on every host.
+    the candidates that is there: asking ``puppet config print`` takes a second of CPU on every host. A pid counts only
+    while it is puppet's: a host that died leaves its lock behind, and the pid may be anybody's by now.
     """
     text = (
         "for c in /etc/puppet/puppet.conf /etc/puppetlabs/puppet/puppet.conf; do [ -f $c ] && break; done\n"
@@ -292,15 +306,15 @@ def puppet_state(candidates: tuple[str, ...]) -> Read[dict[str, str]]:
         '{ i = index($0, "="); k = substr($0, 1, i - 1); v = substr($0, i + 1); '
         'gsub(/^[[:space:]]+|[[:space:]]+$/, "", k); gsub(/^[[:space:]]+|[[:space:]]+$/, "", v); '
         'if (k == want && (section == "main" || section == "agent")) found[section] = v } '
-        'END { print ("agent" in found) ? found["agent"] : found["main"] }\'; }\n'
-        'v=$(get vardir); s=$(get statedir | sed "s|\\$vardir|$v|"); [ -n "$s" ] || { [ -n "$v" ] && s=$v/state; }\n'
-        '[ -n "$s" ] || for s; do [ -d "$s" ] && break; done\n'
-        'printf "dir=%s\\0" "$s"\n'
-        'l=$(get agent_disabled_lockfile | sed "s|\\$statedir|$s|; s|\\$vardir|$v|"); l=${l:-$s/agent_disabled.lock}\n'
+        'END { print ("agent" in found) ? found["agent"] : found["main"] }\' | '
+        'sed -e "s|\\${*statedir}*|$s|" -e "s|\\${*vardir}*|$v|"; }\n'
+        's=; v=; v=$(get vardir); [ -n "$v" ] || for d; do [ -d "$d" ] && { v=${d%/state}; break; }; done\n'
+        's=$(get statedir); s=${s:-${v:+$v/state}}; printf "dir=%s\\0" "$s"\n'
+        "l=$(get agent_disabled_lockfile); l=${l:-$s/agent_disabled.lock}\n"
         'if [ -e "$l" ]; then printf "disabled="; cat -- "$l"; printf "\\0"; fi\n'
-        'r=$(get agent_catalog_run_lockfile | sed "s|\\$statedir|$s|; s|\\$vardir|$v|")\n'
-        'r=${r:-$s/agent_catalog_run.lock}; p=$(cat -- "$r" 2>/dev/null)\n'
-        'case $p in ""|*[!0-9]*) ;; *) [ -d "/proc/$p" ] && printf "running=%s\\0" "$p";; esac; true'
+        'r=$(get agent_catalog_run_lockfile); r=${r:-$s/agent_catalog_run.lock}; p=$(cat -- "$r" 2>/dev/null)\n'
+        'case $p in ""|*[!0-9]*) ;; *) tr "\\0" " " 2>/dev/null <"/proc/$p/cmdline" | grep -q puppet && '
+        'printf "running=%s\\0" "$p";; esac; true'
     )
 
     def parse(result: Result) -> dict[str, str]:
@@ -310,19 +324,20 @@ def puppet_state(candidates: tuple[str, ...]) -> Read[dict[str, str]]:
     return Read(_script(text, *candidates), parse)
 
 
-def puppet_last_run(candidates: tuple[str, ...]) -> Read[dict[str, int]]:
+def puppet_last_run(state_dir: str) -> Read[dict[str, int]]:
     """What the last puppet run on the host counted: ``changed``, ``failed``, ``out_of_sync`` resources and others (the
     last_run_summary.yaml that each run writes, newest of the places where versions keep it); empty before the first."""
     text = (
-        'for s; do for f in "${s%/state}/public/last_run_summary.yaml" "$s/last_run_summary.yaml"; do '
-        '[ -f "$f" ] && { sed -n "/^resources:/,/^[a-z]/p" "$f"; exit 0; }; done; done; true'
+        'f=$(ls -t -- "${1%/state}/public/last_run_summary.yaml" "${1%/cache/state}/public/last_run_summary.yaml" '
+        '"$1/last_run_summary.yaml" 2>/dev/null | head -n 1); '
+        '[ -z "$f" ] || sed -n "/^resources:/,/^[a-z]/p" -- "$f"'
     )
 
     def parse(result: Result) -> dict[str, int]:
         pairs = [line.split(":") for line in _lines(result) if line.startswith(" ")]
         return {key.strip(): int(value) for key, value in pairs if value.strip().isdigit()}
 
-    return Read(_script(text, *candidates), parse)
+    return Read(_script(text, state_dir), parse)
 
 
 # a checkout of the puppet repository on a puppet server
@@ -333,9 +348,9 @@ def checkout_commit(path: str) -> Read[str]:
     return Read(("git", "-C", path, "rev-parse", "--verify", "HEAD"), lambda result: result.text.strip())
 
 
-def checkout_file(path: str, name: str) -> Read[str]:
+def checkout_file(path: str, name: str) -> Read[bytes]:
     """A file of a checkout, as it lies there."""
-    return Read(("cat", "--", f"{path}/{name}"), lambda result: result.text)
+    return Read(("cat", "--", f"{path}/{name}"), lambda result: result.stdout)
 
 
 def checkout_origin_tip(path: str, branch: str) -> Read[str]:

@@ -8,13 +8,26 @@ from typing import Any
 
 from runbooks.model import Change, Facts, Finding, blocked, done, later
 from runbooks.systems import reads
-from runbooks.systems.accounts import Account, Group
+from runbooks.systems.accounts import Account, AccountRecord, Group
 from runbooks.systems.files import Entry
+from runbooks.systems.homes import SPOOLS
 from runbooks.systems.host import HostReader, HostWriter
-from runbooks.systems.unix import Subject, record_dir
+from runbooks.systems.subject import Subject, listed, record_of
 
-_PROGRAMS = ("perl", "flock", "userdel", "usermod", "chpasswd", "chage", "getfacl", "getfattr", "puppet")
-SPOOLS = ("/var/mail", "/var/spool/cron/crontabs", "/var/lib/systemd/linger")
+_PROGRAMS = (
+    "perl",
+    "flock",
+    "ps",
+    "userdel",
+    "usermod",
+    "groupmod",
+    "chpasswd",
+    "chage",
+    "getfacl",
+    "getfattr",
+    "puppet",
+)
+_SHARED = ("nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "fuse.sshfs", "fuse.glusterfs")
 
 
 @dataclass(frozen=True)
@@ -28,6 +41,7 @@ class Seen:
     heir_group_known: bool
     entries: Mapping[str, Entry]
     mounts: Mapping[str, str]
+    file_system: str
     immutable: Sequence[str]
     missing_programs: Sequence[str]
 
@@ -63,7 +77,8 @@ class Ready(Change[HostReader, HostWriter]):
         s, home = self.subject, self.subject.home
         places = [home, s.swapped().home, *(f"{spool}/{name}" for spool in SPOOLS for name in (s.name, s.heir))]
         places.append(f"/etc/sudoers.d/{s.name}")
-        accounts = reader.ask(reads.passwd())
+        accounts, mounts = reader.ask(reads.passwd()), reader.ask(reads.mounts_below("/"))
+        inside = {point: kind for point, kind in mounts.items() if f"{point}/".startswith(f"{home}/")}
         return Seen(
             next((account for account in accounts if account.name == s.name), None),
             reader.ask(reads.groups()),
@@ -71,7 +86,8 @@ class Ready(Change[HostReader, HostWriter]):
             reader.ask(reads.known_account(s.heir)),
             reader.ask(reads.known_group(s.heir)),
             reader.ask(reads.entries(*places)),
-            reader.ask(reads.mounts_below(home)),
+            inside,
+            _file_system(mounts, home),
             reader.ask(reads.immutable_below(home)),
             reader.ask(reads.has_programs(*_PROGRAMS)),
         )
@@ -112,8 +128,13 @@ class Ready(Change[HostReader, HostWriter]):
             found.append(f"{s.home} is {'a link' if home.is_link else 'no directory'}: rename by hand")
         elif home and home.uid != s.uid:
             found.append(f"{s.home} belongs to UID {home.uid}, not {s.uid}: find out why")
-        if seen.mounts.get(s.home) == "autofs":
+        if seen.file_system == "autofs":
             found.append(f"{s.home} is automounted: rename it where it comes from")
+        if seen.file_system in _SHARED:
+            found.append(f"{s.home} is on {seen.file_system}, and other hosts may share it: rename by hand")
+        if s.home in seen.mounts and len(seen.mounts) > 1:
+            inside = listed(sorted(set(seen.mounts) - {s.home}))
+            found.append(f"{s.home} has to be copied, and {inside} is mounted inside: unmount that first")
         if s.home in seen.immutable:
             found.append(f"{s.home} is immutable: chattr -i -a {s.home}")
         for path in (s.swapped().home, *(f"{spool}/{s.heir}" for spool in SPOOLS)):
@@ -135,6 +156,7 @@ class Ready(Change[HostReader, HostWriter]):
     def _facts(self, reader: HostReader, seen: Seen, account: Account) -> dict[str, Any]:
         s = self.subject
         home = seen.entries.get(s.home)
+        subids = {kind: reader.ask(reads.subids(kind)).get(s.name, ()) for kind in ("uid", "gid")}
         crontab, sudoers = f"/var/spool/cron/crontabs/{s.name}", f"/etc/sudoers.d/{s.name}"
         return {
             "uid": account.uid,
@@ -143,10 +165,10 @@ class Ready(Change[HostReader, HostWriter]):
             "home": [home.inode, reader.ask(reads.metadata_digest(s.home))] if home else None,
             "mounts": sorted(seen.mounts),
             "groups": sorted(group.name for group in seen.groups if s.name in group.members),
-            "processes": list(reader.ask(reads.processes(s.uid))),
+            "processes": list(reader.ask(reads.processes(s.uid, *subids["uid"]))),
             "spools": sorted(path for path in seen.entries if path.startswith("/var/")),
             "files": dict(reader.ask(reads.digests(crontab, sudoers))),
-            "subids": [list(reader.ask(reads.subids(kind)).get(s.name, ())) for kind in ("uid", "gid")],
+            "subids": [[list(pair) for pair in subids[kind]] for kind in ("uid", "gid")],
             "keys": list(reader.ask(reads.keys_for(s.name))),
             "mentions": list(reader.ask(reads.mentions_in_etc(s.name))),
         }
@@ -159,24 +181,24 @@ class Ready(Change[HostReader, HostWriter]):
         if s.home in seen.mounts:
             remarks.append(f"{s.home} is a file system of its own: it is copied, and the original stays where it is")
         elif seen.mounts:
-            remarks.append(f"mounted inside the home, moves along: {_some(sorted(seen.mounts))}")
+            remarks.append(f"mounted inside the home, moves along: {listed(sorted(seen.mounts))}")
         if seen.immutable:
-            remarks.append(f"immutable in the home, moves along: {_some(seen.immutable)}")
+            remarks.append(f"immutable in the home, moves along: {listed(seen.immutable)}")
         if f"/etc/sudoers.d/{s.name}" in seen.entries:
             remarks.append(f"/etc/sudoers.d/{s.name} stays, and a future {s.name} would inherit it")
         if lines := reader.ask(reads.mentions_in_file(f"/var/spool/cron/crontabs/{s.name}", s.home)):
             remarks.append(f"the crontab names {s.home} on {lines} line(s)")
         if inside := reader.ask(reads.home_links_to(s.home)):
-            remarks.append(f"names {s.home} in full: {_some(inside)}")
+            remarks.append(f"names {s.home} in full: {listed(inside)}")
         setuid, foreign = reader.ask(reads.special_files(s.home, s.uid))
         if setuid:
             remarks.append(f"{setuid} setuid or setgid file(s) in the home")
         if foreign:
             remarks.append(f"{foreign} file(s) of others in the home")
         if elsewhere := reader.ask(reads.files_elsewhere(s.uid)):
-            remarks.append(f"has files elsewhere, which follow by UID: {_some(elsewhere)}")
+            remarks.append(f"has files elsewhere, which follow by UID: {listed(elsewhere)}")
         if mentions := reader.ask(reads.mentions_in_etc(s.name)):
-            remarks.append(f"/etc names {s.name}, edit by hand: {_some(mentions)}")
+            remarks.append(f"/etc names {s.name}, edit by hand: {listed(mentions)}")
         return "; ".join(remarks)
 
 
@@ -196,8 +218,7 @@ class Renamed(Change[HostReader, HostWriter]):
         account = next((account for account in accounts if account.name == s.name), None)
         if account is None or any(a.name == s.heir for a in accounts):
             return later()
-        record = reader.ask(reads.account_record(record_dir(reader.run_id)))
-        other = s.swapped()
+        record, other = record_of(reader), s.swapped()
         places = [s.home, other.home, *(f"{spool}/{s.heir}" for spool in SPOOLS)]
         found = reader.ask(reads.entries(*places))
         wrong = []
@@ -211,9 +232,19 @@ class Renamed(Change[HostReader, HostWriter]):
             wrong.append(f"sshd does not take {len(lost)} of its keys")
         if wrong:
             return blocked("; ".join(wrong))
-        kept = f"{other.home} is kept: it holds files of its own" if other.home in found else ""
-        return done(kept)
+        return done(self._remarks(reader, record, found))
+
+    def _remarks(self, reader: HostReader, record: AccountRecord | None, found: Mapping[str, Entry]) -> str:
+        """What is not as it was, without being wrong: puppet may have set the home's mode, or a home is left over."""
+        s, other, remarks = self.subject, self.subject.swapped(), []
+        if other.home in found:
+            remarks.append(f"{other.home} is kept: look whether anybody needs it")
+        if record and s.home in found and record.metadata_digest != reader.ask(reads.metadata_digest(s.home)):
+            remarks.append(f"mode, owner, ACL or attributes of {s.home} itself are no longer what they were")
+        return "; ".join(remarks)
 
 
-def _some(names: Sequence[str], most: int = 3) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+def _file_system(mounts: Mapping[str, str], path: str) -> str:
+    """The type of the file system that a path is on."""
+    above = [point for point in mounts if f"{path}/".startswith(f"{point.rstrip('/')}/")]
+    return mounts[max(above, key=len)] if above else ""
