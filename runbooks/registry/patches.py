@@ -23,6 +23,10 @@ class Files(Protocol):
         """The paths of the files below a directory."""
         ...
 
+    def mentions(self, word: str) -> list[str]:
+        """The paths of text files that hold a word, whole."""
+        ...
+
 
 @dataclass(frozen=True)
 class RenamePatch:
@@ -60,6 +64,17 @@ class RenamePatch:
             edits[new + path[len(old) :]] = files.read(path)
             edits[path] = None
         return edits
+
+    def remarks(self, files: Files) -> str:
+        """What else goes by the old name and stays as it is: the operator sees to it."""
+        user = Registry.from_bytes(files.read(self.path)).user(self.old)
+        found = [f"{self.old} has a Kerberos principal: rename it, too"] if user and user.krb == "present" else []
+        ours = (self.path, f"{self._homes() / self.old}/")
+        others = [path for path in files.mentions(self.old) if not path.startswith(ours)]
+        if others:
+            more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+            found.append(f"the repository names {self.old} elsewhere, too: {', '.join(others[:5])}{more}")
+        return "; ".join(found)
 
     def applied(self, files: Files) -> bool:
         """Whether the new name is a present account and the old one is not. Raises RegistryError."""

@@ -27,6 +27,10 @@ class Files(Protocol):
         """A file's contents. Raises RegistryError where there is none."""
         ...
 
+    def mentions(self, word: str) -> list[str]:
+        """The paths of text files that hold a word, whole."""
+        ...
+
     def below(self, directory: str) -> list[str]:
         """The paths of the files below a directory; empty where there is none."""
         ...

@@ -34,6 +34,10 @@ class Patch(Protocol):
         apply."""
         ...
 
+    def remarks(self, files: Files) -> str:
+        """What the operator should know besides."""
+        ...
+
     def applied(self, files: Files) -> bool:
         """Whether its intent holds."""
         ...
@@ -99,7 +103,8 @@ class Propose(Change[GitReader, GitWriter]):
             return blocked(_foreign(self.branch))
         if tip and reader.merge_base(tip) == main:
             return done(f"on branch {self.branch}", base=main)
-        return todo(*reader.diff(files, edits), before={"main": main}, facts={"base": main})
+        preview, note = reader.diff(files, edits), self.patch.remarks(files)
+        return todo(*preview, note=note, before={"main": main}, facts={"base": main})
 
     def do(self, writer: GitWriter, before: Facts) -> None:  # noqa: ARG002
         """Commit and push the branch. Raises CommandFailed."""

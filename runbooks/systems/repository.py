@@ -42,7 +42,12 @@ class Repository:
     author: str = "ops-clinic"
 
     def git(
-        self, *argv: str, feed: bytes = b"", env: Mapping[str, str] | None = None, keep: int | None = None
+        self,
+        *argv: str,
+        feed: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        keep: int | None = None,
+        ok: tuple[int, ...] = (0,),
     ) -> bytes:
         """Run git in the copy; what it printed. Raises CommandFailed with git's own last words.
 
@@ -61,7 +66,7 @@ class Repository:
             )
         except subprocess.TimeoutExpired as error:
             raise CommandFailed(f"git {argv[0]}: no answer from {self.url} within {_TIMEOUT_S} s") from error
-        if ended.returncode:
+        if ended.returncode not in ok:
             raise CommandFailed(f"git {argv[0]} ({self.url}): {_said(ended.stderr) or ended.returncode}")
         return ended.stdout
 
@@ -164,6 +169,13 @@ class CommitFiles:
             return self.read(path)
         except RegistryError:
             return None
+
+    def mentions(self, word: str) -> list[str]:
+        """The paths of text files that hold a word, whole."""
+        # git grep returns 1 where there is none; it names each path behind the commit.
+        found = self.repository.git("grep", "-l", "-z", "-I", "-w", "-F", "-e", word, self.commit, ok=(0, 1))
+        names = found.decode("utf-8", "surrogateescape").split("\0")
+        return [name.partition(":")[2] for name in names if name]
 
     def below(self, directory: str) -> list[str]:
         """The paths of the files below a directory."""
