@@ -39,9 +39,9 @@ class Driver:
     def is_dead(self) -> bool:
         """Whether it is known to have ended; of another machine's process that is never known."""
         if self.machine != _machine():
-            return _same_machine_earlier_boot(self.machine)
-        started = _start_time(self.pid)
-        return started == 0 or started != self.started
+            # Cloned machines share a machine-id, but not their name.
+            return self.machine_name == socket.gethostname() and _same_machine_earlier_boot(self.machine)
+        return _start_time(self.pid) != self.started and not _is_hidden(self.pid)
 
 
 def _read(path: str) -> str:
@@ -70,6 +70,19 @@ def _start_time(pid: int) -> int:
     for one that has ended and only waits to be reaped."""
     fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return int(fields[19]) if len(fields) > 19 and fields[0] not in "ZX" else 0
+
+
+def _is_hidden(pid: int) -> bool:
+    """Whether there is such a process, and /proc does not show it (mounted with hidepid, another user's)."""
+    if Path(f"/proc/{pid}").exists():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def operator() -> str:

@@ -69,6 +69,7 @@ class Engine:
     def plan(self, draft: Draft) -> Plan:
         """Look at every step on every target. Changes nothing, here or there."""
         if draft.undoes:
+            self.journal.refuse_driven(draft.undoes)
             self._wait_for_commands(self.journal.run(draft.undoes))
         findings = look(draft.steps, self.targets, run_id=draft.undoes or "", seen=self.seen)
         return _plan(draft, findings)
@@ -102,6 +103,7 @@ class Engine:
 
     def remaining(self, run: Run, steps: Sequence[Step]) -> Findings:
         """What a resumed run would meet: each step not yet done, looked at again."""
+        self.journal.refuse_driven(run.id)
         self._wait_for_commands(run)
         outcomes = run.outcomes()
 
@@ -147,6 +149,7 @@ class Engine:
             self.observer,
             self.stop,
             self.patience_s,
+            shut_out=self._unknown_targets(self.journal.run(run.undoes)) if run.undoes else (),
         )
         try:
             walker.walk()
@@ -175,6 +178,9 @@ class Engine:
                 except Fenced as fenced:
                     self.stop.ask(str(fenced))
                     return
+                except Exception:
+                    # What the walk itself writes fails, too, and says why; here the next beat may do.
+                    continue
 
         thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
         thread.start()
@@ -196,7 +202,8 @@ class Engine:
             except Unreachable:
                 return
 
-        side_by_side(self._unknown_targets(run), settle)
+        undone = [self.journal.run(run.undoes)] if run.undoes else []
+        side_by_side({name for some in [run, *undone] for name in self._unknown_targets(some)}, settle)
 
     def _shut_out(self, run_id: str, lease: Lease) -> None:
         """Take the locks where the undone run's outcome is unknown, so that its old driver can do nothing any more."""

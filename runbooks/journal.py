@@ -18,10 +18,11 @@ import sqlalchemy as sa
 from runbooks import schema
 from runbooks.driver import Driver
 from runbooks.errors import Fenced, Owned, UsageError
-from runbooks.lease import Lease
+from runbooks.lease import Lease, Row
 from runbooks.model import Event, Plan, Run, RunStatus
 
 Clock = Callable[[], float]
+_FINISHED = [status for status in RunStatus if status.finished]
 
 
 class Journal:
@@ -79,6 +80,8 @@ class Journal:
         with self._engine.begin() as db:
             for subject in subjects:
                 self._claim(db, subject, run_id, undoes)
+            if undoes:
+                self._refuse_undoing(db, undoes)
             epoch = self._fence(db, undoes) if undoes else 1
             row = {
                 "id": run_id,
@@ -104,12 +107,42 @@ class Journal:
 
     def _fence(self, db: sa.Connection, run_id: str) -> int:
         """Take a run from whoever drives it; the next epoch. Its old driver can do nothing from here on."""
-        row = db.execute(sa.select(schema.runs).where(schema.runs.c.id == run_id)).one()
+        row = self._row(db, run_id)
         if row.status == RunStatus.RUNNING:
             self._refuse_live(row)
-        epoch = int(row.epoch) + 1
+        # A run and its undos share the hosts' records, and so must not share an epoch.
+        family = row.undoes or row.id
+        kin = sa.or_(schema.runs.c.id == family, schema.runs.c.undoes == family)
+        epoch = int(db.execute(sa.select(sa.func.max(schema.runs.c.epoch)).where(kin)).scalar_one()) + 1
         db.execute(sa.update(schema.runs).where(schema.runs.c.id == run_id).values(epoch=epoch))
         return epoch
+
+    @staticmethod
+    def _row(db: sa.Connection, run_id: str) -> sa.Row[tuple[object, ...]]:
+        """A run's row, kept from others until the transaction ends. Raises UsageError."""
+        query = sa.select(schema.runs).where(schema.runs.c.id == run_id).with_for_update()
+        row: sa.Row[tuple[object, ...]] | None = db.execute(query).one_or_none()
+        if row is None:
+            raise UsageError(f"run {run_id}: no such run")
+        return row
+
+    @staticmethod
+    def _refuse_undoing(db: sa.Connection, run_id: str) -> None:
+        """Raise Owned while an undo of the run is under way."""
+        columns = schema.runs.c
+        query = sa.select(columns.id).where(columns.undoes == run_id, columns.status.not_in(_FINISHED))
+        if undo := db.execute(query).scalar():
+            raise Owned(
+                f"run {run_id} is being undone by run {undo}: `inv resume --run {undo}` or `inv abandon {undo}`"
+            )
+
+    def refuse_driven(self, run_id: str) -> None:
+        """Raise Owned where a driver of the run lives, or the run is being undone."""
+        with self._read() as db:
+            row = self._row(db, run_id)
+            if row.status == RunStatus.RUNNING:
+                self._refuse_live(row)
+            self._refuse_undoing(db, run_id)
 
     def _refuse_live(self, row: sa.Row[tuple[object, ...]]) -> None:
         driver = Driver.from_text(row.driver)
@@ -140,22 +173,21 @@ class Journal:
     def take_over(self, run_id: str, driver: Driver) -> Lease:
         """Drive an unfinished run from here. Raises Owned where its driver lives, UsageError where it is finished."""
         with self._engine.begin() as db:
-            row = db.execute(sa.select(schema.runs).where(schema.runs.c.id == run_id)).one_or_none()
-            if row is None:
-                raise UsageError(f"run {run_id}: no such run")
+            row = self._row(db, run_id)
             if RunStatus(row.status).finished:
                 raise UsageError(f"run {run_id} is {row.status}: there is nothing to resume")
+            self._refuse_undoing(db, run_id)
             epoch = self._fence(db, run_id)
             values = {"driver": driver.to_text(), "heartbeat": self.clock(), "status": RunStatus.RUNNING}
             db.execute(sa.update(schema.runs).where(schema.runs.c.id == run_id).values(values))
         return Lease(self, run_id, epoch)
 
-    def write(self, lease: Lease, events: Sequence[Event]) -> None:
+    def write(self, lease: Lease, events: Sequence[Row]) -> None:
         """Commit events and a heartbeat under the lease's epoch. Raises Fenced."""
         with self._engine.begin() as db:
             self._hold(db, lease, {"heartbeat": self.clock()})
             if events:
-                db.execute(sa.insert(schema.events), [_event_row(lease.run_id, event) for event in events])
+                db.execute(sa.insert(schema.events), list(events))
 
     def set_status(self, lease: Lease, status: RunStatus) -> None:
         """Record where the run stands, and free its subjects when it is finished. Raises Fenced."""
@@ -175,18 +207,16 @@ class Journal:
         """Forget a run that never began anything: drift, or the operator declined. Raises Fenced."""
         with self._engine.begin() as db:
             self._hold(db, lease, {"heartbeat": self.clock()})
-            undoes = db.execute(sa.select(schema.runs.c.undoes).where(schema.runs.c.id == lease.run_id)).scalar()
-            if undoes:
-                db.execute(sa.update(schema.owners).where(schema.owners.c.run == lease.run_id).values(run=undoes))
-                db.execute(sa.delete(schema.owners).where(schema.owners.c.run == undoes, self._is_finished(undoes)))
-            self._release(db, lease.run_id)
+            self._give_back(db, lease.run_id)
             db.execute(sa.delete(schema.events).where(schema.events.c.run == lease.run_id))
             db.execute(sa.delete(schema.runs).where(schema.runs.c.id == lease.run_id))
 
-    @staticmethod
-    def _is_finished(run_id: str) -> sa.ColumnElement[bool]:
-        finished = [status for status in RunStatus if status.finished]
-        return sa.exists().where(schema.runs.c.id == run_id, schema.runs.c.status.in_(finished))
+    def _give_back(self, db: sa.Connection, run_id: str) -> None:
+        """Free what a run owns; an undo's subjects go back to the run that it undoes, unless that is finished."""
+        undoes = self._row(db, run_id).undoes
+        if undoes and not RunStatus(self._row(db, str(undoes)).status).finished:
+            db.execute(sa.update(schema.owners).where(schema.owners.c.run == run_id).values(run=undoes))
+        self._release(db, run_id)
 
     def _hold(self, db: sa.Connection, lease: Lease, values: dict[str, object]) -> None:
         held = db.execute(
@@ -202,17 +232,17 @@ class Journal:
         db.execute(sa.delete(schema.owners).where(schema.owners.c.run == run_id))
 
     def abandon(self, run_id: str) -> Run:
-        """Give an unfinished run up: it owns nothing any more, and what it did stays. Raises Owned, UsageError."""
+        """Give an unfinished run up: it owns nothing any more, and what it did stays. An undo's subjects go back to the
+        run that it was to undo, if that is unfinished. Raises Owned, UsageError."""
         with self._engine.begin() as db:
-            row = db.execute(sa.select(schema.runs).where(schema.runs.c.id == run_id)).one_or_none()
-            if row is None:
-                raise UsageError(f"run {run_id}: no such run")
+            row = self._row(db, run_id)
             if RunStatus(row.status).finished:
                 raise UsageError(f"run {run_id} is {row.status} already")
+            self._refuse_undoing(db, run_id)
             self._fence(db, run_id)
             values = {"status": RunStatus.ABANDONED, "finished": self.clock()}
             db.execute(sa.update(schema.runs).where(schema.runs.c.id == run_id).values(values))
-            self._release(db, run_id)
+            self._give_back(db, run_id)
         return self.run(run_id)
 
     def run(self, prefix: str) -> Run:
@@ -245,8 +275,8 @@ class Journal:
 
     def unfinished(self) -> list[Run]:
         """Runs that still own something, oldest first."""
-        finished = [status for status in RunStatus if status.finished]
-        query = sa.select(schema.runs.c.id).where(schema.runs.c.status.not_in(finished)).order_by(schema.runs.c.created)
+        query = sa.select(schema.runs.c.id).where(schema.runs.c.status.not_in(_FINISHED))
+        query = query.order_by(schema.runs.c.created)
         with self._read() as db:
             ids = db.execute(query).scalars().all()
         found = [self.run(run_id) for run_id in ids]
@@ -258,17 +288,6 @@ def _refuse_empty(what: str, prefix: str) -> None:
     """An unset variable of a shell script is nobody's id, though every id begins with it."""
     if not prefix:
         raise UsageError(f"{what}: its id is empty; `inv runs` lists what there is")
-
-
-def _event_row(run_id: str, event: Event) -> dict[str, object]:
-    return {
-        "run": run_id,
-        "at": event.at,
-        "kind": event.kind,
-        "step": event.step,
-        "target": event.target,
-        "data": json.dumps(dict(event.data)),
-    }
 
 
 def _run(row: sa.Row[tuple[object, ...]], events: Sequence[Event]) -> Run:

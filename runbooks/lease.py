@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,11 +13,26 @@ if TYPE_CHECKING:
     from runbooks.journal import Journal
 
 
+Row = dict[str, object]
+
+
+def event_row(run_id: str, event: Event) -> Row:
+    """An event as the journal's table holds it. Raises TypeError where its data is no JSON."""
+    return {
+        "run": run_id,
+        "at": event.at,
+        "kind": event.kind,
+        "step": event.step,
+        "target": event.target,
+        "data": json.dumps(dict(event.data)),
+    }
+
+
 @dataclass(slots=True)
 class _Ticket:
     """One event waiting to be committed."""
 
-    event: Event
+    row: Row
     committed: bool = False
     error: BaseException | None = None
 
@@ -35,7 +51,8 @@ class Lease:
 
     def record(self, event: Event) -> None:
         """Make an event durable. Raises Fenced where another driver has taken the run over."""
-        ticket = _Ticket(event)
+        # Made here, so that an event that cannot be written fails alone.
+        ticket = _Ticket(event_row(self.run_id, event))
         with self._queue:
             self._pending.append(ticket)
         with self._commit:
@@ -48,7 +65,7 @@ class Lease:
         with self._queue:
             tickets, self._pending = self._pending, []
         try:
-            self.journal.write(self, [ticket.event for ticket in tickets])
+            self.journal.write(self, [ticket.row for ticket in tickets])
         except BaseException as error:
             for ticket in tickets:
                 ticket.error = error

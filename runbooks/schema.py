@@ -70,7 +70,9 @@ def _engine(url: str) -> sa.Engine:
             return sa.create_engine(url)
     except sa.exc.ArgumentError as error:
         raise SettingsError(f"journal {url!r}: not a database URL, such as sqlite:////var/lib/x/journal.db") from error
-    _refuse_unsafe(Path(parsed.database or ""))
+    if parsed.database in (None, "", ":memory:"):
+        raise SettingsError(f"journal {url}: name a file, such as sqlite:////var/lib/ops-clinic/journal.db")
+    _refuse_unsafe(Path(str(parsed.database)))
     engine = sa.create_engine(url, connect_args={"check_same_thread": False, "timeout": 30})
     sa.event.listen(engine, "connect", _set_up_sqlite)
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
@@ -89,9 +91,13 @@ def _set_up_sqlite(connection: object, _: object) -> None:
 def _refuse_unsafe(path: Path) -> None:
     """Make the journal's directory and file, for the owner and group alone; refuse one that others can write."""
     try:
-        path.parent.mkdir(mode=0o770, parents=True, exist_ok=True)
+        # chmod, as the umask would keep the group, the other operators, from writing.
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True)
+            path.parent.chmod(0o770)
         if not path.exists():
-            path.touch(mode=0o660)
+            path.touch(mode=0o600)
+            path.chmod(0o660)
         for place in (path, path.parent):
             mode = place.stat().st_mode
             if mode & stat.S_IWOTH and not (place.is_dir() and mode & stat.S_ISVTX):

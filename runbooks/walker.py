@@ -5,15 +5,15 @@ For each step on each target: check, ``begin`` (durable), do, verify, ``outcome`
 
 from __future__ import annotations
 
+import contextlib
+import json
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runbooks import batch
-from runbooks.errors import Busy, Fenced, Lost, RunbookError, Unreachable
+from runbooks.errors import Fenced, Lost, RunbookError, Unreachable
 from runbooks.lease import Lease
 from runbooks.looking import Targets, side_by_side
 from runbooks.model import (
@@ -30,6 +30,7 @@ from runbooks.model import (
     Step,
     same,
 )
+from runbooks.window import Window
 
 Observer = Callable[[Event], None]
 Key = tuple[int, str]
@@ -55,7 +56,8 @@ class Stop:
 class Walker:
     """One walk over a run. ``family`` is the run id that records and locks on hosts lie under: an undo shares the one
     of the run it undoes. ``expected`` is what was found when the operator agreed; anything else is a surprise,
-    which stops that host. ``patience_s`` bounds the wait for a command of an earlier driver."""
+    which stops that host. ``patience_s`` bounds the wait for a command of an earlier driver; on ``shut_out`` one may
+    still run although this run has begun nothing there."""
 
     run: Run
     family: str
@@ -68,12 +70,15 @@ class Walker:
     stop: Stop
     patience_s: float
     clock: Callable[[], float] = time.time
+    shut_out: Collection[str] = ()
 
     def __post_init__(self) -> None:
         self.outcomes: dict[Key, Outcome] = self.run.outcomes()
         self.befores: dict[Key, Facts] = self.run.befores()
         self.failed: set[str] = set()
         self._halt = False
+        behind = {key for key, outcome in self.outcomes.items() if outcome.result is Result.DONE}
+        self._reached = max((number for number, _ in behind.union(self.befores)), default=-1)
 
     # the walk
 
@@ -90,50 +95,54 @@ class Walker:
 
     def _stage(self, numbers: Sequence[int]) -> None:
         steps = [self.steps[n] for n in numbers]
-        hosts = [t for t in dict.fromkeys(t for s in steps for t in s.on) if t not in self.failed]
+        everyone = list(dict.fromkeys(t for s in steps for t in s.on))
+        hosts = [t for t in everyone if t not in self.failed and not self._is_behind(t, numbers)]
         strict = any(step.is_barrier for step in steps)
-        limit = 0 if strict else batch.amount(self.batch.max_failures, len(hosts), "max failures")
+        limit = 0 if strict else batch.amount(self.batch.max_failures, len(everyone), "max failures")
         looks = all(s.change_on(t).looks_only for s in steps for t in s.on)
         canary = 0 if looks else min(self.batch.canary, len(hosts))
-        width = len(hosts) if looks else batch.window(self.batch.size, len(hosts))
+        width = len(hosts) if looks else batch.window(self.batch.size, len(everyone))
+
+        def may_start() -> bool:
+            return not (self.stop or self._halt) and len(self.failed.intersection(everyone)) <= limit
+
+        pause_s = 0.0 if looks else self.batch.sleep_s
+        window = Window(lambda host: self._host(host, numbers), may_start, lambda: self._pause(pause_s), self._end_soon)
         for some, side in ((hosts[:canary], 1), (hosts[canary:], max(1, min(width, 100)))):
-            self._window(numbers, some, side, limit)
-        if len(self.failed) > limit:
+            window.slide(some, side)
+        if not may_start():
             self._halt = True
 
-    def _window(self, numbers: Sequence[int], hosts: Sequence[str], width: int, limit: int) -> None:
-        waiting, running = deque(hosts), set[Future[None]]()
-        with ThreadPoolExecutor(width) as pool:
-            while waiting or running:
-                while waiting and len(running) < width and self._may_start(limit):
-                    running.add(pool.submit(self._host, waiting.popleft(), numbers))
-                    if waiting and self.batch.sleep_s:
-                        self.stop.event.wait(self.batch.sleep_s)
-                if not running:
-                    return
-                finished, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    self._reap(future)
+    def _pause(self, seconds: float) -> None:
+        if seconds:
+            self.stop.event.wait(seconds)
 
-    def _may_start(self, limit: int) -> bool:
-        return not self.stop and not self._halt and len(self.failed) <= limit
+    def _end_soon(self) -> None:
+        self._halt = True
 
-    def _reap(self, future: Future[None]) -> None:
-        try:
-            future.result()
-        except BaseException:
-            # A lost lease, or a bug: those in flight finish (the pool waits for them), nothing new starts.
-            self._halt = True
-            raise
+    def _is_behind(self, target: str, numbers: Sequence[int]) -> bool:
+        return all(self._is_done(n, target) for n in numbers if target in self.steps[n].on)
+
+    def _is_done(self, number: int, target: str) -> bool:
+        """Whether nothing is left to do; a gate is looked at again as long as nothing after it has happened."""
+        known = self.outcomes.get((number, target))
+        if known is None or known.result is not Result.DONE:
+            return False
+        return number < self._reached or not self.steps[number].change_on(target).looks_only
 
     def _host(self, target: str, numbers: Sequence[int]) -> None:
+        """Take one target through a stage, until one of its steps fails, or the walk is to end."""
         try:
             for number in numbers:
-                if self.stop:
+                if self.stop or self._halt:
                     return
                 if target in self.steps[number].on and not self._step(number, target):
                     self.failed.add(target)
                     return
+        except BaseException:
+            # A lost lease, or a bug: what the others have under way is finished and recorded, nothing new is begun.
+            self._halt = True
+            raise
         finally:
             self.targets.rest(target)
 
@@ -142,30 +151,26 @@ class Walker:
     def _step(self, number: int, target: str) -> bool:
         """Whether the target may go on to its next step."""
         change = self.steps[number].change_on(target)
-        known = self.outcomes.get((number, target))
-        if known and known.result is Result.DONE and not (change.looks_only and self._is_open(number)):
+        if self._is_done(number, target):
             return True
+        kept = self._kept(number, target)
         try:
             with self.targets[target].reader(self.family) as reader:
                 finding = change.check(reader)
         except (Unreachable, Lost) as error:
-            return self._close(number, target, self._kept(known), f"unreachable: {error.why}")
+            return self._close(number, target, kept, f"unreachable: {error.why}")
         except RunbookError as error:
-            return self._close(number, target, self._kept(known), str(error))
+            return self._close(number, target, kept, str(error))
         if surprise := self._surprise(number, target, finding):
-            return self._close(number, target, self._kept(known), surprise)
+            return self._close(number, target, kept, surprise)
         if finding.status is Status.DONE:
             return self._close(number, target, Result.DONE, finding.note)
         return self._act(number, target, change, finding)
 
-    @staticmethod
-    def _kept(known: Outcome | None) -> Result:
-        """A step that could not be looked at is as unknown, or as pending, as it was."""
-        return Result.UNKNOWN if known and known.result is Result.UNKNOWN else Result.PENDING
-
-    def _is_open(self, number: int) -> bool:
-        """Whether no step after this one is done anywhere: then a gate that was passed is looked at again."""
-        return not any(n > number and o.result is Result.DONE for (n, _), o in list(self.outcomes.items()))
+    def _kept(self, number: int, target: str) -> Result:
+        """What a step stays that nothing could be done about: as unknown, failed or pending as it was."""
+        known = self.outcomes.get((number, target))
+        return Result.PENDING if known is None or known.result is Result.DONE else known.result
 
     def _surprise(self, number: int, target: str, finding: Finding) -> str:
         if finding.status in (Status.BLOCKED, Status.UNREACHABLE):
@@ -178,16 +183,20 @@ class Walker:
         return "" if same(expected, finding) else f"no longer as planned ({expected.status}, now {finding.status})"
 
     def _act(self, number: int, target: str, change: AnyChange, finding: Finding) -> bool:
-        before = self.befores.setdefault((number, target), finding.before)
-        self._record("begin", number, target, before=dict(before))
+        kept = self._kept(number, target)
+        # As the journal holds it: what works now works when it is read back, too.
+        before = self.befores.setdefault((number, target), json.loads(json.dumps(dict(finding.before))))
+        self._record("begin", number, target, before=before)
         started = time.monotonic()
         commands: list[Facts] = []
         try:
             error = self._do(target, change, before, commands)
-        except (Busy, Unreachable) as refused:
-            return self._close(number, target, Result.PENDING, f"nothing was sent: {refused}")
         except Lost as lost:
             return self._close(number, target, Result.UNKNOWN, lost.why, commands, started)
+        except Fenced:
+            raise
+        except RunbookError as refused:
+            return self._close(number, target, kept, f"nothing was sent: {refused}")
         try:
             with self.targets[target].reader(self.family) as reader:
                 seen = change.verify(reader, before)
@@ -201,6 +210,7 @@ class Walker:
         return self._close(number, target, result, note, commands, started)
 
     def _do(self, target: str, change: AnyChange, before: Facts, commands: list[Facts]) -> RunbookError | None:
+        """The error that the change ended with, if it did. Raises Lost; anything else is raised before it began."""
         with self.targets[target].writer(self.family, self.lease.epoch, 0) as writer:
             writer.transcript = commands
             try:
@@ -233,21 +243,25 @@ class Walker:
     def _record(self, kind: str, number: int, target: str, **data: Json) -> None:
         event = Event(kind, self.clock(), number, target, data)
         self.lease.record(event)
-        self.observer(event)
+        # A terminal that is gone ends no run: the journal knows, and who reads it will see.
+        with contextlib.suppress(OSError):
+            self.observer(event)
 
     # what an earlier driver left
 
     def _settle(self) -> None:
         """Where a begin has no outcome: wait for its command, shut its driver out, and look what became of it."""
-        unknown: dict[str, list[int]] = {}
+        unknown: dict[str, list[int]] = {name: [] for name in self.shut_out}
         for (number, target), outcome in self.outcomes.items():
             if outcome.result is Result.UNKNOWN:
                 unknown.setdefault(target, []).append(number)
         side_by_side(unknown, lambda target: self._settle_one(target, unknown[target]))
 
     def _settle_one(self, name: str, numbers: Sequence[int]) -> None:
-        target = self.targets[name]
+        if self.stop:
+            return
         try:
+            target = self.targets[name]
             with target.writer(self.family, self.lease.epoch, self.patience_s):
                 pass
             with target.reader(self.family) as reader:
@@ -258,5 +272,7 @@ class Walker:
         except Fenced:
             raise
         except RunbookError as error:
-            self._close(numbers[0], name, Result.UNKNOWN, str(error))
+            for number in numbers or [n for n, step in enumerate(self.steps) if name in step.on][:1]:
+                if not self._is_done(number, name):
+                    self._close(number, name, self._kept(number, name), str(error))
             self.failed.add(name)

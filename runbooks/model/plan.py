@@ -84,7 +84,7 @@ class Plan:
                 tuple(s["hosts"]),
                 {
                     t: Finding(Status(f["status"]), f["note"], tuple(f["preview"]), f["facts"])
-                    for t, f in s["findings"].items()
+                    for t, f in dict(s["findings"]).items()
                 },
                 bool(d["must_all"]),
                 d["no_inverse"],
@@ -105,7 +105,7 @@ def _comparable(finding: Finding) -> Json:
 
 def same(one: Finding, other: Finding) -> bool:
     """Whether two findings are the same as far as the plan's id goes."""
-    return bool(_comparable(one) == _comparable(other))
+    return canonical(_comparable(one)) == canonical(_comparable(other))
 
 
 def differences(old: Plan, new: Plan) -> list[str]:
@@ -113,11 +113,15 @@ def differences(old: Plan, new: Plan) -> list[str]:
     lines = []
     if [(s.name, s.hosts) for s in old.steps] != [(s.name, s.hosts) for s in new.steps]:
         lines.append(_other_steps(old, new))
-    news = {(s.name, t): f for s in new.steps for t, f in s.findings.items()}
+    left = list(new.steps)
     for step in old.steps:
+        other = next((s for s in left if s.name == step.name), None)
+        if other is None:
+            continue
+        left.remove(other)
         for target, was in step.findings.items():
-            now = news.get((step.name, target))
-            if now and _comparable(was) != _comparable(now):
+            now = other.findings.get(target)
+            if now and not same(was, now):
                 lines.append(f"{step.name}: {target}: {_difference(was, now)}")
     return lines
 
@@ -135,10 +139,10 @@ def _other_steps(old: Plan, new: Plan) -> str:
 def _difference(was: Finding, now: Finding) -> str:
     if was.status != now.status:
         return f"was {was.status}, is {now.status}" + (f" ({now.note})" if now.note else "")
-    keys = [k for k in sorted({*was.facts, *now.facts}) if was.facts.get(k) != now.facts.get(k)]
+    keys = [k for k in sorted({*was.facts, *now.facts}) if canonical(was.facts.get(k)) != canonical(now.facts.get(k))]
     return "; ".join(f"{k} was {was.facts.get(k)!r}, is {now.facts.get(k)!r}" for k in keys)
 
 
 def canonical(value: Json) -> str:
-    """Canonical JSON: sorted keys, no spaces, ASCII."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=list)
+    """Canonical JSON: sorted keys, no spaces, ASCII. Raises TypeError for what is no JSON (a set has no order)."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -51,7 +51,7 @@ class Outcome:
 class Event:
     """One line of the journal; ``at`` is Unix time in seconds.
 
-    ``kind`` is ``begin``, ``outcome``, or a run's own: ``started``, ``resumed``, ``stopped``, ``finished``. ``data`` of
+    ``kind`` is ``begin``, ``outcome``, or ``resumed``, the run's own. ``data`` of
     a begin holds ``before``; of an outcome ``result``, ``note``, ``seconds`` and ``commands``: what was sent, and what
     came back, as ``{"command", "status", "seconds", "output"}``.
     """
@@ -90,11 +90,16 @@ class Run:
         return found
 
     def befores(self) -> dict[tuple[int, str], Facts]:
-        """What each begun step had before its FIRST begin: a later begin saw a state that was ours already."""
+        """What each begun step had before its FIRST begin: a later begin saw a state that was ours already.
+        A step that is pending after its begin has begun nothing: nothing was sent."""
         found: dict[tuple[int, str], Facts] = {}
         for event in self.events:
-            if event.kind == "begin" and event.step is not None and event.target is not None:
+            if event.step is None or event.target is None:
+                continue
+            if event.kind == "begin":
                 found.setdefault((event.step, event.target), event.data.get("before", {}))
+            elif event.data.get("result") == Result.PENDING:
+                found.pop((event.step, event.target), None)
         return found
 
     def to_json(self) -> dict[str, Json]:
