@@ -271,7 +271,8 @@ class Life:
     def resume(self, run_id: str, the_draft: Draft) -> Any:
         """Take it up again."""
         run = self.journal.run(run_id)
-        return self.engine.resume(run, the_draft.steps, self.engine.remaining(run, the_draft.steps))
+        self.engine.remaining(run, the_draft.steps)
+        return self.engine.resume(run, the_draft.steps)
 
     def undo(self, run_id: str, the_draft: Draft, policy: Batch | None = None) -> Any:
         """Take it back."""

@@ -369,7 +369,7 @@ def test_plans_are_kept_once_and_found_by_the_beginning_of_their_id(journal: Jou
     for kept in (one, one, other):
         journal.save_plan(kept)
     assert journal.plan(one.id[:12]) == one
-    with pytest.raises(UsageError, match="more than one"):
+    with pytest.raises(UsageError, match="empty"):
         journal.plan("")
     for none in ("nosuch", "%", "_" * 64):
         with pytest.raises(UsageError, match="no such plan"):

@@ -196,8 +196,9 @@ class Shell:
         try:
             self._channel.send(data)
         except (OSError, EOFError) as error:
-            self.close()
-            raise Lost(self.target, f"the connection broke ({error or type(error).__name__})") from error
+            # What it said before it went, sudo's refusal for one, tells more than a broken pipe.
+            while True:
+                self._fill(time.monotonic() + 1.0, 1.0, f"the connection broke ({error or type(error).__name__})")
 
     def _result(self, token: bytes, timeout_s: float | None) -> Result:
         if self._hello and self._hello != token:
@@ -219,12 +220,12 @@ class Shell:
         del self._out[: until + 1], self._err[: error_at + len(end) + 1]
         return result
 
-    def _fill(self, deadline: float, limit_s: float) -> None:
+    def _fill(self, deadline: float, limit_s: float, silence: str = "") -> None:
         try:
             out, err = self._channel.receive(max(0.0, deadline - time.monotonic()))
         except TimeoutError as error:
             self.close()
-            raise Lost(self.target, f"no answer within {limit_s:.0f} s") from error
+            raise Lost(self.target, silence or f"no answer within {limit_s:.0f} s") from error
         except (OSError, EOFError) as error:
             said = bytes(self._err[-300:]).decode("utf-8", "replace").strip()
             self.close()
