@@ -19,9 +19,10 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(VENV)/bin/mypy
 
-# Kill a rename at every point, then resume and undo it: an hour or so.
+# Kill a rename at every point, then resume and undo it, and break hosts at every step in every way: an hour or two.
 campaign: $(VENV)/.dev
 	$(PYTHON) -m tests.campaign.campaign
+	ALL_FAULTS=1 $(PYTHON) -m pytest tests/faults
 
 bench: $(VENV)/.dev
 	$(PYTHON) benchmarks/registry.py

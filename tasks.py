@@ -74,10 +74,16 @@ def apply(surface, plan):  # type: ignore[no-untyped-def]
     surface.apply(plan)
 
 
-@runbook(*ASKED, help={"run": "Which one; not needed while only one is unfinished."})
-def resume(surface, run=""):  # type: ignore[no-untyped-def]
+@runbook(
+    *ASKED,
+    help={
+        "run": "Which one; not needed while only one is unfinished.",
+        "confirmed": "What the run waits for is so; your name is recorded with it.",
+    },
+)
+def resume(surface, run="", confirmed=False):  # type: ignore[no-untyped-def]
     """Runs: go on with an unfinished run."""
-    surface.resume(run)
+    surface.resume(run, confirmed)
 
 
 @runbook(

@@ -278,10 +278,11 @@ class Surface:
         except RunbookError as error:
             raise Drift(f"the plan no longer applies: {error}; nothing was changed") from error
 
-    def resume(self, reference: str) -> NoReturn:
-        """Go on with an unfinished run."""
+    def resume(self, reference: str, confirmed: bool = False) -> NoReturn:
+        """Go on with an unfinished run; ``confirmed``: what it waits for is so."""
 
         def command(site: Site) -> int:
+            site.comes_to_confirm = confirmed
             from runbooks.report.terminal import print_plan
             from runbooks.walker import Stop
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from runbooks import batch
 from runbooks.driver import Driver
-from runbooks.errors import Blocked, Drift, Fenced, Interrupted, RunbookError, Unreachable
+from runbooks.errors import Blocked, Drift, Fenced, Interrupted, RunbookError, Unreachable, Waiting
 from runbooks.journal import Journal
 from runbooks.lease import Lease
 from runbooks.looking import Findings, Targets, look, planned, side_by_side
@@ -158,12 +158,7 @@ class Engine:
         except BaseException:
             lease.finish(RunStatus.INCOMPLETE)
             raise
-        finished = all(
-            outcome is not None and outcome.result is Result.DONE
-            for number, step in enumerate(steps)
-            for outcome in [walker.outcomes.get((number, target)) for target in step.on]
-        )
-        lease.finish(RunStatus.DONE if finished else RunStatus.INCOMPLETE)
+        lease.finish(_status(walker, steps))
         return self.journal.run(lease.run_id)
 
     @contextmanager
@@ -213,6 +208,14 @@ class Engine:
                 pass
 
         side_by_side(self._unknown_targets(self.journal.run(run_id)), take)
+
+
+def _status(walker: Walker, steps: Sequence[Step]) -> RunStatus:
+    keys = [(number, target) for number, step in enumerate(steps) for target in step.on]
+    outcomes = [walker.outcomes.get(key) for key in keys]
+    if all(outcome is not None and outcome.result is Result.DONE for outcome in outcomes):
+        return RunStatus.DONE
+    return RunStatus.WAITING if walker.waits else RunStatus.INCOMPLETE
 
 
 def _in_its_turn(key: tuple[int, str], findings: Findings, steps: Sequence[Step]) -> Finding:
@@ -288,12 +291,14 @@ def undo_steps(run: Run, steps: Sequence[Step]) -> Iterator[Step]:
 
 
 def exit_status(run: Run, stop: Stop) -> int:
-    """What the process returns after a walk: 0, 6 (a verification failed), 130 (a signal), or 5."""
+    """What the process returns after a walk: 0, 6 (a verification failed), 130 (a signal), 9 (a person), or 5."""
     if run.status is RunStatus.DONE:
         return 0
     if any(outcome.result is Result.UNVERIFIED for outcome in run.outcomes().values()):
         return 6
-    return Interrupted.exit_status if stop else 5
+    if stop:
+        return Interrupted.exit_status
+    return Waiting.exit_status if run.status is RunStatus.WAITING else 5
 
 
 __all__ = [

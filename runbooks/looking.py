@@ -85,7 +85,7 @@ def planned(steps: Sequence[Step], findings: Mapping[tuple[int, str], Finding]) 
     return tuple(
         PlannedStep(
             step.name,
-            "system" if step.is_shared else "hosts",
+            step.kind,
             step.on,
             {target: findings[number, target] for target in step.on if (number, target) in findings},
             step.must_all,

@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Site:
-    """The fleet that the settings name. ``operator`` is the person, not the account that logs in on hosts."""
+    """The fleet that the settings name. ``operator`` is the person, not the account that logs in on hosts;
+    ``comes_to_confirm`` says that this person came to confirm what a run waits for."""
 
     settings: Settings
     inventory: Inventory
     operator: str = field(default_factory=driver.operator)
+    comes_to_confirm: bool = False
 
     @cached_property
     def journal(self) -> Journal:
@@ -181,6 +183,10 @@ class Fleet:
             from runbooks.systems.git import GitTarget
 
             return GitTarget(self._site.repository)
+        if name == "@person":
+            from runbooks.systems.person import PersonTarget
+
+            return PersonTarget(self._site.operator, self._site.comes_to_confirm)
         from runbooks.systems.host import HostTarget
         from runbooks.transport.shell import Shell
 

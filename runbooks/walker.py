@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runbooks import batch
-from runbooks.errors import Fenced, Lost, RunbookError, Unreachable
+from runbooks.errors import Fenced, Lost, RunbookError, Unreachable, Waiting
 from runbooks.lease import Lease
 from runbooks.looking import Targets, side_by_side
 from runbooks.model import (
@@ -76,6 +76,7 @@ class Walker:
         self.outcomes: dict[Key, Outcome] = self.run.outcomes()
         self.befores: dict[Key, Facts] = self.run.befores()
         self.failed: set[str] = set()
+        self.waits = False
         self._halt = False
         behind = {key for key, outcome in self.outcomes.items() if outcome.result is Result.DONE}
         self._reached = max((number for number, _ in behind.union(self.befores)), default=-1)
@@ -195,6 +196,9 @@ class Walker:
             return self._close(number, target, Result.UNKNOWN, lost.why, commands, started)
         except Fenced:
             raise
+        except Waiting as waiting:
+            self.waits = True
+            return self._close(number, target, Result.PENDING, f"waiting for a person: {waiting}")
         except RunbookError as refused:
             return self._close(number, target, kept, f"nothing was sent: {refused}")
         try:
@@ -215,7 +219,7 @@ class Walker:
             writer.transcript = commands
             try:
                 change.do(writer, before)
-            except (Lost, Fenced):
+            except (Lost, Fenced, Waiting):
                 raise
             except RunbookError as error:
                 return error

@@ -19,7 +19,7 @@ from runbooks.model.change import (
 )
 from runbooks.model.plan import Plan, PlannedStep, canonical, differences, same
 from runbooks.model.run import Event, Outcome, Result, Run, RunStatus
-from runbooks.model.step import Batch, HostSet, Manual, Step
+from runbooks.model.step import Batch, HostSet, Step
 
 __all__ = [
     "NOTHING",
@@ -31,7 +31,6 @@ __all__ = [
     "Finding",
     "HostSet",
     "Json",
-    "Manual",
     "Outcome",
     "Plan",
     "PlannedStep",

@@ -46,6 +46,13 @@ class Step:
         return change
 
     @property
+    def kind(self) -> str:
+        """``hosts``, ``system``, or ``manual`` for what a person does."""
+        if "@person" in self.on:
+            return "manual"
+        return "system" if self.is_shared else "hosts"
+
+    @property
     def is_shared(self) -> bool:
         """Whether it acts on a shared system rather than on hosts."""
         return any(target.startswith("@") for target in self.on)
@@ -59,14 +66,6 @@ class Step:
     def no_inverse(self) -> str:
         """Why it cannot be undone, or nothing."""
         return self.change.no_inverse if self.change else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Manual:
-    """A step that a person does; it stands in the order, waits, and is journalled with who confirmed it."""
-
-    name: str
-    question: str
 
 
 @dataclass(frozen=True, slots=True)
