@@ -23,6 +23,7 @@ PEOPLE = (
     Person("bob", 2003, home_files=8),
     Person("bobby", 2004, home_files=8),
     Person("paula", 2005, home_files=8),
+    Person("peter", 2006, home_files=8),
 )
 
 
