@@ -16,7 +16,7 @@ from runbooks.systems.host import HostTarget
 from runbooks.systems.puppet import Puppet
 from runbooks.systems.subject import Subject
 
-from .machine import GROUPS, NAMES, PEOPLE, Machine, connect, stop_puppet
+from .machine import GROUPS, PEOPLE, Machine, connect, move_in, stop_puppet
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +62,7 @@ def machine(lab: Lab, _targets: Callable[[str, str], HostTarget]) -> Machine:
 @pytest.fixture(params=["root", "clinic"])
 def either(lab: Lab, _targets: Callable[[str, str], HostTarget], request: pytest.FixtureRequest) -> Machine:
     """The first host, as root and then as the operator with sudo."""
-    return Machine(lab, "lab01", _targets("lab01", request.param), f"test{next(_RUNS)}")
+    return Machine(lab, "lab01", _targets("lab01", request.param), f"test{next(_RUNS)}", request.param)
 
 
 @pytest.fixture
@@ -77,21 +77,16 @@ def server(lab: Lab, _targets: Callable[[str, str], HostTarget]) -> Machine:
     return Machine(lab, SERVER, _targets(SERVER, "root"), f"test{next(_RUNS)}")
 
 
-@pytest.fixture(scope="session")
-def _names() -> Iterator[Person]:
-    return iter(PEOPLE[: len(NAMES)])
+_UIDS = itertools.count(3000)
 
 
 @pytest.fixture
-def someone(_names: Iterator[Person]) -> Person:
-    """A person whom no other test of this worker has."""
-    return next(_names)
-
-
-@pytest.fixture
-def old(someone: Person) -> Subject:
-    """That person as the subject of a rename."""
-    return Subject(someone.name, f"{someone.name}x", someone.uid, Puppet(), GROUPS)
+def old(lab: Lab) -> Subject:
+    """A person whom no other test has, on the first host, as the subject of a rename."""
+    uid = next(_UIDS)
+    person = Person(f"ada{uid}", uid, home_files=8, password=uid % 2 == 0)
+    move_in(Machine(lab, "lab01", connect(lab, "lab01", "root"), ""), person)
+    return Subject(person.name, f"{person.name}x", uid, Puppet(), GROUPS)
 
 
 @pytest.fixture
