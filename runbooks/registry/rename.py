@@ -116,6 +116,7 @@ class Rename:
         self._check_arguments()
         _check_old(tables, self.old)
         _check_entry(tables, self.old)
+        _check_uid(tables, self.old)
         _check_new(tables, self.new, self.old)
         _check_absent_group(tables, self.old)
         _check_sudo(tables, self.old)
@@ -131,6 +132,17 @@ class Rename:
             raise RegistryError(f"{self.old} is the name of a system account, which is not renamed")
         if self.task is not None and not _TASK.fullmatch(self.task):
             raise RegistryError(f"{self.task!r} is no task: expected T and digits, as T123")
+
+
+def _check_uid(tables: Tables, old: str) -> None:
+    """Whose home and processes a UID stands for has to be clear."""
+    uid = tables.user_values[old].uid
+    others = [user.name for user in tables.user_values.values() if user.uid == uid and not user.rename]
+    others.remove(old)
+    if uid is not None and others:
+        raise RegistryError(
+            f"{old}: uid {uid} is also {', '.join(others)}'s; find out whose it is, and settle that first"
+        )
 
 
 def _numbers(entry: Entry) -> list[tuple[str, ScalarNode]]:

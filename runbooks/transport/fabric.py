@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import select
 import socket
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ class FabricTransport:
     def __init__(self, settings: SshSettings) -> None:
         self.settings = settings
         self._config: Config | None = None
+        # What paramiko's threads meet with comes back as an exception, too: it is told once, in our words.
+        logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
     def open(self, name: str, address: str, port: int | None, user: str | None) -> SshChannel:
         """A root shell on a host. Raises Unreachable (with the reason) or SettingsError."""
@@ -124,6 +127,8 @@ def _reason(error: Exception) -> str:
         return f"log-in refused ({error})"
     if isinstance(error, paramiko.SSHException) and "not found in known_hosts" in str(error):
         return "its host key is not known: add it to known_hosts after checking it"
+    if isinstance(error, paramiko.SSHException) and ("No existing session" in str(error) or "banner" in str(error)):
+        return "no answer (something takes connections at its ssh port, and stays silent)"
     return str(error) or type(error).__name__
 
 

@@ -94,7 +94,7 @@ CASES = {
         small(("  bob:\n", "  bob: &e\n    name: bob\n"), ("  gone:", "  car: *e\n  gone:")),
         "bob",
         "rob",
-        "would not mean what it should at users.car.name",
+        "uid 1001 is also car's",
     ),
 }
 
