@@ -10,7 +10,7 @@ demo: $(VENV)/.run
 	$(PYTHON) -m runbooks.lab.demo
 
 test: $(VENV)/.dev
-	$(PYTHON) -m pytest -n 2 --dist loadgroup
+	$(PYTHON) -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

@@ -29,3 +29,11 @@ def fresh(quick_dir: Path) -> Callable[[], str]:
     """URLs of journals, one after another."""
     numbers = itertools.count()
     return lambda: f"sqlite:///{quick_dir}/fresh{next(numbers)}.db"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have to tell at the end (``record_property("summary", …)``), from every worker."""
+    reports = [report for some in terminalreporter.stats.values() for report in some]
+    told = [pair for report in reports for pair in getattr(report, "user_properties", ())]
+    for line in dict.fromkeys(str(value) for key, value in told if key == "summary"):
+        terminalreporter.write_line(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -15,7 +16,7 @@ POINTS = 25
 
 
 def test_a_rename_killed_anywhere_is_resumed_or_undone_and_no_home_is_lost(
-    capsys: pytest.CaptureFixture[str],
+    record_property: Callable[[str, object], None],
 ) -> None:
     try:
         look()
@@ -27,8 +28,7 @@ def test_a_rename_killed_anywhere_is_resumed_or_undone_and_no_home_is_lost(
         campaign = Campaign(lab, rng)
         for point, ending in sample(campaign.points(), POINTS, rng):
             campaign.kill(point, ending)
-    with capsys.disabled():
-        print(f"\nkill campaign, seed {seed}: {campaign.tally}")
+    record_property("summary", f"kill campaign, seed {seed}: {campaign.tally}")
     assert not campaign.tally.wrong, "\n".join(campaign.tally.wrong)
     assert campaign.tally.killed >= POINTS * 0.9
     assert campaign.tally.lost == 0
