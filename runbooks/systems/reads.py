@@ -80,8 +80,9 @@ def known_group(name: str) -> Read[bool]:
 
 
 def account_of_uid(uid: int) -> Read[tuple[str, ...]]:
-    """The names that any source gives for a UID."""
-    return Read(("getent", "passwd", str(uid)), lambda r: tuple(x.partition(":")[0] for x in _lines(r)), ok=(0, 2))
+    """The names for a UID: all that /etc/passwd has (getent gives the first alone), and the one of any other source."""
+    text = '{ awk -F: -v uid="$1" \'$3 == uid\' /etc/passwd; getent passwd "$1"; } | cut -d: -f1 | sort -u'
+    return Read(_script(text, str(uid)), _lines)
 
 
 def subids(kind: str) -> Read[Mapping[str, tuple[tuple[int, int], ...]]]:

@@ -4,6 +4,7 @@ files that an edit names. Sources: git-commit-tree(1), git-update-index(1), git-
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import tempfile
@@ -100,9 +101,12 @@ class Repository:
         """Fetch the branches. Raises Unreachable."""
         self.prepare()
         try:
-            refspec = "+refs/heads/*:refs/remotes/origin/*"
-            self.git("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", self.url, refspec)
-        except CommandFailed as error:
+            with (self.cache / "ops-clinic.fetch").open("w") as lock:
+                # One fetch at a time: two would stumble over each other's refs. Git's own timeout bounds the wait.
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                refspec = "+refs/heads/*:refs/remotes/origin/*"
+                self.git("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", self.url, refspec)
+        except (CommandFailed, OSError) as error:
             raise Unreachable("@git", str(error)) from error
 
     def tip(self, branch: str) -> str:

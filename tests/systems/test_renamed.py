@@ -101,12 +101,12 @@ REMARKS = {
     "crontab": ("true", "the crontab names /home/{old} on 1 line(s)"),
     "links": ("true", "names /home/{old} in full: ./.bashrc, ./.config/tool/settings.ini, ./.profile, ./.ssh/config"),
     "setuid and foreign": ("true", "1 setuid or setgid file(s) in the home; 1 file(s) of others in the home"),
-    "elsewhere": ("touch /var/tmp/of$1; chown $1 /var/tmp/of$1", "has files elsewhere, which follow by UID: /var/tmp/of"),
-    "immutable": ("touch '$4/my ina file'; touch $4/data/f; chattr +i $4/data/f", "immutable in the home, moves along: {home}/data/f;"),
+    "elsewhere": ("touch /var/tmp/of$1; chown $1 /var/tmp/of$1", "has files elsewhere, which follow by UID: /var/tmp/"),
+    "immutable": ("touch $4/data/f; chattr +i $4/data/f", "immutable in the home, moves along: {home}/data/f;"),
     "mount": ("mkdir $4/m; mount -t tmpfs tmpfs $4/m", "mounted inside the home, moves along: {home}/m;"),
     "no home": ("mv $4 $4.away", "there is no home here"),
-    "etc": ("echo AllowUsers $1 >/etc/ssh/allow; echo $1by >/etc/not", "/etc names {old}, edit by hand: /etc/ssh/allow"),
-    "group.conf": ("mkdir -p /etc/security; echo \"x;$1\" >/etc/security/group.conf", "edit by hand: /etc/security/group.conf"),
+    "etc": ("echo AllowUsers $1 >/etc/ssh/allow; echo $1by >/etc/not", "/etc names {old}, edit by hand: /etc/ssh/a"),
+    "group.conf": ("mkdir -p /etc/security; echo $1 >/etc/security/group.conf", "by hand: /etc/security/group.conf"),
 }  # fmt: skip
 
 
