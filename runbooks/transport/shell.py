@@ -196,8 +196,17 @@ class Shell:
         try:
             self._channel.send(data)
         except (OSError, EOFError) as error:
+            said = self._last_words()
             self.close()
-            raise Lost(self.target, f"the connection broke ({error or type(error).__name__})") from error
+            raise Lost(self.target, f"the connection broke ({error or type(error).__name__}){said}") from error
+
+    def _last_words(self) -> str:
+        """What it said before it ended, such as why sudo refused."""
+        with contextlib.suppress(OSError, EOFError):
+            for _ in range(10):
+                self._err += self._channel.receive(0.2)[1]
+        said = bytes(self._err[-300:]).decode("utf-8", "replace").strip()
+        return f": {said}" if said else ""
 
     def _result(self, token: bytes, timeout_s: float | None) -> Result:
         if self._hello and self._hello != token:
@@ -226,9 +235,9 @@ class Shell:
             self.close()
             raise Lost(self.target, f"no answer within {limit_s:.0f} s") from error
         except (OSError, EOFError) as error:
-            said = bytes(self._err[-300:]).decode("utf-8", "replace").strip()
+            said = self._last_words()
             self.close()
-            raise Lost(self.target, f"the connection ended{': ' + said if said else ''}") from error
+            raise Lost(self.target, f"the connection ended{said}") from error
         self._out += out
         self._err += err
         if len(self._out) + len(self._err) > MAX_OUTPUT_BYTES:

@@ -153,7 +153,10 @@ def test_what_a_log_in_script_prints_is_no_answer(make: Callable[..., Shell]) ->
 
 def test_a_shell_that_ends_at_once_is_unreachable(make: Callable[..., Shell]) -> None:
     with pytest.raises(Unreachable, match="sudo: no"):
-        shell = make("/bin/sh", "-c", "echo sudo: no >&2; exit 1")
+        make("/bin/sh", "-c", "echo sudo: no >&2; exit 1").read([("true",)])
+    with pytest.raises(Unreachable, match="sudo: no"):
+        shell = make("/bin/sh", "-c", "read first; echo sudo: no >&2; exit 1")
+        until(lambda: shell._channel._process.poll() is not None)  # type: ignore[attr-defined]
         shell.read([("true",)])
 
 
