@@ -86,17 +86,15 @@ class Walker:
         """Take every stage in order, until the end, a stop rule, or a signal. Raises Fenced where the run was lost."""
         self._settle()
         for numbers in batch.stages(self.steps):
-            if self._halt or self.stop or not self._may_enter(numbers):
+            if self._halt or self.stop:
                 break
             self._stage(numbers)
-
-    def _may_enter(self, numbers: Sequence[int]) -> bool:
-        return not any(self.steps[n].must_all and self.failed.intersection(self.steps[n].on) for n in numbers)
 
     def _stage(self, numbers: Sequence[int]) -> None:
         steps = [self.steps[n] for n in numbers]
         everyone = list(dict.fromkeys(t for s in steps for t in s.on))
         hosts = [t for t in everyone if t not in self.failed and not self._is_behind(t, numbers)]
+        # At a barrier nobody may have failed, neither here nor before: then nothing of it is started.
         strict = any(step.is_barrier for step in steps)
         limit = 0 if strict else batch.amount(self.batch.max_failures, len(everyone), "max failures")
         looks = all(s.change_on(t).looks_only for s in steps for t in s.on)
