@@ -34,6 +34,8 @@ from runbooks.window import Window
 
 Observer = Callable[[Event], None]
 Key = tuple[int, str]
+BRIEFLY_S = 5.0
+"""How long a lock is waited for that nobody should hold: a connection of ours that was closed may just let go of it."""
 
 
 @dataclass
@@ -209,7 +211,7 @@ class Walker:
 
     def _do(self, target: str, change: AnyChange, before: Facts, commands: list[Facts]) -> RunbookError | None:
         """The error that the change ended with, if it did. Raises Lost; anything else is raised before it began."""
-        with self.targets[target].writer(self.family, self.lease.epoch, 0) as writer:
+        with self.targets[target].writer(self.family, self.lease.epoch, BRIEFLY_S) as writer:
             writer.transcript = commands
             try:
                 change.do(writer, before)

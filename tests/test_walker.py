@@ -11,7 +11,7 @@ from standins import HOSTS, FakeEvent, Gate, Life, Put, World, draft, step
 from runbooks.engine import exit_status
 from runbooks.errors import Fenced, Lost, RunbookError, UsageError
 from runbooks.model import Batch, Run, RunStatus
-from runbooks.walker import Stop, Walker
+from runbooks.walker import BRIEFLY_S, Stop, Walker
 
 MANY = tuple(f"n{number}" for number in range(1, 11))
 
@@ -33,6 +33,7 @@ def test_the_canary_goes_through_the_whole_stage_before_the_others(url: str) -> 
     run = Life(url, world).apply(draft(step("a", *MANY), step("b", *MANY)))
     assert run.status is RunStatus.DONE
     assert world.did()[:2] == [("n1", "a"), ("n1", "b")]
+    assert world.waits == {BRIEFLY_S}
     assert {host for host, _ in world.did()[2:4]} & {"n1"} == set()
 
 
