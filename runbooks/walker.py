@@ -34,6 +34,8 @@ from runbooks.window import Window
 
 Observer = Callable[[Event], None]
 Key = tuple[int, str]
+BRIEFLY_S = 5.0
+"""How long a lock is waited for that nobody should hold: a connection of ours that was closed may just let go of it."""
 
 
 @dataclass
@@ -87,17 +89,15 @@ class Walker:
         """Take every stage in order, until the end, a stop rule, or a signal. Raises Fenced where the run was lost."""
         self._settle()
         for numbers in batch.stages(self.steps):
-            if self._halt or self.stop or not self._may_enter(numbers):
+            if self._halt or self.stop:
                 break
             self._stage(numbers)
-
-    def _may_enter(self, numbers: Sequence[int]) -> bool:
-        return not any(self.steps[n].must_all and self.failed.intersection(self.steps[n].on) for n in numbers)
 
     def _stage(self, numbers: Sequence[int]) -> None:
         steps = [self.steps[n] for n in numbers]
         everyone = list(dict.fromkeys(t for s in steps for t in s.on))
         hosts = [t for t in everyone if t not in self.failed and not self._is_behind(t, numbers)]
+        # At a barrier nobody may have failed, neither here nor before: then nothing of it is started.
         strict = any(step.is_barrier for step in steps)
         limit = 0 if strict else batch.amount(self.batch.max_failures, len(everyone), "max failures")
         looks = all(s.change_on(t).looks_only for s in steps for t in s.on)
@@ -215,7 +215,7 @@ class Walker:
 
     def _do(self, target: str, change: AnyChange, before: Facts, commands: list[Facts]) -> RunbookError | None:
         """The error that the change ended with, if it did. Raises Lost; anything else is raised before it began."""
-        with self.targets[target].writer(self.family, self.lease.epoch, 0) as writer:
+        with self.targets[target].writer(self.family, self.lease.epoch, BRIEFLY_S) as writer:
             writer.transcript = commands
             try:
                 change.do(writer, before)

@@ -35,6 +35,7 @@ class World:
     epochs: dict[tuple[str, str], int] = field(default_factory=dict)
     hooks: list[Callable[[str, str, str], None]] = field(default_factory=list)
     told: list[tuple[str, str, str]] = field(default_factory=list)
+    waits: set[float] = field(default_factory=set)
     active: set[str] = field(default_factory=set)
     most_active: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -109,9 +110,10 @@ class StandIn(Target):
         yield WorldReader(self.world, self.name, run_id)
 
     @contextmanager
-    def writer(self, run_id: str, epoch: int, wait_s: float) -> Iterator[WorldWriter]:  # noqa: ARG002
+    def writer(self, run_id: str, epoch: int, wait_s: float) -> Iterator[WorldWriter]:
         """Acts, under the lock and the newest epoch."""
         world = self.world
+        world.waits.add(wait_s)
         if self.name in world.down:
             raise Unreachable(self.name, "no answer")
         if self.name in world.busy:

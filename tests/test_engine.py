@@ -231,8 +231,10 @@ def test_a_stop_while_waiting_for_an_earlier_command(url: str) -> None:
     again = Life(url, world)
     findings = again.engine.remaining(run, two().steps)
     again.engine.stop.ask("SIGINT")
+    world.busy.add("h1")
     stopped = again.engine.resume(run, two().steps, findings)
     assert stopped.outcomes()[0, "h1"].result is Result.UNKNOWN
+    assert [event.kind for event in stopped.events] == ["begin", "resumed"]
     assert len(world.did()) == 1
     assert exit_status(stopped, again.engine.stop) == 130
 
@@ -372,6 +374,21 @@ def test_an_undo_that_is_refused_gives_ownership_back(url: str) -> None:
         life.engine.apply(plan, backwards, Batch())
     assert [r.id for r in life.journal.runs()] == [run.id]
     life.journal.refuse_owned(("user:alice",))
+
+
+def test_an_undo_waits_for_a_command_of_the_undone_run_before_it_changes_anything(url: str) -> None:
+    world = World.of(*HOSTS)
+    with pytest.raises(PowerCut):
+        Life(url, world, points=1).apply(two())
+    life = Life(url, world)
+    run = life.journal.unfinished()[0]
+    backwards = life.engine.undo(run, two(), {})
+    plan = life.engine.plan(backwards)
+    world.busy.add("h1")
+    with pytest.raises(Busy):
+        life.engine.apply(plan, backwards, Batch())
+    assert [r.id for r in life.journal.runs()] == [run.id]
+    assert len(world.did()) == 1
 
 
 def test_an_undo_is_resumed_and_the_undone_run_is_not(url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -254,6 +255,13 @@ def test_of_several_processes_one_gets_the_subject(url: str) -> None:
         racer.communicate("\n")
     assert sorted(answers) == ["owned", "owned", "owned", "won"]
     assert len(Journal(url).unfinished()) == 1
+
+
+def test_a_transaction_shuts_out_others_from_its_first_look(journal: Journal) -> None:
+    """Who looks first and then writes must not find that another has written in between."""
+    other = sqlite3.connect(str(journal._engine.url.database), timeout=0)
+    with journal._engine.begin(), pytest.raises(sqlite3.OperationalError, match="locked"):
+        other.execute("BEGIN IMMEDIATE")
 
 
 # ownership

@@ -11,7 +11,7 @@ from standins import HOSTS, FakeEvent, Gate, Life, Put, World, draft, step
 from runbooks.engine import exit_status
 from runbooks.errors import Fenced, Lost, RunbookError, UsageError
 from runbooks.model import Batch, Run, RunStatus
-from runbooks.walker import Stop
+from runbooks.walker import BRIEFLY_S, Stop, Walker
 
 MANY = tuple(f"n{number}" for number in range(1, 11))
 
@@ -33,6 +33,7 @@ def test_the_canary_goes_through_the_whole_stage_before_the_others(url: str) -> 
     run = Life(url, world).apply(draft(step("a", *MANY), step("b", *MANY)))
     assert run.status is RunStatus.DONE
     assert world.did()[:2] == [("n1", "a"), ("n1", "b")]
+    assert world.waits == {BRIEFLY_S}
     assert {host for host, _ in world.did()[2:4]} & {"n1"} == set()
 
 
@@ -291,13 +292,15 @@ def test_an_interrupt_of_the_main_thread_starts_nothing_new(url: str, monkeypatc
     from runbooks import window
 
     world = World.of(*HOSTS)
-    going = threading.Event()
+    going, ended = threading.Event(), threading.Event()
+    end_soon = Walker._end_soon
+    monkeypatch.setattr(Walker, "_end_soon", lambda walker: (end_soon(walker), ended.set()))
 
     def interrupted(*_args: object, **_options: object) -> None:
         going.wait(10)
         raise KeyboardInterrupt
 
-    world.hooks.append(lambda point, _h, _k: going.set() if point == "half" else None)
+    world.hooks.append(lambda point, _h, _k: (going.set(), ended.wait(10)) if point == "half" else None)
     monkeypatch.setattr(window, "wait", interrupted)
     life = Life(url, world)
     with pytest.raises(KeyboardInterrupt):
@@ -305,7 +308,7 @@ def test_an_interrupt_of_the_main_thread_starts_nothing_new(url: str, monkeypatc
     run = life.journal.unfinished()[0]
     assert results(run)[0, "h1"] == "done"
     assert run.status is RunStatus.INCOMPLETE
-    assert {host for host, _ in world.did()} == {"h1"}
+    assert world.did() == [("h1", "a")]
 
 
 def test_a_terminal_that_is_gone_ends_no_run(url: str) -> None:

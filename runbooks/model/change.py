@@ -133,7 +133,7 @@ class Target(ABC):
         """A Writer that holds the target's lock; raises Unreachable, Busy, Fenced.
 
         ``epoch`` is the driver's lease: a target that has seen a newer one for this run refuses. ``wait_s`` bounds the
-        wait for the lock: 0 for a first attempt, more where an earlier driver's command may still run.
+        wait for the lock: little for a first attempt, more where an earlier driver's command may still run.
         """
 
     @abstractmethod

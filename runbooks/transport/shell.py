@@ -196,9 +196,17 @@ class Shell:
         try:
             self._channel.send(data)
         except (OSError, EOFError) as error:
-            # What it said before it went, sudo's refusal for one, tells more than a broken pipe.
-            while True:
-                self._fill(time.monotonic() + 1.0, 1.0, f"the connection broke ({error or type(error).__name__})")
+            said = self._last_words()
+            self.close()
+            raise Lost(self.target, f"the connection broke ({error or type(error).__name__}){said}") from error
+
+    def _last_words(self) -> str:
+        """What it said before it ended, such as why sudo refused."""
+        with contextlib.suppress(OSError, EOFError):
+            for _ in range(10):
+                self._err += self._channel.receive(0.2)[1]
+        said = bytes(self._err[-300:]).decode("utf-8", "replace").strip()
+        return f": {said}" if said else ""
 
     def _result(self, token: bytes, timeout_s: float | None) -> Result:
         if self._hello and self._hello != token:
@@ -220,16 +228,16 @@ class Shell:
         del self._out[: until + 1], self._err[: error_at + len(end) + 1]
         return result
 
-    def _fill(self, deadline: float, limit_s: float, silence: str = "") -> None:
+    def _fill(self, deadline: float, limit_s: float) -> None:
         try:
             out, err = self._channel.receive(max(0.0, deadline - time.monotonic()))
         except TimeoutError as error:
             self.close()
-            raise Lost(self.target, silence or f"no answer within {limit_s:.0f} s") from error
+            raise Lost(self.target, f"no answer within {limit_s:.0f} s") from error
         except (OSError, EOFError) as error:
-            said = bytes(self._err[-300:]).decode("utf-8", "replace").strip()
+            said = self._last_words()
             self.close()
-            raise Lost(self.target, f"the connection ended{': ' + said if said else ''}") from error
+            raise Lost(self.target, f"the connection ended{said}") from error
         self._out += out
         self._err += err
         if len(self._out) + len(self._err) > MAX_OUTPUT_BYTES:

@@ -18,6 +18,7 @@ from runbooks.systems.host import HostTarget
 from runbooks.transport import shell as module
 from runbooks.transport.local import LocalChannel
 from runbooks.transport.shell import Shell, command_line, quote
+from runbooks.walker import BRIEFLY_S
 
 
 @pytest.fixture(autouse=True)
@@ -153,7 +154,10 @@ def test_what_a_log_in_script_prints_is_no_answer(make: Callable[..., Shell]) ->
 
 def test_a_shell_that_ends_at_once_is_unreachable(make: Callable[..., Shell]) -> None:
     with pytest.raises(Unreachable, match="sudo: no"):
-        shell = make("/bin/sh", "-c", "echo sudo: no >&2; exit 1")
+        make("/bin/sh", "-c", "echo sudo: no >&2; exit 1").read([("true",)])
+    with pytest.raises(Unreachable, match="sudo: no"):
+        shell = make("/bin/sh", "-c", "read first; echo sudo: no >&2; exit 1")
+        until(lambda: shell._channel._process.poll() is not None)  # type: ignore[attr-defined]
         shell.read([("true",)])
 
 
@@ -320,8 +324,9 @@ def test_a_writer_notes_what_it_sent_and_what_came_back(make: Callable[..., Shel
     assert [entry["status"] for entry in writer.transcript] == [0, 3, 0]
     assert writer.transcript[0]["output"] == "out\nerr\n"
     assert "secret" not in writer.transcript[2]["command"]
-    with target.writer("run", 1, 0):
-        pass
     target.close()
     assert not target.is_open
-    target.settle(0)
+    with target.writer("run", 1, BRIEFLY_S):
+        pass  # the connection that was closed may just let go of the lock
+    target.close()
+    target.settle(BRIEFLY_S)
