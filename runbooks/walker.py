@@ -80,8 +80,6 @@ class Walker:
         self.failed: set[str] = set()
         self.waits = False
         self._halt = False
-        behind = {key for key, outcome in self.outcomes.items() if outcome.result is Result.DONE}
-        self._reached = max((number for number, _ in behind.union(self.befores)), default=-1)
 
     # the walk
 
@@ -125,11 +123,21 @@ class Walker:
         return all(self._is_done(n, target) for n in numbers if target in self.steps[n].on)
 
     def _is_done(self, number: int, target: str) -> bool:
-        """Whether nothing is left to do; a gate is looked at again as long as nothing after it has happened."""
+        """Whether nothing is left to do. A gate is looked at again until something behind it was begun on that target:
+        a merge that was begun and did not happen leaves every host's gate to be passed again."""
         known = self.outcomes.get((number, target))
         if known is None or known.result is not Result.DONE:
             return False
-        return number < self._reached or not self.steps[number].change_on(target).looks_only
+        if not self.steps[number].change_on(target).looks_only:
+            return True
+        return any(self._has_happened(later, target) for later in range(number + 1, len(self.steps)))
+
+    def _has_happened(self, number: int, target: str) -> bool:
+        step = self.steps[number]
+        if target not in step.on or step.change_on(target).looks_only:
+            return False
+        known = self.outcomes.get((number, target))
+        return (number, target) in self.befores or (known is not None and known.result is Result.DONE)
 
     def _host(self, target: str, numbers: Sequence[int]) -> None:
         """Take one target through a stage, until one of its steps fails, or the walk is to end."""

@@ -229,10 +229,10 @@ def test_a_stop_while_waiting_for_an_earlier_command(url: str) -> None:
         life.apply(two())
     run = life.journal.unfinished()[0]
     again = Life(url, world)
-    findings = again.engine.remaining(run, two().steps)
+    again.engine.remaining(run, two().steps)
     again.engine.stop.ask("SIGINT")
     world.busy.add("h1")
-    stopped = again.engine.resume(run, two().steps, findings)
+    stopped = again.engine.resume(run, two().steps)
     assert stopped.outcomes()[0, "h1"].result is Result.UNKNOWN
     assert [event.kind for event in stopped.events] == ["begin", "resumed"]
     assert len(world.did()) == 1
@@ -246,9 +246,9 @@ def test_a_command_of_an_earlier_driver_still_runs(url: str) -> None:
         life.apply(two())
     run = life.journal.unfinished()[0]
     again = Life(url, world)
-    findings = again.engine.remaining(run, two().steps)
+    again.engine.remaining(run, two().steps)
     world.busy.add("h1")
-    stopped = again.engine.resume(run, two().steps, findings)
+    stopped = again.engine.resume(run, two().steps)
     assert stopped.outcomes()[0, "h1"].result is Result.UNKNOWN
     assert "still runs" in stopped.outcomes()[0, "h1"].note
     assert stopped.status is RunStatus.INCOMPLETE

@@ -321,7 +321,7 @@ def test_a_terminal_that_is_gone_ends_no_run(url: str) -> None:
     assert life.apply(draft(step("a"))).status is RunStatus.DONE
 
 
-def test_gates_are_looked_at_again_until_something_after_them_was_begun(url: str) -> None:
+def test_gates_are_looked_at_again_until_something_after_them_was_begun_there(url: str) -> None:
     world = World.of(*HOSTS)
     life = Life(url, world)
     steps = draft(step("gate", change=Gate(), must_all=True), step("a"))
@@ -346,9 +346,27 @@ def test_gates_are_looked_at_again_until_something_after_them_was_begun(url: str
     run = Life(url, world).resume(run.id, steps)
     assert world.did() == [("h1", "a")]
     world.hooks.clear()
-    for host in HOSTS:
-        world.hosts[host]["closed"] = True  # what was begun may well close the gate behind it
+    world.hosts["h1"]["closed"] = True  # what was begun may well close the gate behind it
+    world.hosts["h2"]["closed"] = True  # here nothing was begun
+    run = Life(url, world).resume(run.id, steps)
+    assert results(run)[0, "h2"] == "pending"
+    assert world.did() == [("h1", "a")]
+    del world.hosts["h2"]["closed"]
     assert Life(url, world).resume(run.id, steps).status is RunStatus.DONE
+
+
+def test_a_merge_that_was_begun_and_did_not_happen_lets_no_host_past_its_gate_unseen(url: str) -> None:
+    world = World.of(*HOSTS, "@git")
+    steps = draft(step("a"), step("gate", change=Gate(), must_all=True), step("merge", "@git"), step("b"))
+    world.hooks.append(fail(("@git", "merge")))
+    run = Life(url, world).apply(steps)
+    assert results(run)[2, "@git"] != "done"
+    world.hooks.clear()
+    world.hosts["h3"]["closed"] = True  # somebody let puppet run again, say
+    before = world.did()
+    run = Life(url, world).resume(run.id, steps)
+    assert results(run)[1, "h3"] == "pending"
+    assert world.did() == before
 
 
 def test_what_does_works_on_is_what_the_journal_holds(url: str) -> None:
