@@ -296,9 +296,8 @@ def puppet_state(candidates: tuple[str, ...]) -> Read[dict[str, str]]:
     """Puppet's own state, from its files: ``dir`` (its state directory), ``disabled`` (the lock's text) and ``running``
     (the pid of an agent at work). Keys without a value are left out.
 
-    The directory is what puppet.conf says (statedir, or vardir and /state; the agent's section wins), else the first of
-    the candidates that is there: asking ``puppet config print`` takes a second of CPU on every host. A pid counts only
-    while it is puppet's: a host that died leaves its lock behind, and the pid may be anybody's by now.
+    The directory is what puppet.conf says (the agent's section wins), else the first of the candidates that is there:
+    ``puppet config print`` takes a second of CPU. A pid counts only while it is puppet's: a dead run leaves its lock.
     """
     text = (
         "for c in /etc/puppet/puppet.conf /etc/puppetlabs/puppet/puppet.conf; do [ -f $c ] && break; done\n"

@@ -95,6 +95,17 @@ def test_processes_that_ignore_sigterm_or_run_under_a_subordinate_uid_end_too(ma
     assert machine.lab.processes(machine.host, first + 7) == machine.lab.processes(machine.host, old.uid) == []
 
 
+def test_a_process_under_a_subordinate_uid_alone_is_seen_too(machine: Machine, old: Subject) -> None:
+    """As a rootless container's is: userdel refuses because of it."""
+    script = """uid=$(($(grep ^$1: /etc/subuid | cut -d: -f2) + 3))
+    setsid -f setpriv --reuid $uid --regid 500 --clear-groups sleep 60 </dev/null >/dev/null 2>&1"""
+    machine.sh(script, old.name)
+    assert machine.check(DeleteAccount(old)).note.startswith(f"{old.name} runs sleep")
+    with pytest.raises(CommandFailed, match="returned 8"):
+        machine.do(DeleteAccount(old))
+    machine.apply(DeleteAccount(replace(old, end_processes=True)))
+
+
 def test_locked_account_files_are_waited_for(machine: Machine, old: Subject) -> None:
     script = "import fcntl, time; f = open('/etc/.pwd.lock', 'w'); fcntl.lockf(f, fcntl.LOCK_EX); time.sleep(2)"
     machine.sh(f'setsid -f python3 -c "{script}" </dev/null >/dev/null 2>&1; sleep 0.3')

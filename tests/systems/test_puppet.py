@@ -189,6 +189,7 @@ def test_the_gate_before_the_merge(other: Machine) -> None:
 
 def test_deploy_reads_back_what_is_served(server: Machine) -> None:
     deploy = Deploy(CHECKOUT, BRANCH, REGISTRY, "livianew", "livia")
+    server.lab.deploy()
     assert server.check(deploy).status is Status.LATER
     text = server.lab.show()
     commit = server.lab.commit({REGISTRY: Registry(text).rename("livia", "livianew").text}, "Rename livia")
