@@ -287,6 +287,9 @@ class Surface:
             from runbooks.walker import Stop
 
             run = pick(site, reference)
+            if run.status.finished:
+                raise UsageError(f"run {run.id} is {run.status}: there is nothing to resume")
+            site.journal.refuse_driven(run.id)
             draft = draft_of(site, run)
             with self._waiting("Looking at what remains"):
                 findings = self.engine(site, Stop()).remaining(run, draft.steps)
@@ -311,6 +314,7 @@ class Surface:
                 raise UsageError(f"run {run.id} is an undo itself: run the procedure again instead")
             if run.status is RunStatus.UNDONE:
                 raise UsageError(f"run {run.id} is undone already")
+            site.journal.refuse_driven(run.id)
             draft = self.engine(site, Stop()).undo(run, draft_of(site, run, arguments), arguments)
             return self.plan_and_apply(site, draft)
 
@@ -321,6 +325,9 @@ class Surface:
 
         def command(site: Site) -> int:
             run = site.journal.run(reference)
+            if run.status.finished:
+                raise UsageError(f"run {run.id} is {run.status} already")
+            site.journal.refuse_driven(run.id)
             self.ask(f"Give run {run.id} up? What it did stays, half done as it may be.", 0, run.plan, site)
             given_up = site.journal.abandon(run.id)
             self.document = {"plan": given_up.plan.to_json(), "run": given_up.to_json()}
