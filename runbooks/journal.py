@@ -170,13 +170,6 @@ class Journal:
                 if holder is not None and holder != unless:
                     raise Owned(self._held(db, subject, holder))
 
-    def refuse_driven(self, run_id: str) -> None:
-        """Raise Owned where a run's driver lives, before anybody waits for what it is doing."""
-        with self._read() as db:
-            row = db.execute(sa.select(schema.runs).where(schema.runs.c.id == run_id)).one()
-        if row.status == RunStatus.RUNNING:
-            self._refuse_live(row)
-
     def take_over(self, run_id: str, driver: Driver) -> Lease:
         """Drive an unfinished run from here. Raises Owned where its driver lives, UsageError where it is finished."""
         with self._engine.begin() as db:
