@@ -26,7 +26,7 @@ open my $out, "+<", $file or die; truncate $out, 0; print $out @lines; close $ou
 utime undef, $was + 1 >= time ? $was + 1 : time, $file;'\\'''
 vipw -s -q"""
 
-# By UID and by subordinate UID, as userdel counts them.
+# By UID and by subordinate UID: a rootless container's processes are theirs, too.
 _END_PROCESSES = """uid=$1; shift; ranges="$*"
 theirs() { ps -e -o pid=,ruid=,euid=,suid= | awk -v uid="$uid" -v ranges="$ranges" '
   function mine(id,  i) {
