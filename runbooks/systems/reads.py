@@ -115,7 +115,7 @@ def account_record(directory: str) -> Read[AccountRecord | None]:
 
 def processes(uid: int, *ranges: tuple[int, int]) -> Read[tuple[str, ...]]:
     """The commands of processes that run as a UID (real, effective or saved) or as one of its subordinate UIDs
-    (``ranges``: first and count), sorted: those for which userdel refuses."""
+    (``ranges``: first and count), sorted. For the latter userdel does not refuse, though their range becomes free."""
 
     def theirs(number: str) -> bool:
         return int(number) == uid or any(first <= int(number) < first + count for first, count in ranges)

@@ -19,7 +19,7 @@ _RESTORE_SHADOW = """IFS=: read -r hash last min max warn inactive expire rest <
 printf '%s:%s\\n' "$1" "$hash" | chpasswd -e || exit 1
 chage -d "${last:--1}" -m "${min:--1}" -M "${max:--1}" -W "${warn:--1}" -I "${inactive:--1}" -E "${expire:--1}" "$1\""""
 
-# By UID and by subordinate UID, as userdel counts them.
+# By UID and by subordinate UID: a rootless container's processes are theirs, too.
 _END_PROCESSES = """uid=$1; shift; ranges="$*"
 theirs() { ps -e -o pid=,ruid=,euid=,suid= | awk -v uid="$uid" -v ranges="$ranges" '
   function mine(id,  i) {

@@ -139,7 +139,7 @@ def test_an_answer_that_makes_no_sense_names_host_and_command(machine: Machine) 
         machine.ask(reads.checkout_commit("/nonexistent"))
 
 
-def test_processes_are_counted_as_userdel_does(machine: Machine, old: Subject) -> None:
+def test_processes_are_counted_by_any_of_their_uids(machine: Machine, old: Subject) -> None:
     assert machine.ask(reads.processes(old.uid)) == ()
     nameless = "bash -c 'exec -a \"\" sleep 30' </dev/null >/dev/null 2>&1"
     machine.sh(f"setsid -f setpriv --reuid $1 --regid 500 --clear-groups {nameless}", str(old.uid))
