@@ -137,7 +137,7 @@ def steps(case: Case) -> Steps:
     yield Step("Move the old home into place", MoveHome(new), on=hosts, undo="Move the home back")
     yield Step("Carry over mail, crontab and lingering", CarryOver(new), on=hosts, undo="Carry them back")
     yield Step("Let puppet run again", Start(puppet, case.reason, case.new), on=hosts, undo="Stop puppet")
-    yield Step("Run puppet once more, which must change nothing", RunAgain(puppet, case.new), on=hosts)
+    yield Step("Run puppet once more, which must change nothing", RunAgain(puppet, case.new, (case.old,)), on=hosts)
     yield Step("Look again: same UID, same home, the old name gone", Renamed(new, case.keys), on=hosts)
 
 

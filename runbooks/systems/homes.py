@@ -12,7 +12,8 @@ from runbooks.systems import reads
 from runbooks.systems.accounts import AccountRecord
 from runbooks.systems.files import Entry
 from runbooks.systems.host import HostReader, HostWriter
-from runbooks.systems.subject import Subject, listed, record_dir, record_of
+from runbooks.systems.subject import Subject, record_dir, record_of
+from runbooks.systems.wording import listed
 from runbooks.transport.shell import command_line
 
 # rename(2) and nothing else: mv would copy and delete where it cannot rename.

@@ -6,6 +6,7 @@ What state puppet is in is read from the host's own files. Sources: puppet-agent
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from runbooks.errors import CommandFailed
 from runbooks.model import Change, Facts, Finding, blocked, done, later, todo
 from runbooks.systems import reads
 from runbooks.systems.host import HostReader, HostWriter
+from runbooks.systems.wording import listed
 from runbooks.transport.shell import command_line
 
 NEVER = "/run/ops-clinic.no-such-lock"
@@ -141,21 +143,32 @@ class Start(Change[HostReader, HostWriter]):
 
 @dataclass(frozen=True)
 class RunAgain(Change[HostReader, HostWriter]):
-    """Run puppet once more, which must change nothing. Judged by the summary that puppet writes of its last run."""
+    """Run puppet once more, which must change nothing. Judged by what puppet itself writes of its last run.
+
+    ``after`` is the account that has to be there, ``others`` what it also goes by. A host on which puppet always changes
+    something is judged by what it changed: nothing may be about these names, and the rest is told.
+    """
 
     puppet: Puppet
     after: str
+    others: tuple[str, ...] = ()
 
     def check(self, reader: HostReader) -> Finding:
-        """Done when the last run changed nothing and nothing failed."""
+        """Done when the last run changed nothing, or nothing of ours, and none of that failed."""
         preview = f"$ {command_line(self.puppet.run_once)}"
         if not any(account.name == self.after for account in reader.ask(reads.passwd())):
             return later(preview)
         last = reader.ask(reads.puppet_last_run(self.puppet.state(reader)["dir"]))
         if last and not any(last.get(count) for count in ("changed", "failed", "out_of_sync", "failed_to_restart")):
             return done("the last puppet run changed nothing")
+        touched = reader.ask(reads.puppet_last_touched(self.puppet.state(reader)["dir"]))
+        if last and touched and not any(self._is_ours(resource) for resource in touched):
+            return done(f"the last puppet run changed nothing of {self.after}, but {listed(touched)}")
         counts = ", ".join(f"{last[key]} {key}" for key in ("changed", "failed") if last.get(key)) or "no run yet"
         return todo(preview, note=f"last puppet run: {counts}")
+
+    def _is_ours(self, resource: str) -> bool:
+        return any(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", resource) for name in (self.after, *self.others))
 
     def do(self, writer: HostWriter, before: Facts) -> None:  # noqa: ARG002
         """Run it. Raises CommandFailed."""

@@ -340,6 +340,16 @@ def puppet_last_run(state_dir: str) -> Read[dict[str, int]]:
     return Read(_script(text, state_dir), parse)
 
 
+def puppet_last_touched(state_dir: str) -> Read[tuple[str, ...]]:
+    """The resources that the last puppet run changed, or failed at (its last_run_report.yaml, report format 10 and up)."""
+    text = (
+        '[ -f "$1/last_run_report.yaml" ] || exit 0; '
+        "awk '/^[a-z]/ { on = /^resource_statuses:/ } on && /^  [^ ].*:$/ { name = substr($0, 3, length($0) - 3) } "
+        'on && /^    (changed|failed): true/ { print name }\' "$1/last_run_report.yaml" | sort -u | head -n 50'
+    )
+    return Read(_script(text, state_dir), lambda result: tuple(line.strip("\"'") for line in _lines(result)))
+
+
 # a checkout of the puppet repository on a puppet server
 
 

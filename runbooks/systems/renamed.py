@@ -12,7 +12,8 @@ from runbooks.systems.accounts import Account, AccountRecord, Group
 from runbooks.systems.files import Entry
 from runbooks.systems.homes import SPOOLS
 from runbooks.systems.host import HostReader, HostWriter
-from runbooks.systems.subject import Subject, listed, record_of
+from runbooks.systems.subject import Subject, record_of
+from runbooks.systems.wording import listed
 
 _PROGRAMS = (
     "perl",
@@ -75,7 +76,12 @@ class Ready(Change[HostReader, HostWriter]):
 
     def _look(self, reader: HostReader) -> Seen:
         s, home = self.subject, self.subject.home
-        places = [home, s.swapped().home, *(f"{spool}/{name}" for spool in SPOOLS for name in (s.name, s.heir))]
+        places = [
+            "/home",
+            home,
+            s.swapped().home,
+            *(f"{spool}/{name}" for spool in SPOOLS for name in (s.name, s.heir)),
+        ]
         places.append(f"/etc/sudoers.d/{s.name}")
         accounts, mounts = reader.ask(reads.passwd()), reader.ask(reads.mounts_below("/"))
         inside = {point: kind for point, kind in mounts.items() if f"{point}/".startswith(f"{home}/")}
@@ -121,6 +127,11 @@ class Ready(Change[HostReader, HostWriter]):
     def _has_own_group(self, seen: Seen, account: Account) -> bool:
         return any(group.name == account.name and group.gid == account.gid for group in seen.groups)
 
+    def _is_subvolume(self, seen: Seen, home: Entry) -> bool:
+        """Every btrfs subvolume has the same inode, and a device of its own without being a mount point."""
+        above = seen.entries.get("/home")
+        return self.subject.home not in seen.mounts and above is not None and above.device != home.device
+
     def _place_trouble(self, seen: Seen) -> list[str]:
         s, found = self.subject, []
         home = seen.entries.get(s.home)
@@ -128,6 +139,8 @@ class Ready(Change[HostReader, HostWriter]):
             found.append(f"{s.home} is {'a link' if home.is_link else 'no directory'}: rename by hand")
         elif home and home.uid != s.uid:
             found.append(f"{s.home} belongs to UID {home.uid}, not {s.uid}: find out why")
+        if home and self._is_subvolume(seen, home):
+            found.append(f"{s.home} is a subvolume of its own, which the tool cannot tell from others: rename by hand")
         if seen.file_system == "autofs":
             found.append(f"{s.home} is automounted: rename it where it comes from")
         if seen.file_system in _SHARED:

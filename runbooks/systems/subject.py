@@ -76,9 +76,3 @@ def mark_restored(writer: HostWriter) -> None:
 def account_named(accounts: Sequence[Account], name: str) -> Account | None:
     """The account of that name."""
     return next((account for account in accounts if account.name == name), None)
-
-
-def listed(names: Sequence[str], most: int = 4) -> str:
-    """The first of some names, and how many more there are."""
-    unique = list(dict.fromkeys(names))
-    return ", ".join(unique[:most]) + (f" and {len(unique) - most} more" if len(unique) > most else "")

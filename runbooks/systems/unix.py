@@ -11,7 +11,8 @@ from runbooks.systems import reads
 from runbooks.systems.accounts import Account, AccountRecord, Group
 from runbooks.systems.homes import drop_fresh, is_fresh
 from runbooks.systems.host import HostReader, HostWriter
-from runbooks.systems.subject import Subject, account_named, listed, mark_restored, put_by, record_dir, record_of
+from runbooks.systems.subject import Subject, account_named, mark_restored, put_by, record_dir, record_of
+from runbooks.systems.wording import listed
 from runbooks.transport.shell import command_line
 
 # printf is the shell's own: the hash stands in no process list. -1 is chage's word for an empty field.

@@ -166,6 +166,19 @@ def test_a_second_run_changes_nothing_and_the_summary_says_so(other: Machine) ->
         other.sh("mv /etc/puppet/kept /etc/puppet/puppet.conf; rm -r /opt/q")
 
 
+def test_a_host_where_puppet_always_changes_something_else(other: Machine) -> None:
+    other.sh("/usr/bin/puppet apply -e 'exec { \"/bin/true\": }'")
+    noisy = other.check(RunAgain(Puppet(), "bob", ("robert",)))
+    assert (noisy.status, noisy.note) == (
+        Status.DONE,
+        "the last puppet run changed nothing of bob, but Exec[/bin/true]",
+    )
+    assert other.check(RunAgain(Puppet(), "bob", ("true",))).status is Status.TODO
+    other.sh("/usr/bin/puppet apply -e 'file { \"/home/bob/fresh\": ensure => present }'; rm /home/bob/fresh")
+    assert other.check(RunAgain(Puppet(), "bob")).status is Status.TODO
+    assert other.check(RunAgain(Puppet(), "bobby")).status is Status.DONE
+
+
 def test_the_newest_summary_counts(other: Machine) -> None:
     other.sh("d=/opt/r/cache; mkdir -p $d/public $d/state /opt/r/public; "
              "printf 'resources:\\n  changed: 1\\nx:\\n' >$d/public/last_run_summary.yaml; "
