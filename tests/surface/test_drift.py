@@ -27,7 +27,10 @@ def shell(host: str, script: str) -> Callable[[Lab], object]:
 
 SPOOL = "/var/spool/cron/crontabs"
 BARE = "/srv/git/puppet.git"
-COMMIT = "c=$(git -c user.name=x -c user.email=x@x commit-tree production^{tree} -p production -m x); git rev-parse production >/root/tip; git update-ref refs/heads/production $c"
+COMMIT = (
+    "export GIT_AUTHOR_NAME=x GIT_COMMITTER_NAME=x EMAIL=x@example.org; git rev-parse production >/root/tip; "
+    "git update-ref refs/heads/production $(git commit-tree production^{tree} -p production -m x)"
+)
 DRIFTS: dict[str, tuple[Callable[[Lab], object], Callable[[Lab], object], str]] = {
     "a process": (
         lambda lab: lab.start_process("lab02", "frank"),
