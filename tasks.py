@@ -43,11 +43,11 @@ def runbook(*options: str, help: dict[str, str] | None = None, **kwargs: Any) ->
 
 
 def _surface(context: Context, chosen: dict[str, Any]) -> Any:
-    from runbooks.cli import Options, Surface
+    from runbooks.cli import Commands, Options
 
     if "json" in chosen:
         chosen["as_json"] = chosen.pop("json")
-    return Surface(context, Options(**chosen))
+    return Commands(context, Options(**chosen))
 
 
 @runbook(

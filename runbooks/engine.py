@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from runbooks import batch
 from runbooks.driver import Driver
-from runbooks.errors import Blocked, Drift, Fenced, Interrupted, RunbookError, Unreachable, Waiting
+from runbooks.errors import Blocked, Fenced, Interrupted, Unreachable
 from runbooks.journal import Journal
 from runbooks.lease import Lease
 from runbooks.looking import Findings, Targets, look, planned, side_by_side
@@ -30,9 +30,9 @@ from runbooks.model import (
     RunStatus,
     Status,
     Step,
-    differences,
     later,
 )
+from runbooks.verdicts import refuse_drift, refuse_inapplicable
 from runbooks.walker import Observer, Stop, Walker
 
 UNDO = "undo"
@@ -244,33 +244,6 @@ def _policy(options: Mapping[str, Json]) -> Batch:
     return Batch(options["size"], options["sleep_s"], options["canary"], options["max_failures"])
 
 
-def refuse_inapplicable(plan: Plan) -> None:
-    """Raise Blocked where a finding stands in the way: the first, and how many more there are."""
-    bad = [
-        (step.name, target, finding)
-        for step in plan.steps
-        for target, finding in step.findings.items()
-        if finding.status in (Status.BLOCKED, Status.UNREACHABLE)
-    ]
-    if bad:
-        name, target, finding = bad[0]
-        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-        raise Blocked(f"{name}: {target}: {finding.status}: {finding.note}{more}; nothing was changed")
-
-
-def refuse_drift(old: Plan, new: Plan) -> None:
-    """Raise Blocked where a target has become unreachable, Drift where anything else that matters has changed."""
-    for step in new.steps:
-        for target, finding in step.findings.items():
-            was = next((s.findings.get(target) for s in old.steps if s.name == step.name), None)
-            if finding.status is Status.UNREACHABLE and (was is None or was.status is not Status.UNREACHABLE):
-                raise Blocked(f"{target} is newly unreachable: {finding.note}; nothing was changed")
-    if old.id != new.id:
-        lines = differences(old, new) or ["the arguments, or this tool's version, are no longer the same"]
-        more = f" (and {len(lines) - 3} more)" if len(lines) > 3 else ""
-        raise Drift(f"the world is no longer what the plan saw; nothing was changed: {' | '.join(lines[:3])}{more}")
-
-
 def undo_steps(run: Run, steps: Sequence[Step]) -> Iterator[Step]:
     """The inverses of what a run has begun, and of the gates that it has passed, in the order of taking back."""
     befores, outcomes = run.befores(), run.outcomes()
@@ -288,26 +261,3 @@ def undo_steps(run: Run, steps: Sequence[Step]) -> Iterator[Step]:
             yield Step(
                 step.undo or f"Take back: {step.name}", None, tuple(changes), must_all=step.must_all, changes=changes
             )
-
-
-def exit_status(run: Run, stop: Stop) -> int:
-    """What the process returns after a walk: 0, 6 (a verification failed), 130 (a signal), 9 (a person), or 5."""
-    if run.status is RunStatus.DONE:
-        return 0
-    if any(outcome.result is Result.UNVERIFIED for outcome in run.outcomes().values()):
-        return 6
-    if stop:
-        return Interrupted.exit_status
-    return Waiting.exit_status if run.status is RunStatus.WAITING else 5
-
-
-__all__ = [
-    "UNDO",
-    "Draft",
-    "Engine",
-    "RunbookError",
-    "exit_status",
-    "refuse_drift",
-    "refuse_inapplicable",
-    "undo_steps",
-]

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from standins import HOSTS, Gate, Life, PowerCut, Put, World, draft, step
 
-from runbooks.engine import UNDO, exit_status, refuse_drift, undo_steps
+from runbooks.engine import UNDO, undo_steps
 from runbooks.errors import Blocked, Busy, Drift, Fenced, Interrupted, Owned, RunbookError, Unreachable, UsageError
 from runbooks.lease import Lease
 from runbooks.model import Batch, Event, Result, Run, RunStatus, Status
+from runbooks.verdicts import exit_status, refuse_drift
 from runbooks.walker import Stop
 
 

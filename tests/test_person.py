@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from runbooks.engine import exit_status
 from runbooks.model import RunStatus, Target
 from runbooks.systems.person import PERSON, Confirmed, PersonTarget
+from runbooks.verdicts import exit_status
 from runbooks.walker import Stop
 from tests.standins import Life, World, draft, step
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from standins import HOSTS, FakeEvent, Gate, Life, Put, World, draft, step
 
-from runbooks.engine import exit_status
 from runbooks.errors import Fenced, Lost, RunbookError, UsageError
 from runbooks.model import Batch, Run, RunStatus
+from runbooks.verdicts import exit_status
 from runbooks.walker import BRIEFLY_S, Stop, Walker
 
 MANY = tuple(f"n{number}" for number in range(1, 11))

@@ -145,8 +145,8 @@ class Start(Change[HostReader, HostWriter]):
 class RunAgain(Change[HostReader, HostWriter]):
     """Run puppet once more, which must change nothing. Judged by what puppet itself writes of its last run.
 
-    ``after`` is the account that has to be there, ``others`` what it also goes by. A host on which puppet always changes
-    something is judged by what it changed: nothing may be about these names, and the rest is told.
+    ``after`` is the account that has to be there, ``others`` what it also goes by. A host on which puppet always
+    changes something is judged by what it changed: nothing may be about these names, and the rest is told.
     """
 
     puppet: Puppet

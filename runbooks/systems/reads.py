@@ -341,7 +341,7 @@ def puppet_last_run(state_dir: str) -> Read[dict[str, int]]:
 
 
 def puppet_last_touched(state_dir: str) -> Read[tuple[str, ...]]:
-    """The resources that the last puppet run changed, or failed at (its last_run_report.yaml, report format 10 and up)."""
+    """The resources that the last puppet run changed, or failed at (last_run_report.yaml, report format 10 and up)."""
     text = (
         '[ -f "$1/last_run_report.yaml" ] || exit 0; '
         "awk '/^[a-z]/ { on = /^resource_statuses:/ } on && /^  [^ ].*:$/ { name = substr($0, 3, length($0) - 3) } "

@@ -28,7 +28,8 @@ def shell(host: str, script: str) -> Callable[[Lab], object]:
 SPOOL = "/var/spool/cron/crontabs"
 BARE = "/srv/git/puppet.git"
 COMMIT = (
-    "export GIT_AUTHOR_NAME=x GIT_COMMITTER_NAME=x EMAIL=x@example.org; git rev-parse production >/root/tip; "
+    "export GIT_AUTHOR_NAME=x GIT_COMMITTER_NAME=x EMAIL=x@example.org; "
+    "git rev-parse production >/root/tip; "
     "git update-ref refs/heads/production $(git commit-tree production^{tree} -p production -m x)"
 )
 DRIFTS: dict[str, tuple[Callable[[Lab], object], Callable[[Lab], object], str]] = {

@@ -1,4 +1,4 @@
-"""From a command line to an exit status: plan, show, ask, apply, report. Tasks only name their arguments."""
+"""One command, from its options to an exit status: plan, show, ask, apply, report; errors are one line."""
 
 from __future__ import annotations
 
@@ -11,18 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from runbooks.cli.interrupts import interruptible, quiet, signals
 from runbooks.errors import (
     Blocked,
-    Drift,
     Interrupted,
-    InventoryError,
-    Owned,
     RunbookError,
-    SettingsError,
-    Unreachable,
     UsageError,
 )
-from runbooks.interrupts import interruptible, quiet, signals
 
 if TYPE_CHECKING:
     from runbooks.engine import Draft, Engine
@@ -30,7 +25,7 @@ if TYPE_CHECKING:
     from runbooks.site import Site
     from runbooks.walker import Stop
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -146,8 +141,8 @@ class Surface:
     def plan_and_apply(self, site: Site, draft: Draft, saved: Plan | None = None) -> int:
         """Show the plan, ask, apply; the exit status. Where a plan was ``saved``, what is found now has to be the
         same: it is what is shown, asked about and applied."""
-        from runbooks.engine import refuse_drift
         from runbooks.report.terminal import print_plan
+        from runbooks.verdicts import refuse_drift
 
         site.journal.refuse_owned(draft.subjects, unless=draft.undoes)
         plan = self._look(site, draft)
@@ -165,8 +160,8 @@ class Surface:
         return self._go_on(site, draft, plan)
 
     def _go_on(self, site: Site, draft: Draft, plan: Plan) -> int:
-        from runbooks.engine import refuse_inapplicable
         from runbooks.model import Status
+        from runbooks.verdicts import refuse_inapplicable
 
         try:
             refuse_inapplicable(plan)
@@ -179,7 +174,7 @@ class Surface:
         if plan.count(Status.TODO) == 0 and plan.count(Status.LATER) == 0:
             print("Nothing to do.", file=self.talk)
             return 0
-        self.ask(f"Apply this plan to {_hosts(plan)} host(s)?", _hosts(plan), plan, site)
+        self.ask(f"Apply this plan to {hosts_of(plan)} host(s)?", hosts_of(plan), plan, site)
         policy = batch_policy(self.options, site.settings.batch_size)
         return self._walk(site, plan, lambda engine: engine.apply(plan, draft, policy))
 
@@ -209,8 +204,8 @@ class Surface:
             site.journal.save_plan(plan)
 
     def _walk(self, site: Site, plan: Plan, walk: Callable[[Engine], Run], earlier: Run | None = None) -> int:
-        from runbooks.engine import exit_status
         from runbooks.report.terminal import Progress, print_summary
+        from runbooks.verdicts import exit_status
         from runbooks.walker import Stop
 
         stop = Stop()
@@ -250,201 +245,6 @@ class Surface:
         if answer != name if typed else answer.lower() not in ("y", "yes"):
             raise Blocked("declined; nothing was changed")
 
-    # the commands over plans and runs
-
-    def apply(self, reference: str) -> NoReturn:
-        """Apply a saved plan: the procedure runs again from its arguments, and what differs is drift."""
-
-        def command(site: Site) -> int:
-            from runbooks.engine import UNDO
-
-            plan = read_plan(site, reference)
-            if plan.procedure == UNDO:
-                raise UsageError(f"that is the plan of an undo: `inv undo {plan.arguments['run']}` makes it again")
-            draft = self._again(site, plan)
-            return self.plan_and_apply(site, draft, saved=plan)
-
-        self.run(command)
-
-    def _again(self, site: Site, plan: Plan) -> Draft:
-        from runbooks.procedure import find
-
-        chosen = find(plan.procedure)
-        site.journal.refuse_owned(chosen.subjects(plan.arguments))
-        try:
-            return chosen.draft(site, dict(plan.arguments))
-        except (Owned, Drift, SettingsError, InventoryError, Unreachable):
-            raise
-        except RunbookError as error:
-            raise Drift(f"the plan no longer applies: {error}; nothing was changed") from error
-
-    def resume(self, reference: str, confirmed: bool = False) -> NoReturn:
-        """Go on with an unfinished run; ``confirmed``: what it waits for is so."""
-
-        def command(site: Site) -> int:
-            site.comes_to_confirm = confirmed
-            from runbooks.report.terminal import print_plan
-            from runbooks.walker import Stop
-
-            run = pick(site, reference)
-            if run.status.finished:
-                raise UsageError(f"run {run.id} is {run.status}: there is nothing to resume")
-            site.journal.refuse_driven(run.id)
-            draft = draft_of(site, run)
-            with self._waiting("Looking at what remains"):
-                findings = self.engine(site, Stop()).remaining(run, draft.steps)
-            plan = remaining_plan(run, draft, findings)
-            if not self.options.as_json:
-                print_plan(plan, file=sys.stdout, title_line=f"run {run.id}: what remains", hint=False)
-            self.ask(f"Resume run {run.id}?", _hosts(plan), run.plan, site)
-            return self._walk(site, run.plan, lambda engine: engine.resume(run, draft.steps), run)
-
-        self.run(command)
-
-    def undo(self, reference: str, arguments: Mapping[str, Any]) -> NoReturn:
-        """Take back what a run has done; it is planned, asked and journalled like anything else."""
-
-        def command(site: Site) -> int:
-            from runbooks.engine import UNDO
-            from runbooks.model import RunStatus
-            from runbooks.walker import Stop
-
-            run = site.journal.run(reference)
-            if run.plan.procedure == UNDO:
-                raise UsageError(f"run {run.id} is an undo itself: run the procedure again instead")
-            if run.status is RunStatus.UNDONE:
-                raise UsageError(f"run {run.id} is undone already")
-            site.journal.refuse_driven(run.id)
-            draft = self.engine(site, Stop()).undo(run, draft_of(site, run, arguments), arguments)
-            return self.plan_and_apply(site, draft)
-
-        self.run(command)
-
-    def abandon(self, reference: str) -> NoReturn:
-        """Give a run up: what it did stays, and it owns nothing any more."""
-
-        def command(site: Site) -> int:
-            run = site.journal.run(reference)
-            if run.status.finished:
-                raise UsageError(f"run {run.id} is {run.status} already")
-            site.journal.refuse_driven(run.id)
-            self.ask(f"Give run {run.id} up? What it did stays, half done as it may be.", 0, run.plan, site)
-            given_up = site.journal.abandon(run.id)
-            self.document = {"plan": given_up.plan.to_json(), "run": given_up.to_json()}
-            print(f"run {run.id} is abandoned; `inv show {run.id}` says what it did", file=self.talk)
-            return 0
-
-        self.run(command)
-
-    def runs(self, check: bool) -> NoReturn:
-        """List the newest runs; ``check``: one line and status for a monitoring system."""
-
-        def command(site: Site) -> int:
-            if check:
-                return self._check_runs(site)
-            runs = site.journal.runs()
-            self.document = {"runs": [run.to_json() | {"plan": run.plan.to_json()} for run in runs]}
-            if not self.options.as_json:
-                from runbooks.report.terminal import print_runs
-
-                print_runs(runs, file=sys.stdout)
-            return 0
-
-        self.run(command)
-
-    def _check_runs(self, site: Site) -> int:
-        """Exit statuses of the Monitoring Plugins guidelines: 0 OK, 1 WARNING."""
-        unfinished = site.journal.unfinished()
-        names = ", ".join(f"{run.id} ({run.plan.procedure}, {run.status}, {run.operator})" for run in unfinished)
-        state = f"WARNING: {len(unfinished)} unfinished: {names}" if unfinished else "OK: no unfinished run"
-        self.document = {"check": state}
-        print(f"RUNS {state} | unfinished={len(unfinished)}", file=self.talk)
-        return 1 if unfinished else 0
-
-    def show(self, reference: str, html: str, outputs: bool) -> NoReturn:
-        """Show a run: on the terminal, as JSON, or as one HTML page."""
-
-        def command(site: Site) -> int:
-            run = site.journal.run(reference)
-            self.document = {"plan": run.plan.to_json(), "run": run.to_json()}
-            if html:
-                from runbooks.report.html import run_html
-
-                try:
-                    Path(html).write_text(run_html(run), encoding="utf-8")
-                except OSError as error:
-                    raise UsageError(f"--html {html}: {error.strerror}") from error
-                print(f"wrote {html}", file=self.talk)
-            elif not self.options.as_json:
-                from runbooks.report.terminal import print_run
-
-                print_run(run, file=sys.stdout, outputs=outputs)
-            return 0
-
-        self.run(command)
-
-
-def read_plan(site: Site, reference: str) -> Plan:
-    """A plan by its id, or from a file that ``--save`` wrote. Raises UsageError."""
-    from runbooks.model import Plan
-
-    path = Path(reference)
-    if not path.is_file():
-        return site.journal.plan(reference)
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        plan = Plan.from_record(record)
-        if record["id"] != plan.id:
-            raise UsageError(f"{path}: its id is not that of its contents: it was edited, or another version wrote it")
-        return plan
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise UsageError(f"{path}: not a plan that --save wrote: {error}") from error
-
-
-def pick(site: Site, reference: str) -> Run:
-    """The run meant: the named one, or the only unfinished one. Raises UsageError."""
-    if reference:
-        return site.journal.run(reference)
-    unfinished = site.journal.unfinished()
-    if len(unfinished) != 1:
-        names = ", ".join(run.id for run in unfinished)
-        raise UsageError(f"which run? --run one of {names}" if names else "there is no unfinished run")
-    return unfinished[0]
-
-
-def draft_of(site: Site, run: Run, change: Mapping[str, Any] | None = None) -> Draft:
-    """The draft that a run was made from, from its journal; an undo may ``change`` parts of the case. Raises UsageError
-    where this version makes other steps."""
-    from dataclasses import replace
-
-    from runbooks.engine import UNDO, Draft, undo_steps
-    from runbooks.procedure import find
-
-    if run.plan.procedure == UNDO:
-        original = site.journal.run(str(run.undoes))
-        first = draft_of(site, original, {key: v for key, v in run.plan.arguments.items() if key != "run"})
-        steps = tuple(undo_steps(original, first.steps))
-        draft = Draft(UNDO, run.plan.arguments, {}, steps, first.subjects, undoes=original.id)
-    else:
-        draft = find(run.plan.procedure).again({**run.plan.case, **(change or {})}, run.plan.arguments)
-    if [(s.name, s.on) for s in draft.steps] != [(s.name, s.hosts) for s in run.plan.steps]:
-        raise UsageError(f"run {run.id} was made by another version of this tool, whose steps were others")
-    return replace(draft, notes=run.plan.notes)
-
-
-def remaining_plan(run: Run, draft: Draft, findings: Mapping[tuple[int, str], Any]) -> Plan:
-    """What a resumed run would meet, as a plan to show: what is done stays done."""
-    from dataclasses import replace
-
-    from runbooks.looking import planned
-    from runbooks.model import Finding, Status
-
-    seen = dict(findings)
-    for number, step in enumerate(draft.steps):
-        for target in step.on:
-            seen.setdefault((number, target), Finding(Status.DONE))
-    return replace(run.plan, steps=planned(draft.steps, seen))
-
 
 def batch_policy(options: Options, size: str) -> Batch:
     """How a run goes over its hosts; ``size`` is that of the settings. Raises UsageError for options that can't be."""
@@ -457,8 +257,6 @@ def batch_policy(options: Options, size: str) -> Batch:
     return Batch(size, batch.seconds(options.batch_sleep), max_failures=options.max_failures)
 
 
-def _hosts(plan: Plan) -> int:
+def hosts_of(plan: Plan) -> int:
+    """How many hosts a plan acts on, systems left out."""
     return len({host for step in plan.steps for host in step.hosts if not host.startswith("@")})
-
-
-__all__ = ["Options", "Surface"]
