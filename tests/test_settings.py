@@ -54,6 +54,21 @@ def test_the_committed_file_lists_every_key_with_the_default_of_the_code() -> No
     assert of(values) == of({})
 
 
+def test_the_numbers_that_the_committed_file_tells_are_the_defaults() -> None:
+    told, section = {}, ""
+    for line in (PROJECT / "invoke.yaml").read_text().splitlines():
+        if heading := re.fullmatch(r"  (\w+):", line):
+            section = heading[1]
+        if number := re.fullmatch(r"( +)(\w+): null  # (\d+)", line):
+            told[f"{section}.{number[2]}" if len(number[1]) > 2 else number[2]] = int(number[3])
+    assert len(told) == 11
+    for key, value in told.items():
+        found: object = of({})
+        for name in key.split("."):
+            found = getattr(found, name)
+        assert found == value, key
+
+
 def test_every_key_has_a_field() -> None:
     fields = set()
     for field in dataclasses.fields(Settings):
