@@ -10,7 +10,7 @@ demo: $(VENV)/.run
 	$(PYTHON) -m runbooks.lab.demo
 
 test: $(VENV)/.dev
-	$(PYTHON) -m pytest -n 2 --dist loadfile
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import select
 import socket
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,6 +133,32 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
+class _Bell:
+    """Rings when anything has come on a channel, or it has ended.
+
+    Paramiko's own ``Channel.fileno`` does not serve: it joins both streams without a lock, and when one is emptied
+    while the other is filled, what has come is not told, and is waited for in vain (``paramiko.pipe.OrPipe``).
+    """
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        """Called by the buffer of a stream when it is filled, or closed."""
+        self._event.set()
+
+    def clear(self) -> None:
+        """Called by the buffer of one stream when it is empty, which says nothing of the other."""
+
+    def still(self) -> None:
+        """Stop ringing."""
+        self._event.clear()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it rang in that time."""
+        return self._event.wait(max(0.0, seconds))
+
+
 class SshChannel:
     """``/bin/sh`` as root over one session of a Fabric connection."""
 
@@ -143,8 +170,9 @@ class SshChannel:
         sudo = settings.sudo and connection.user != "root"
         # exec: whatever the log-in shell is, it only starts ours.
         self._channel.exec_command("exec sudo -n -- /bin/sh" if sudo else "exec /bin/sh")
-        self._poll = select.poll()
-        self._poll.register(self._channel.fileno(), select.POLLIN)
+        self._bell = _Bell()
+        self._channel.in_buffer.set_event(self._bell)
+        self._channel.in_stderr_buffer.set_event(self._bell)
 
     def send(self, data: bytes) -> None:
         """Write to its standard input. Raises OSError."""
@@ -152,13 +180,19 @@ class SshChannel:
 
     def receive(self, timeout_s: float) -> tuple[bytes, bytes]:
         """What has come on standard output and error. Raises TimeoutError, EOFError."""
-        if not self._poll.poll(timeout_s * 1000):
-            raise TimeoutError
-        out = self._channel.recv(1 << 20) if self._channel.recv_ready() else b""
-        err = self._channel.recv_stderr(1 << 20) if self._channel.recv_stderr_ready() else b""
-        if not out and not err and (self._channel.closed or self._channel.eof_received):
-            raise EOFError
-        return out, err
+        deadline = time.monotonic() + timeout_s
+        while True:
+            # First the bell, then a look: what comes in between rings again.
+            self._bell.still()
+            ended = self._channel.closed or self._channel.eof_received
+            out = self._channel.recv(1 << 20) if self._channel.recv_ready() else b""
+            err = self._channel.recv_stderr(1 << 20) if self._channel.recv_stderr_ready() else b""
+            if out or err:
+                return out, err
+            if ended:
+                raise EOFError
+            if not self._bell.wait(deadline - time.monotonic()):
+                raise TimeoutError
 
     def close(self) -> None:
         """End the session and its connection."""

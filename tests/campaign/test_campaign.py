@@ -24,7 +24,7 @@ def test_a_rename_killed_anywhere_is_resumed_or_undone_and_no_home_is_lost(
         pytest.skip(str(missing))
     seed = int(os.environ.get("CAMPAIGN_SEED", random.SystemRandom().randrange(10**6)))
     rng = random.Random(seed)
-    with fleet(POINTS + 1) as lab:
+    with fleet(POINTS + 1, quick=True) as lab:
         campaign = Campaign(lab, rng)
         for point, ending in sample(campaign.points(), POINTS, rng):
             campaign.kill(point, ending)

@@ -40,7 +40,7 @@ def campaign(monkeymodule: pytest.MonkeyPatch) -> Iterator[Campaign]:
         pytest.skip(str(missing))
     for key, value in PATIENCE.items():
         monkeymodule.setenv(key, value)
-    with fleet(5) as lab:
+    with fleet(5, quick=True) as lab:
         yield Campaign(lab, random.Random(0))
 
 

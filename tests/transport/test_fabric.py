@@ -17,7 +17,7 @@ import pytest
 from runbooks.errors import Busy, SettingsError, Unreachable
 from runbooks.systems.host import HostTarget
 from runbooks.transport import shell as module
-from runbooks.transport.fabric import FabricTransport, SshChannel, SshSettings
+from runbooks.transport.fabric import FabricTransport, SshChannel, SshSettings, _Bell
 from runbooks.transport.shell import Shell
 
 
@@ -160,7 +160,7 @@ def test_a_descriptor_above_1024(sshd: Any, log_in: Callable[..., SshChannel]) -
     taken = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
     try:
         channel = log_in(sshd.config())
-        assert channel._channel.fileno() > 1024
+        assert channel._connection.transport.sock.fileno() > 1024
         assert echo(channel) == b"hello\n"
     finally:
         for descriptor in taken:
@@ -216,3 +216,13 @@ def test_a_daemon_started_over_ssh_does_not_keep_the_lock(
         assert Path(f"/proc/{pid}").exists()
     finally:
         os.kill(pid, 9)
+
+
+def test_what_comes_while_the_other_stream_is_emptied_still_rings() -> None:
+    bell = _Bell()
+    bell.still()
+    bell.set()  # one stream is filled …
+    bell.clear()  # … just when the other one has been emptied
+    assert bell.wait(0)
+    bell.still()
+    assert not bell.wait(0)
