@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runbooks.errors import CommandFailed, RegistryError, Unreachable
@@ -92,10 +93,22 @@ class Repository:
         """Make the copy, empty, if there is none. Raises Unreachable."""
         try:
             if not (self.cache / "HEAD").exists():
-                self.cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-                self.git("init", "--quiet", "--bare", ".")
+                self._make_copy()
         except (CommandFailed, OSError) as error:
             raise Unreachable("@git", f"cannot keep a copy of the repository: {error}") from error
+
+    def _make_copy(self) -> None:
+        """Made beside, and moved into place: somebody else may be doing the same."""
+        self.cache.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh = Path(tempfile.mkdtemp(dir=self.cache.parent, prefix=".new-"))
+        try:
+            replace(self, cache=fresh).git("init", "--quiet", "--bare", ".")
+            fresh.rename(self.cache)
+        except OSError:
+            if not (self.cache / "HEAD").exists():
+                raise
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
 
     def refresh(self) -> None:
         """Fetch the branches. Raises Unreachable."""

@@ -76,7 +76,7 @@ def test_made_but_not_restored_is_half_done(machine: Machine, old: Subject) -> N
 
 
 def test_the_password_is_restored_within_the_second_in_which_shadow_was_written(machine: Machine, old: Subject) -> None:
-    """vipw takes an edit for none when the file's time is the same to the second."""
+    """vipw, for one, takes an edit for none when the file's time is the same to the second."""
     machine.sh("usermod -p '$6$x$KEPT' $1", old.name)
     kept = machine.shadow(old.name)
     change = gone_and_made_again(machine, old)
@@ -92,13 +92,13 @@ def test_a_password_with_anything_in_it_comes_back_whole_and_shows_nowhere(machi
     machine.sh('usermod -p "$2" "$1"', old.name, odd)
     neighbours = machine.sh("grep -v ^$1 /etc/shadow", old.name)
     change = gone_and_made_again(machine, old)
-    spy = '#!/bin/sh\ncat /proc/[0-9]*/cmdline /proc/$$/environ >>/tmp/seen\nexec /usr/bin/perl "$@"\n'
-    machine.sh("cat >/usr/local/bin/perl; chmod 755 /usr/local/bin/perl", input=spy.encode())
+    spy = '#!/bin/sh\ncat /proc/[0-9]*/cmdline /proc/$$/environ >>/tmp/seen\nexec /usr/sbin/chpasswd "$@"\n'
+    machine.sh("cat >/usr/local/bin/chpasswd; chmod 755 /usr/local/bin/chpasswd", input=spy.encode())
     machine.apply(change)
     assert machine.shadow(old.heir).startswith(odd + ":")
     assert machine.sh("grep -v ^$1 /etc/shadow", old.name) == neighbours
-    machine.sh("rm /usr/local/bin/perl")
-    assert machine.sh("grep -aoF 'vipw' /tmp/seen | sort -u").split() == ["vipw"]
+    machine.sh("rm /usr/local/bin/chpasswd")
+    assert machine.sh("grep -aoF 'chpasswd' /tmp/seen | sort -u").split() == ["chpasswd"]
     assert machine.sh("grep -acF 'ab/c.d' /tmp/seen", check=False).split() == ["0"]
 
 
