@@ -149,13 +149,13 @@ HOST = {"host": "Its name, lab01."}
 
 @lab_task(
     help={
-        "hosts": "How many; more than there are: they are added.",
+        "hosts": "How many: 8 for a new lab, else as many as there are; more than there are: they are added.",
         "network": "netns (hosts can be cut off), loopback, or auto.",
         "home-files": "How many files alice's home has.",
         "puppet-every-s": "Seconds between puppet runs on each host.",
     }
 )
-def up(_c, hosts=8, network="auto", home_files=2000, puppet_every_s=60):  # type: ignore[no-untyped-def]
+def up(_c, hosts=0, network="auto", home_files=2000, puppet_every_s=60):  # type: ignore[no-untyped-def]
     """Start a fleet of real hosts on this machine; what follows uses it by itself."""
 
 

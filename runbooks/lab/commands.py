@@ -10,7 +10,8 @@ from runbooks.lab.build import Wanted
 from runbooks.lab.lab import Lab
 from runbooks.lab.machine import say
 
-DEFAULT = Path(".lab")
+# Beside the settings, which look for it there, from whichever directory `inv` was called.
+DEFAULT = Path(__file__).resolve().parents[2] / ".lab"
 
 
 def up(hosts: int | None = None, network: str = "auto", home_files: int = 2000, puppet_every_s: int = 60,
@@ -19,7 +20,7 @@ def up(hosts: int | None = None, network: str = "auto", home_files: int = 2000, 
     if network not in ("auto", "netns", "loopback"):
         raise UsageError(f"lab.up: --network {network}: auto, netns or loopback")
     lab = Lab(directory)
-    lab.up(hosts, network=cast(Wanted, network), home_files=home_files, puppet_every_s=puppet_every_s)
+    lab.up(hosts or None, network=cast(Wanted, network), home_files=home_files, puppet_every_s=puppet_every_s)
     status(directory)
 
 
