@@ -26,6 +26,7 @@ campaign: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(PYTHON) benchmarks/registry.py
+	$(PYTHON) benchmarks/rename.py
 
 $(VENV)/.run: pyproject.toml bin/setup
 	bin/setup $(VENV) .
