@@ -155,7 +155,7 @@ HOST = {"host": "Its name, lab01."}
         "puppet-every-s": "Seconds between puppet runs on each host.",
     }
 )
-def up(_c, hosts=0, network="auto", home_files=2000, puppet_every_s=60):  # type: ignore[no-untyped-def]
+def up(_c, hosts="", network="auto", home_files=2000, puppet_every_s=60):  # type: ignore[no-untyped-def]
     """Start a fleet of real hosts on this machine; what follows uses it by itself."""
 
 

@@ -14,13 +14,17 @@ from runbooks.lab.machine import say
 DEFAULT = Path(__file__).resolve().parents[2] / ".lab"
 
 
-def up(hosts: int | None = None, network: str = "auto", home_files: int = 2000, puppet_every_s: int = 60,
+def up(hosts: int | str = "", network: str = "auto", home_files: int = 2000, puppet_every_s: int = 60,
        directory: Path = DEFAULT) -> None:  # fmt: skip
     """Start the lab, bring back dead hosts, add missing ones; then say how it stands."""
     if network not in ("auto", "netns", "loopback"):
         raise UsageError(f"lab.up: --network {network}: auto, netns or loopback")
+    try:
+        wanted = None if hosts == "" else int(hosts)
+    except ValueError as error:
+        raise UsageError(f"lab.up: --hosts {hosts}: a number") from error
     lab = Lab(directory)
-    lab.up(hosts or None, network=cast(Wanted, network), home_files=home_files, puppet_every_s=puppet_every_s)
+    lab.up(wanted, network=cast(Wanted, network), home_files=home_files, puppet_every_s=puppet_every_s)
     status(directory)
 
 
