@@ -262,7 +262,7 @@ def _clear(layout: Layout) -> None:
 
 def _remove_tree(layout: Layout, state: State) -> None:
     made = ["hosts", "image", "base", "layer", "keys", "inventory", "ssh_config", "known_hosts", "lab.json"]
-    made += ["journal.db", "journal.db-wal", "journal.db-shm"]
+    made += ["journal.db", "journal.db-wal", "journal.db-shm", "repository"]
     for name in made:
         path = layout.top / name
         if not path.exists() and not path.is_symlink():
