@@ -69,6 +69,7 @@ def break_at(step: int, target: str, what: str) -> None:
             return
         if what == "stop":
             os.kill(os.getpid(), signal.SIGSTOP)
+            time.sleep(1)  # another thread may take the signal: this one goes no further before it has stopped, too
         else:
             getattr(Lab(Path(os.environ["OPS_CLINIC_CAMPAIGN_LAB"])), what)(target)
 
