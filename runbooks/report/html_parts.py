@@ -167,9 +167,9 @@ def _transcript(targets: Sequence[str], commands: Transcript) -> str:
         )
         rows.append(f'<span class="p">$ </span><b>{esc(command)}</b>{ended}\n')
         text = lines(output) if output.strip() else []
-        rows += [f"{html.escape(line)}\n" for line in text[-MOST_LINES:]]
         if len(text) > MOST_LINES:
-            rows.append(f"… the {len(text) - MOST_LINES:,} lines before these are left out\n")
+            rows.append(f"… the first {len(text) - MOST_LINES:,} lines are left out\n")
+        rows += [f"{html.escape(line)}\n" for line in text[-MOST_LINES:]]
     count = f' <span class="count">({len(targets):,})</span>' if len(targets) > 1 else ""
     first = f' <span class="count">· {number(len(commands), "command")}</span>'
     where = f'<span class="mono where">{esc(folded(tuple(targets)))}</span>'
