@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 from runbooks.inventory import fold
-from runbooks.model import Event, Facts, Finding, Result, Run, Status
+from runbooks.model import Event, Facts, Finding, Result, Run, RunStatus, Status
 from runbooks.report.words import GOOD, NOT_BEGUN, OK, RESULT_WORDS, STATUS_WORDS, clean, counted
 
 Key = tuple[int, str]
@@ -178,6 +178,12 @@ class Story:
         """When the run was finished, or its last event."""
         last = max((event.at for event in self.run.events), default=self.run.created)
         return self.run.finished if self.run.finished is not None else last
+
+    @property
+    def can_be_undone(self) -> bool:
+        """Whether there is something for an undo to take back."""
+        over = self.run.status in (RunStatus.UNDONE, RunStatus.ABANDONED)
+        return bool(self.begun) and not over and self.run.plan.procedure != "undo"
 
     def hosts(self) -> tuple[int, int, int]:
         """How many hosts there are, how many have all their steps behind them, and how many met with trouble."""

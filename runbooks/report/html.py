@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 
-from runbooks.model import Run
+from runbooks.model import Run, RunStatus
 from runbooks.report.groups import Story
 from runbooks.report.html_parts import css, esc, outcomes, step
 from runbooks.report.html_style import SCRIPT, STYLE
@@ -16,6 +16,7 @@ from runbooks.report.words import (
     argument_words,
     clock,
     number,
+    resume_command,
     span,
     stamp,
     stands,
@@ -87,10 +88,9 @@ def _next(story: Story) -> str:
     run = story.run
     if run.status.finished:
         return ""
-    return (
-        f"<p>Go on with <code>inv resume --run {esc(run.id)}</code>, or take it back with "
-        f"<code>inv undo {esc(run.id)}</code>.</p>"
-    )
+    lead = "When it is so, go on with" if run.status is RunStatus.WAITING else "Go on with"
+    undo = f", or take it back with <code>inv undo {esc(run.id)}</code>" if story.can_be_undone else ""
+    return f"<p>{lead} <code>{esc(resume_command(run))}</code>{undo}.</p>"
 
 
 def _notes(run: Run) -> str:

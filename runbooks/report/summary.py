@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TextIO
 
-from runbooks.model import Run, RunStatus
+from runbooks.model import Result, Run, RunStatus
 from runbooks.report.canvas import STYLES, UNBROKEN, Canvas, column, padded
 from runbooks.report.groups import Group, Story, folded
 from runbooks.report.plan import cut, draw_preview, shortened
@@ -21,6 +21,8 @@ from runbooks.report.words import (
     is_system,
     lines,
     number,
+    resume_command,
+    resume_meaning,
     span,
     stamp,
     stands,
@@ -92,7 +94,9 @@ def _draw_trouble(canvas: Canvas, story: Story) -> None:
         canvas.line()
         return
     canvas.line()
-    canvas.line(("Not as it should be:", "bold"))
+    waits = all(group.word == str(Result.PENDING) for _, group in trouble)
+    heading = "It waits:" if waits and story.run.status is RunStatus.WAITING else "Not as it should be:"
+    canvas.line((heading, "bold"))
     named = -1
     for n, group in trouble[:MOST_GROUPS]:
         if n != named:
@@ -117,8 +121,8 @@ def _draw_next(canvas: Canvas, story: Story) -> None:
     run = story.run
     commands = []
     if not run.status.finished:
-        commands.append((f"inv resume --run {run.id}", "goes on; what is done stays done"))
-    if run.status not in (RunStatus.UNDONE, RunStatus.ABANDONED) and run.plan.procedure != "undo" and story.begun:
+        commands.append((resume_command(run), resume_meaning(run)))
+    if story.can_be_undone:
         commands.append((f"inv undo {run.id}", "takes back what was begun"))
     if story.trouble():
         commands.append((f"inv show {run.id} --outputs", "shows what was sent, and what came back"))

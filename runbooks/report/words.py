@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 
-from runbooks.model import Json, Plan, PlannedStep, Result, RunStatus, Status
+from runbooks.model import Json, Plan, PlannedStep, Result, Run, RunStatus, Status
 
 STATUS_WORDS: Mapping[Status, str] = {
     Status.DONE: "ok",
@@ -127,3 +127,16 @@ def stands(status: RunStatus) -> str:
         RunStatus.UNDONE: "undone",
         RunStatus.ABANDONED: "abandoned",
     }[status]
+
+
+def resume_command(run: Run) -> str:
+    """What goes on with a run: one that waits for a person only goes on when told that it is so."""
+    confirmed = "--confirmed " if run.status is RunStatus.WAITING else ""
+    return f"inv resume {confirmed}--run {run.id}"
+
+
+def resume_meaning(run: Run) -> str:
+    """What ``resume_command`` does."""
+    if run.status is RunStatus.WAITING:
+        return "when it is so: goes on, and keeps who said it"
+    return "goes on; what is done stays done"

@@ -158,3 +158,16 @@ def _fail(tape: Tape) -> None:
     says = "userdel: user alice is currently used by process 4711\n"
     sent = [command("pkill -U 1001"), command("userdel alice", 8, says)]
     tape.did(3, "lab03", Result.FAILED, "userdel alice: exit status 8: " + says.strip(), commands=sent, seconds=2.2)
+
+
+QUESTION = "Has legal agreed to T123?"
+
+
+def waiting_run() -> Run:
+    """Stopped in front of a question, before anything was begun."""
+    ask = PlannedStep("Ask legal whether the name may go", "manual", ("@person",), {"@person": todo(QUESTION)})
+    the_plan, tape = plan(), Tape()
+    note = f"waiting for a person: {QUESTION} When it is so: `inv resume --confirmed`"
+    tape.outcome(0, "@person", Result.PENDING, note)
+    the_plan = Plan("rename-user", the_plan.arguments, (ask, *the_plan.steps[1:]))
+    return Run(RUN_ID, the_plan, RunStatus.WAITING, "marta", STARTED, None, None, tape.events)

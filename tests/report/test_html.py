@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import time
+from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -132,3 +133,28 @@ def test_svg_is_whole_and_fetches_nothing() -> None:
     assert "Prepare the registry patch, unmerged but mergeable" in words
     assert "cdnjs" not in text
     assert "@font-face" not in text
+
+
+def test_a_page_offers_only_what_can_be_done() -> None:
+    waiting = Page(run_html(samples.waiting_run())).text
+    assert f"inv resume --confirmed --run {samples.RUN_ID}" in waiting
+    assert "inv undo" not in waiting
+    undo = replace(samples.troubled_run(), plan=replace(samples.plan(), procedure="undo"))
+    assert "inv undo" not in Page(run_html(undo)).text
+    assert "inv undo" in Page(run_html(samples.troubled_run())).text
+
+
+def test_of_a_long_output_the_end_is_kept() -> None:
+    tape = samples.Tape()
+    tape.did(1, "@git", commands=[samples.command("cat", 0, "\n".join(f"line {n}." for n in range(1_000)))])
+    run = Run(samples.RUN_ID, samples.plan(), RunStatus.DONE, "marta", samples.STARTED, None, None, tape.events)
+    text = Page(run_html(run)).text
+    assert "line 599." not in text
+    assert text.index("… the first 600 lines are left out") < text.index("line 600.") < text.index("line 999.")
+
+
+def test_the_line_of_times_stays_inside_its_cell() -> None:
+    for run in (samples.troubled_run(), replace(samples.done_run(), finished=samples.STARTED + 20)):
+        places = re.findall(r"left:([\d.]+)%;width:([\d.]+)%", run_html(run))
+        assert places
+        assert max(float(left) + float(width) for left, width in places) <= 100.01

@@ -124,3 +124,20 @@ def test_an_ascii_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Progress(samples.plan(), file=Stream(tty=True)).live
     monkeypatch.setenv("TERM", "dumb")
     assert not Progress(samples.plan(), file=Stream(tty=True)).live
+
+
+def test_what_failed_earlier_is_open_again() -> None:
+    with Progress(samples.plan(), file=Stream(), earlier=samples.troubled_run()) as progress:
+        assert (progress.board.good(2), progress.board.good(3), progress.board.bad(3)) == (12, 5, 0)
+
+
+def test_one_failure_among_thousands_is_seen(tty: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "110")
+    hosts = tuple(f"h{n}" for n in range(2_000))
+    plan = Plan("p", {}, (PlannedStep("Do it", "hosts", hosts, dict.fromkeys(hosts, todo())),))
+    tape = samples.Tape()
+    for host in hosts:
+        tape.outcome(0, host, samples.Result.FAILED if host == "h7" else samples.Result.DONE)
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", play(tty, tape.events, plan))
+    bar = re.findall(r"[■✗▪·]{20,}", text)[-1]
+    assert bar == "■" * (len(bar) - 1) + "✗"

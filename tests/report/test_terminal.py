@@ -234,3 +234,28 @@ def test_ten_thousand_hosts_are_quick() -> None:
 def test_rich_is_not_imported_before_it_is_used() -> None:
     code = "import sys, runbooks.report, runbooks.report.html; sys.exit('rich' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_run_that_waits_says_how_to_confirm(pipe: Stream) -> None:
+    print_summary(samples.waiting_run(), file=pipe)
+    text = pipe.getvalue()
+    assert "It waits:\n" in text
+    assert "Not as it should be" not in text
+    assert f"inv resume --confirmed --run {samples.RUN_ID}" in text
+    assert "inv undo" not in text
+    with_trouble = Stream()
+    print_summary(replace(samples.troubled_run(), status=RunStatus.WAITING), file=with_trouble)
+    assert "Not as it should be:\n" in with_trouble.getvalue()
+
+
+def test_trouble_stands_before_what_went_well(pipe: Stream) -> None:
+    print_run(samples.troubled_run(), file=pipe)
+    step = pipe.getvalue().split(" 4  Delete")[1].split(" 5  Make")[0]
+    words = re.findall(r"^ +\S+(?: \(\d+\))?: (failed|unverified|unknown|pending|done|not begun)", step, re.M)
+    assert words == ["failed", "unverified", "unknown", "pending", "done", "not begun"]
+
+
+def test_a_summary_fits_a_ticket_however_wide_the_terminal(monkeypatch: pytest.MonkeyPatch, tty: Stream) -> None:
+    monkeypatch.setenv("COLUMNS", "180")
+    print_summary(samples.troubled_run(), file=tty)
+    assert 88 < max(map(len, ESCAPES.sub("", tty.getvalue()).splitlines())) <= 100
