@@ -220,6 +220,11 @@ class Fleet:
             self._connected.discard(name)
         self[name].close()
 
+    def key_exchanges(self) -> str:
+        """How the connections so far were secured, for a person: ``curve25519-sha256 (12)``."""
+        found = self.transport.key_exchanges.most_common()
+        return ", ".join(f"{name} ({count})" for name, count in found)
+
     def close(self) -> None:
         """Let go of every connection."""
         for target in self._targets.values():
