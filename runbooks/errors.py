@@ -104,6 +104,18 @@ class Unreachable(RunbookError):
         self.why = why
 
 
+class JournalLost(RunbookError):
+    """The journal's database can no longer be used. Whether the last thing written to it is there is unknown; inside a
+    run that is Incomplete."""
+
+    kind = "journal"
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(f"journal {where}: {why}: try again once it can be used")
+        self.where = where
+        self.why = why
+
+
 class Lost(RunbookError):
     """A target went away, or fell silent, while a command was under way: what became of it is unknown."""
 
