@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from typing import ParamSpec
 
 import sqlalchemy as sa
 
@@ -12,11 +14,28 @@ from runbooks import schema
 from runbooks.errors import JournalLost
 
 Clock = Callable[[], float]
+P = ParamSpec("P")
+
+
+def repeated(transaction: Callable[P, None]) -> Callable[P, None]:
+    """The transaction, and once more where it was lost before its commit was sent: a server was restarted meanwhile.
+    One whose commit was sent is never repeated, since it may have happened."""
+
+    @wraps(transaction)
+    def twice(*args: P.args, **options: P.kwargs) -> None:
+        try:
+            return transaction(*args, **options)
+        except JournalLost as lost:
+            if not lost.nothing_written:
+                raise
+        return transaction(*args, **options)
+
+    return twice
 
 
 class Database:
     """What can be done to the journal's database at once. ``clock`` gives Unix time. All of it raises JournalLost; what
-    was to be written then is there as a whole, or not at all, and is not written again."""
+    was to be written then is there as a whole, or not at all."""
 
     def __init__(self, url: str, clock: Clock | None = None) -> None:
         self.clock = clock or time.time
@@ -37,7 +56,7 @@ class Database:
     @contextmanager
     def _append(self) -> Iterator[sa.Connection]:
         """A transaction that decides nothing by what it has read."""
-        with self._told(), self._engine.begin() as connection:
+        with self._told(), self._engine.begin() as connection, self._told(nothing_written=True):
             yield connection
 
     @contextmanager
@@ -50,13 +69,13 @@ class Database:
             yield connection
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _told(self, nothing_written: bool = False) -> Iterator[None]:
         try:
             yield
         except (sa.exc.IntegrityError, sa.exc.DataError):
             raise  # a bug of ours
         except sa.exc.DBAPIError as error:
-            raise JournalLost(schema.place(self._engine.url), schema.why(error)) from error
+            raise JournalLost(schema.place(self._engine.url), schema.why(error), nothing_written) from error
 
     def _now(self) -> sa.ColumnElement[float]:
         """The time: for all machines the server's, as theirs differ."""

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from runbooks import schema
-from runbooks.database import Clock, Database
+from runbooks.database import Clock, Database, repeated
 from runbooks.driver import Driver
 from runbooks.errors import Fenced, Owned, UsageError
 from runbooks.lease import Lease, Row
@@ -173,6 +173,7 @@ class Journal(Database):
             db.execute(sa.update(schema.runs).where(schema.runs.c.id == run_id).values(values))
         return Lease(self, run_id, epoch)
 
+    @repeated
     def write(self, lease: Lease, events: Sequence[Row]) -> None:
         """Commit events and a heartbeat under the lease's epoch. Raises Fenced."""
         with self._append() as db:
@@ -180,6 +181,7 @@ class Journal(Database):
             if events:
                 db.execute(sa.insert(schema.events), list(events))
 
+    @repeated
     def set_status(self, lease: Lease, status: RunStatus) -> None:
         """Record where the run stands, and free its subjects when it is finished. Raises Fenced."""
         with self._alone() as db:

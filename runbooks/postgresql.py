@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,10 +21,10 @@ _BOUNDS = {
     "tcp_user_timeout": "30000",
     "client_encoding": "utf8",
 }
-# A driver that is stopped inside a transaction keeps the others waiting so long, and no longer. What is committed has
-# to be durable, as SQLite's is, whatever the server's default.
+# A driver that is stopped inside a transaction, or cut off, keeps the others waiting for ten seconds. What is committed
+# has to be durable, as SQLite's is, whatever the server's default.
 _SESSION = """
-SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = '30s';
+SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = '10s';
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
 _ADVICE = {
@@ -35,6 +36,9 @@ _ADVICE = {
 
 def make_engine(url: sa.URL) -> sa.Engine:
     """An engine for the URL, not connected yet. Raises ArgumentError, and ImportError without psycopg."""
+    for library in ("sqlalchemy", "psycopg"):
+        # What they would say on standard error of a lost connection is raised as well.
+        logging.getLogger(library).addHandler(logging.NullHandler())
     engine = sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
         connect_args={key: value for key, value in _BOUNDS.items() if key not in url.query},

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,6 +73,7 @@ class Server:
 
     def __post_init__(self) -> None:
         self._unprivileged: list[str] = []
+        self._keeper = ThreadPoolExecutor(1)
         if os.geteuid() == 0:
             user = next(name for name in ("postgres", "nobody") if _exists(name))
             os.chown(self.top, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
@@ -97,7 +99,10 @@ class Server:
             return None
         with (self.top / "log").open("ab") as log:
             argv = self._argv("postgres", "-D", str(self.data), "-c", f"port={self.port}")
-            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
+            # The signal comes when the thread that started it ends, so that is one which lasts as long as we do.
+            self.process = self._keeper.submit(
+                subprocess.Popen, argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/"
+            ).result()
         end = time.monotonic() + 60
         while True:
             try:
