@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from postgresql_server import Server
-from standins import HOSTS, Life, World, draft, step
+from standins import HOSTS, Life, PowerCut, World, draft, step
 
 from runbooks import postgresql as pg
 from runbooks.errors import Incomplete, JournalLost
@@ -181,6 +181,29 @@ def test_a_transaction_is_repeated_unless_it_may_have_happened(
     is_resumed(url, world)
 
 
+def test_a_journal_lost_while_looking_what_became_of_a_command_ends_the_walk(
+    postgresql: Server, world: World, restart: Callable[[], None]
+) -> None:
+    url = postgresql.fresh()
+    with pytest.raises(PowerCut):
+        Life(url, world, points=2).apply(procedure(), Batch(size="1"))
+    assert world.holds()["h1"] == {"stop": "new"}, "done, and no outcome recorded"
+    life = Life(url, world)
+    (run,) = life.journal.unfinished()
+    commits: list[object] = []
+
+    def count(connection: object) -> None:
+        commits.append(connection)
+        if len(commits) == 3:  # after that of taking over, and that it was resumed
+            restart()
+
+    sa.event.listen(life.journal._engine, "commit", count)
+    with pytest.raises(Incomplete):
+        life.resume(run.id, procedure())
+    assert [e.kind for e in Journal(url).run(run.id).events] == ["begin", "resumed"]
+    is_resumed(url, world)
+
+
 @pytest.mark.usefixtures("impatient")
 def test_the_heartbeat_outlives_an_outage(postgresql: Server, world: World) -> None:
     life = Life(postgresql.fresh(), world)
@@ -299,7 +322,7 @@ def test_the_network_is_lost_after_any_message(postgresql: Server, mends: bool) 
     finally:
         postgresql.hang_up()
         postgresql.execute("DROP ROLE cable")
-    assert lost > (0 if mends else 8) and cable.left > 0
+    assert (mends or lost > 3) and cable.left > 0
 
 
 # the disk under SQLite
