@@ -72,7 +72,7 @@ class Database:
     def _told(self, nothing_written: bool = False) -> Iterator[None]:
         try:
             yield
-        except (sa.exc.IntegrityError, sa.exc.DataError):
+        except sa.exc.IntegrityError:
             raise  # a bug of ours
         except sa.exc.DBAPIError as error:
             raise JournalLost(schema.place(self._engine.url), schema.why(error), nothing_written) from error

@@ -44,13 +44,15 @@ class NoServer(Exception):
 
 def programs() -> Path:
     """Where Debian keeps the newest version's programs. Raises NoServer."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    if not found and os.geteuid() == 0 and shutil.which("apt-get"):
+    if not _installed() and os.geteuid() == 0 and shutil.which("apt-get"):
         _install()
-        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not found:
+    if not (found := _installed()):
         raise NoServer("no PostgreSQL in /usr/lib/postgresql: apt-get install postgresql")
-    return found[-1].parent
+    return found[-1]
+
+
+def _installed() -> list[Path]:
+    return sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
 
 
 def _install() -> None:

@@ -404,6 +404,15 @@ def test_runs_are_listed_newest_first(journal: Journal, clock: Clock) -> None:
     assert journal.run(ids[0]).plan == plan()
 
 
+def test_what_no_database_can_hold_is_held_by_nobody(journal: Journal) -> None:
+    start(journal)
+    for nonsense in ("user:\0", "user:a\udcff"):
+        journal.refuse_owned((nonsense,))
+        for reference in (nonsense, "\0"):
+            with pytest.raises(UsageError, match="no such run"):
+                journal.run(reference)
+
+
 # the file
 
 

@@ -152,6 +152,14 @@ def test_a_restart_is_waited_for(postgresql: Server, world: World, point: str, r
     assert len(world.did()) == len(set(world.did()))
 
 
+def test_who_only_looks_does_not_notice_a_restart(postgresql: Server) -> None:
+    journal = Journal(postgresql.fresh())
+    assert journal.runs() == []
+    postgresql.stop()
+    postgresql.start()
+    assert journal.runs() == []
+
+
 @pytest.mark.parametrize(
     "words", ["UPDATE runs SET heartbeat", "INSERT INTO events", "UPDATE runs SET status", "COMMIT"]
 )
