@@ -10,44 +10,34 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
 from runbooks import schema
+from runbooks.database import Clock, Database, repeated
 from runbooks.driver import Driver
 from runbooks.errors import Fenced, Owned, UsageError
 from runbooks.lease import Lease, Row
 from runbooks.model import Event, Plan, Run, RunStatus
 
-Clock = Callable[[], float]
 _FINISHED = [status for status in RunStatus if status.finished]
 
 
-class Journal:
-    """Plans, runs, events, ownership. ``clock`` gives Unix time; ``expires_s`` is how long a silent driver of another
-    machine (or a stopped one of this) keeps its run."""
+class Journal(Database):
+    """Plans, runs, events, ownership. ``expires_s`` is how long a silent driver of another machine (or a stopped one of
+    this) keeps its run; ``clock`` gives Unix time, and without one drivers are judged by the database server's, if
+    there is a server. Everything raises JournalLost."""
 
-    def __init__(self, url: str, *, expires_s: float = 60.0, clock: Clock = time.time) -> None:
+    def __init__(self, url: str, *, expires_s: float = 60.0, clock: Clock | None = None) -> None:
+        super().__init__(url, clock)
         self.expires_s = expires_s
-        self.clock = clock
-        self._engine = schema.connect(url)
-
-    def close(self) -> None:
-        """Let go of the database."""
-        self._engine.dispose()
-
-    @contextmanager
-    def _read(self) -> Iterator[sa.Connection]:
-        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            yield connection
 
     # plans
 
     def save_plan(self, plan: Plan) -> None:
         """Keep a plan under its id; the same plan is kept once."""
-        with self._engine.begin() as db:
+        with self._alone() as db:
             db.execute(sa.delete(schema.plans).where(schema.plans.c.id == plan.id))
             row = {"id": plan.id, "record": json.dumps(plan.to_record()), "created": self.clock()}
             db.execute(sa.insert(schema.plans).values(row))
@@ -77,7 +67,7 @@ class Journal:
         """A new run that owns its subjects. An undo takes them over from the run that it undoes. Raises Owned."""
         now = self.clock()
         run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime(now)) + secrets.token_hex(3)
-        with self._engine.begin() as db:
+        with self._alone() as db:
             for subject in subjects:
                 self._claim(db, subject, run_id, undoes)
             if undoes:
@@ -92,16 +82,14 @@ class Journal:
                 "undoes": undoes,
                 "epoch": epoch,
                 "driver": driver.to_text(),
-                "heartbeat": now,
+                "heartbeat": self._now(),
                 "options": json.dumps(options),
             }
             db.execute(sa.insert(schema.runs).values(row))
         return Lease(self, run_id, epoch)
 
     def _claim(self, db: sa.Connection, subject: str, run_id: str, undoes: str | None) -> None:
-        holder = db.execute(sa.select(schema.owners.c.run).where(schema.owners.c.subject == subject)).scalar()
-        if holder is not None and holder != undoes:
-            raise Owned(self._held(db, subject, holder))
+        self._refuse_held(db, subject, undoes)
         db.execute(sa.delete(schema.owners).where(schema.owners.c.subject == subject))
         db.execute(sa.insert(schema.owners).values(subject=subject, run=run_id))
 
@@ -117,11 +105,12 @@ class Journal:
         db.execute(sa.update(schema.runs).where(schema.runs.c.id == run_id).values(epoch=epoch))
         return epoch
 
-    @staticmethod
-    def _row(db: sa.Connection, run_id: str) -> sa.Row[tuple[object, ...]]:
-        """A run's row, kept from others until the transaction ends. Raises UsageError."""
-        query = sa.select(schema.runs).where(schema.runs.c.id == run_id).with_for_update()
-        row: sa.Row[tuple[object, ...]] | None = db.execute(query).one_or_none()
+    def _row(self, db: sa.Connection, run_id: str, keep: bool = True) -> sa.Row[tuple[object, ...]]:
+        """A run's row, and how long it has been silent; ``keep`` it from others until the transaction ends. Raises
+        UsageError."""
+        silent_s = (self._now() - schema.runs.c.heartbeat).label("silent_s")
+        query = sa.select(schema.runs, silent_s).where(schema.runs.c.id == run_id)
+        row: sa.Row[tuple[object, ...]] | None = db.execute(query.with_for_update() if keep else query).one_or_none()
         if row is None:
             raise UsageError(f"run {run_id}: no such run")
         return row
@@ -139,61 +128,67 @@ class Journal:
     def refuse_driven(self, run_id: str) -> None:
         """Raise Owned where a driver of the run lives, or the run is being undone."""
         with self._read() as db:
-            row = self._row(db, run_id)
+            row = self._row(db, run_id, keep=False)
             if row.status == RunStatus.RUNNING:
                 self._refuse_live(row)
             self._refuse_undoing(db, run_id)
 
     def _refuse_live(self, row: sa.Row[tuple[object, ...]]) -> None:
         driver = Driver.from_text(row.driver)
-        silent_s = self.clock() - row.heartbeat
-        if driver.is_dead() or silent_s > self.expires_s:
+        if driver.is_dead() or row.silent_s > self.expires_s:
             return
         raise Owned(
             f"run {row.id} is being driven by {row.operator}, pid {driver.pid} on {driver.machine_name}, "
-            f"last heard of {max(0, silent_s):.0f} s ago: wait for it, or end that process"
+            f"last heard of {max(0, row.silent_s):.0f} s ago: wait for it, or end that process"
         )
 
-    def _held(self, db: sa.Connection, subject: str, run_id: str) -> str:
-        row = db.execute(sa.select(schema.runs).where(schema.runs.c.id == run_id)).one()
+    @staticmethod
+    def _refuse_held(db: sa.Connection, subject: str, unless: str | None) -> None:
+        if not subject.isprintable():
+            return  # no database could hold it, and the procedure will say what is wrong with it
+        runs, owners = schema.runs, schema.owners
+        query = sa.select(runs).join(owners, owners.c.run == runs.c.id).where(owners.c.subject == subject)
+        row = db.execute(query).one_or_none()
+        if row is None or row.id == unless:
+            return
         driver = Driver.from_text(row.driver)
-        return (
-            f"{subject} belongs to run {run_id} of {row.operator} (pid {driver.pid} on {driver.machine_name}), "
-            f"which is {row.status}: `inv resume --run {run_id}`, `inv undo {run_id}` or `inv abandon {run_id}` first"
+        raise Owned(
+            f"{subject} belongs to run {row.id} of {row.operator} (pid {driver.pid} on {driver.machine_name}), "
+            f"which is {row.status}: `inv resume --run {row.id}`, `inv undo {row.id}` or `inv abandon {row.id}` first"
         )
 
     def refuse_owned(self, subjects: Sequence[str], unless: str | None = None) -> None:
         """Raise Owned where another run than ``unless`` owns one of the subjects."""
         with self._read() as db:
             for subject in subjects:
-                holder = db.execute(sa.select(schema.owners.c.run).where(schema.owners.c.subject == subject)).scalar()
-                if holder is not None and holder != unless:
-                    raise Owned(self._held(db, subject, holder))
+                self._refuse_held(db, subject, unless)
 
     def take_over(self, run_id: str, driver: Driver) -> Lease:
         """Drive an unfinished run from here. Raises Owned where its driver lives, UsageError where it is finished."""
-        with self._engine.begin() as db:
+        with self._alone() as db:
             row = self._row(db, run_id)
             if RunStatus(row.status).finished:
                 raise UsageError(f"run {run_id} is {row.status}: there is nothing to resume")
             self._refuse_undoing(db, run_id)
             epoch = self._fence(db, run_id)
-            values = {"driver": driver.to_text(), "heartbeat": self.clock(), "status": RunStatus.RUNNING}
+            values = {"driver": driver.to_text(), "heartbeat": self._now(), "status": RunStatus.RUNNING}
             db.execute(sa.update(schema.runs).where(schema.runs.c.id == run_id).values(values))
         return Lease(self, run_id, epoch)
 
+    @repeated
     def write(self, lease: Lease, events: Sequence[Row]) -> None:
         """Commit events and a heartbeat under the lease's epoch. Raises Fenced."""
-        with self._engine.begin() as db:
-            self._hold(db, lease, {"heartbeat": self.clock()})
+        with self._append() as db:
+            self._hold(db, lease, {"heartbeat": self._now()})
             if events:
                 db.execute(sa.insert(schema.events), list(events))
 
+    @repeated
     def set_status(self, lease: Lease, status: RunStatus) -> None:
         """Record where the run stands, and free its subjects when it is finished. Raises Fenced."""
-        with self._engine.begin() as db:
+        with self._alone() as db:
             finished = self.clock() if status.finished else None
-            self._hold(db, lease, {"status": status, "finished": finished, "heartbeat": self.clock()})
+            self._hold(db, lease, {"status": status, "finished": finished, "heartbeat": self._now()})
             if status.finished:
                 self._release(db, lease.run_id)
                 undoes = db.execute(sa.select(schema.runs.c.undoes).where(schema.runs.c.id == lease.run_id)).scalar()
@@ -205,8 +200,8 @@ class Journal:
 
     def discard(self, lease: Lease) -> None:
         """Forget a run that never began anything: drift, or the operator declined. Raises Fenced."""
-        with self._engine.begin() as db:
-            self._hold(db, lease, {"heartbeat": self.clock()})
+        with self._alone() as db:
+            self._hold(db, lease, {"heartbeat": self._now()})
             self._give_back(db, lease.run_id)
             db.execute(sa.delete(schema.events).where(schema.events.c.run == lease.run_id))
             db.execute(sa.delete(schema.runs).where(schema.runs.c.id == lease.run_id))
@@ -234,7 +229,7 @@ class Journal:
     def abandon(self, run_id: str) -> Run:
         """Give an unfinished run up: it owns nothing any more, and what it did stays. An undo's subjects go back to the
         run that it was to undo, if that is unfinished. Raises Owned, UsageError."""
-        with self._engine.begin() as db:
+        with self._alone() as db:
             row = self._row(db, run_id)
             if RunStatus(row.status).finished:
                 raise UsageError(f"run {run_id} is {row.status} already")
@@ -285,9 +280,12 @@ class Journal:
 
 
 def _refuse_empty(what: str, prefix: str) -> None:
-    """An unset variable of a shell script is nobody's id, though every id begins with it."""
+    """An unset variable of a shell script is nobody's id, though every id begins with it; and what is no text at all
+    cannot be asked for."""
     if not prefix:
         raise UsageError(f"{what}: its id is empty; `inv runs` lists what there is")
+    if not prefix.isascii() or not prefix.isprintable():
+        raise UsageError(f"{what} {prefix!r}: no such {what}")
 
 
 def _run(row: sa.Row[tuple[object, ...]], events: Sequence[Event]) -> Run:

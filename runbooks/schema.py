@@ -7,7 +7,11 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from runbooks import postgresql
 from runbooks.errors import SettingsError
+
+_MAKING_TABLES = 7_046_029_254
+"""The key of an advisory lock, which any number will do for."""
 
 meta = sa.MetaData()
 plans = sa.Table(
@@ -35,7 +39,7 @@ runs = sa.Table(
 owners = sa.Table(
     "owners",
     meta,
-    sa.Column("subject", sa.String(255), primary_key=True),
+    sa.Column("subject", sa.Text, primary_key=True),
     sa.Column("run", sa.String(40), nullable=False),
 )
 events = sa.Table(
@@ -53,26 +57,54 @@ events = sa.Table(
 
 def connect(url: str) -> sa.Engine:
     """The database at the URL, its tables made. Raises SettingsError."""
+    parsed = _parse(url)
+    served = parsed.get_backend_name() == "postgresql"
     try:
-        engine = _engine(url)
-        meta.create_all(engine)
-    except (sa.exc.DBAPIError, ImportError) as error:
-        where = sa.make_url(url).render_as_string(hide_password=True)
-        why = str(getattr(error, "orig", error)).strip().splitlines()[0]
-        raise SettingsError(f"journal {where}: cannot be used: {why}: set `journal` to one that can") from error
+        engine = postgresql.make_engine(parsed) if served else _sqlite(parsed)
+        with engine.begin() as db:
+            if served:
+                # Two that make the tables at once would trip over each other.
+                db.execute(sa.select(sa.func.pg_advisory_xact_lock(_MAKING_TABLES)))
+            meta.create_all(db)
+    except (sa.exc.DBAPIError, sa.exc.ArgumentError, ImportError) as error:
+        do = postgresql.advice(error) if served else "set `journal` to one that can"
+        raise SettingsError(f"journal {place(parsed)}: cannot be used: {why(error)}: {do}") from error
+    if served:
+        postgresql.be_patient(engine)
     return engine
 
 
-def _engine(url: str) -> sa.Engine:
+def place(url: sa.URL) -> str:
+    """A database as messages name it: no password, which may also stand behind the question mark."""
+    shown = {key: value for key, value in url.query.items() if key in ("host", "port", "service")}
+    return url.set(drivername=url.get_backend_name(), query=shown).render_as_string(hide_password=True)
+
+
+def why(error: Exception) -> str:
+    """What a database's error says, in one line."""
+    lines = str(getattr(error, "orig", error)).strip().splitlines() or [type(error).__name__]
+    return lines[0].removeprefix("connection failed: ").removeprefix("connection is bad: ")
+
+
+def _parse(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
-        if parsed.get_backend_name() != "sqlite":
-            return sa.create_engine(url)
-    except sa.exc.ArgumentError as error:
-        raise SettingsError(f"journal {url!r}: not a database URL, such as sqlite:////var/lib/x/journal.db") from error
-    if parsed.database in (None, "", ":memory:"):
+        # An @ in a password would make the rest of it the host's.
+        if parsed.get_backend_name() in ("sqlite", "postgresql") and "@" not in (parsed.host or ""):
+            return parsed
+    except (sa.exc.ArgumentError, ValueError):
+        pass
+    # It may hold a password, so neither it is repeated, nor what was said of it.
+    raise SettingsError(
+        "journal: not a database URL, such as sqlite:////var/lib/ops-clinic/journal.db or postgresql://USER@HOST/DATABASE"
+        " (in a name or password, @ : / and % are %40 %3A %2F and %25)"
+    )
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    if url.database in (None, "", ":memory:"):
         raise SettingsError(f"journal {url}: name a file, such as sqlite:////var/lib/ops-clinic/journal.db")
-    _refuse_unsafe(Path(str(parsed.database)))
+    _refuse_unsafe(Path(str(url.database)))
     engine = sa.create_engine(url, connect_args={"check_same_thread": False, "timeout": 30})
     sa.event.listen(engine, "connect", _set_up_sqlite)
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))

@@ -222,9 +222,12 @@ def test_a_fault_is_one_line_with_file_and_key(values: Any, message: str) -> Non
     assert caught.value.exit_status == 2
 
 
-def test_a_rejected_journal_is_not_repeated_since_it_may_hold_a_password() -> None:
-    with pytest.raises(SettingsError) as caught:
-        of({"journal": "mysql://a:geheim@x/y"})
+@pytest.mark.parametrize(
+    "url", ["mysql://a:geheim@x/y", "postgresql+psycopg2://a:geheim@x/y", "postgresql://a:geheim@x/y\tz", "-geheim"]
+)
+def test_a_rejected_journal_is_not_repeated_since_it_may_hold_a_password(url: str) -> None:
+    with pytest.raises(SettingsError, match="journal must be sqlite:///FILE or postgresql://") as caught:
+        of({"journal": url})
     assert "geheim" not in str(caught.value)
 
 
