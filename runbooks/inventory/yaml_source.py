@@ -88,17 +88,22 @@ class YamlSource:
 
     def read(self) -> Contents:
         """Read all files, in the order of their names."""
-        gathered = _Gathered()
         with _without_collector():
-            for path in self._files():
-                file = YamlFile(path)
-                if path.name == SETTINGS_FILE:
-                    gathered.settings = _mapping(file, file.root, "the settings") if file.root else gathered.settings
-                else:
-                    _read_file(file, gathered)
+            gathered = self._gathered()
         if not gathered.hosts:
             raise InventoryError(f"{self.directory}: no file names a host: begin hosts.yaml with 'hosts:'")
         return Contents(gathered.hosts, gathered.aliases, gathered.settings, gathered.alias_places)
+
+    def _gathered(self) -> _Gathered:
+        # The trees of the files end with this method: none is left for the collector to walk when it is back.
+        gathered = _Gathered()
+        for path in self._files():
+            file = YamlFile(path)
+            if path.name == SETTINGS_FILE:
+                gathered.settings = _mapping(file, file.root, "the settings") if file.root else gathered.settings
+            else:
+                _read_file(file, gathered)
+        return gathered
 
     def _files(self) -> list[Path]:
         try:
