@@ -13,7 +13,7 @@ from runbooks.driver import Driver
 from runbooks.engine import Draft, Engine
 from runbooks.errors import Busy, CommandFailed, Fenced, Unreachable
 from runbooks.journal import Journal
-from runbooks.model import Batch, Change, Finding, Reader, Step, Target, Writer, blocked, done, later, todo
+from runbooks.model import Batch, Change, Finding, Reader, Run, Step, Target, Writer, blocked, done, later, todo
 from runbooks.walker import Stop
 
 HOSTS = ("h1", "h2", "h3", "h4")
@@ -276,6 +276,10 @@ class Life:
         self.engine.remaining(run, the_draft.steps)
         return self.engine.resume(run, the_draft.steps)
 
+    def unfinished(self) -> Run:
+        """The oldest unfinished run."""
+        return self.journal.run(self.journal.unfinished()[0].id)
+
     def undo(self, run_id: str, the_draft: Draft, policy: Batch | None = None) -> Any:
         """Take it back."""
         return self.apply(self.engine.undo(self.journal.run(run_id), the_draft, {}), policy)
@@ -310,10 +314,10 @@ class MortalJournal(Journal):
                 self.life.dead = True
                 raise PowerCut
 
-    def set_status(self, *args: Any) -> None:
+    def set_status(self, *args: Any) -> Any:
         """Not when dead."""
         self.life.breathe()
-        super().set_status(*args)
+        return super().set_status(*args)
 
     def discard(self, *args: Any) -> None:
         """Not when dead."""
