@@ -6,7 +6,7 @@ import hashlib
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,9 +30,14 @@ class Site:
     ``comes_to_confirm`` says that this person came to confirm what a run waits for."""
 
     settings: Settings
-    inventory: Inventory
     operator: str = field(default_factory=driver.operator)
     comes_to_confirm: bool = False
+
+    @cached_property
+    def inventory(self) -> Inventory:
+        """The hosts. Raises InventoryError."""
+        inventory = Inventory.load(self.settings.inventory)
+        return replace(inventory, puppetdb=self.settings.puppetdb.as_cumin())
 
     @cached_property
     def journal(self) -> Journal:
@@ -164,6 +169,7 @@ class Fleet:
         from runbooks.transport.fabric import FabricTransport, SshSettings
 
         self._site = site
+        self._inventory = site.inventory
         ssh = site.settings.ssh
         self._transport = FabricTransport(
             SshSettings(ssh.config, ssh.user, ssh.sudo, ssh.connect_timeout_s, ssh.keepalive_s)
@@ -190,7 +196,7 @@ class Fleet:
         from runbooks.systems.host import HostTarget
         from runbooks.transport.shell import Shell
 
-        host = self._site.inventory[name]
+        host = self._inventory[name]
         timeout_s = self._site.settings.ssh.command_timeout_s
 
         def connect() -> Shell:
@@ -216,5 +222,4 @@ def open_site(config: Any, root: Path) -> Site:
     """The site of an Invoke configuration; ``root`` is the project. Raises SettingsError, InventoryError."""
     from runbooks.settings import load
 
-    settings, inventory = load(config, root)
-    return Site(settings, inventory)
+    return Site(load(config, root))
