@@ -118,7 +118,7 @@ def _engine(url: str) -> sa.Engine:
     _refuse_unsafe(Path(str(parsed.database)))
     engine = sa.create_engine(url, connect_args={"check_same_thread": False, "timeout": 30})
     sa.event.listen(engine, "connect", _set_up_sqlite)
-    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
@@ -129,6 +129,12 @@ def _set_up_sqlite(connection: object, _: object) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # Who only reads sees one state of the whole, and neither waits for a writer nor keeps one waiting.
+    reads = connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _refuse_unsafe(path: Path) -> None:
