@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import ParamSpec
+from typing import ParamSpec, TypeVar
 
 import sqlalchemy as sa
 
@@ -15,14 +15,15 @@ from runbooks.errors import JournalLost
 
 Clock = Callable[[], float]
 P = ParamSpec("P")
+T = TypeVar("T")
 
 
-def repeated(transaction: Callable[P, None]) -> Callable[P, None]:
+def repeated(transaction: Callable[P, T]) -> Callable[P, T]:
     """The transaction, and once more where it was lost before its commit was sent: a server was restarted meanwhile.
     One whose commit was sent is never repeated, since it may have happened."""
 
     @wraps(transaction)
-    def twice(*args: P.args, **options: P.kwargs) -> None:
+    def twice(*args: P.args, **options: P.kwargs) -> T:
         try:
             return transaction(*args, **options)
         except JournalLost as lost:

@@ -158,8 +158,7 @@ class Engine:
         except BaseException:
             lease.finish(RunStatus.INCOMPLETE)
             raise
-        lease.finish(_status(walker, steps))
-        return self.journal.run(lease.run_id)
+        return lease.finish(_status(walker, steps))
 
     @contextmanager
     def _beating(self, lease: Lease) -> Iterator[None]:

@@ -11,17 +11,18 @@ import json
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 
-from runbooks import schema
+from runbooks import history, schema
 from runbooks.database import Clock, Database, repeated
 from runbooks.driver import Driver
 from runbooks.errors import Fenced, Owned, UsageError
 from runbooks.lease import Lease, Row
-from runbooks.model import Event, Plan, Run, RunStatus
+from runbooks.model import Plan, Run, RunLine, RunStatus
 
-_FINISHED = [status for status in RunStatus if status.finished]
+_FINISHED = history.FINISHED
 
 
 class Journal(Database):
@@ -44,14 +45,8 @@ class Journal(Database):
 
     def plan(self, prefix: str) -> Plan:
         """The plan whose id begins so. Raises UsageError where none, or more than one, does."""
-        _refuse_empty("plan", prefix)
         with self._read() as db:
-            found = db.execute(
-                sa.select(schema.plans).where(schema.plans.c.id.startswith(prefix, autoescape=True))
-            ).all()
-        if len(found) != 1:
-            raise UsageError(f"plan {prefix!r}: {'no such plan' if not found else 'more than one begins so'}")
-        return Plan.from_record(json.loads(found[0].record))
+            return history.plan(db, prefix)
 
     # runs
 
@@ -67,6 +62,7 @@ class Journal(Database):
         """A new run that owns its subjects. An undo takes them over from the run that it undoes. Raises Owned."""
         now = self.clock()
         run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime(now)) + secrets.token_hex(3)
+        record = plan.to_record()
         with self._alone() as db:
             for subject in subjects:
                 self._claim(db, subject, run_id, undoes)
@@ -75,7 +71,7 @@ class Journal(Database):
             epoch = self._fence(db, undoes) if undoes else 1
             row = {
                 "id": run_id,
-                "plan": json.dumps(plan.to_record()),
+                **schema.heading(record),
                 "status": RunStatus.RUNNING,
                 "operator": operator,
                 "created": now,
@@ -86,6 +82,7 @@ class Journal(Database):
                 "options": json.dumps(options),
             }
             db.execute(sa.insert(schema.runs).values(row))
+            db.execute(sa.insert(schema.run_plans).values(run=run_id, record=json.dumps(record)))
         return Lease(self, run_id, epoch)
 
     def _claim(self, db: sa.Connection, subject: str, run_id: str, undoes: str | None) -> None:
@@ -184,19 +181,22 @@ class Journal(Database):
                 db.execute(sa.insert(schema.events), list(events))
 
     @repeated
-    def set_status(self, lease: Lease, status: RunStatus) -> None:
-        """Record where the run stands, and free its subjects when it is finished. Raises Fenced."""
+    def set_status(self, lease: Lease, status: RunStatus) -> Run:
+        """Record where the run stands, and free its subjects when it is finished; the run. Raises Fenced."""
+        run = self.run(lease.run_id)
+        tally = json.dumps(run.tally())
         with self._alone() as db:
             finished = self.clock() if status.finished else None
-            self._hold(db, lease, {"status": status, "finished": finished, "heartbeat": self._now()})
+            self._hold(db, lease, {"status": status, "finished": finished, "heartbeat": self._now(), "tally": tally})
             if status.finished:
                 self._release(db, lease.run_id)
-                undoes = db.execute(sa.select(schema.runs.c.undoes).where(schema.runs.c.id == lease.run_id)).scalar()
-                if undoes and status is RunStatus.DONE:
+                if run.undoes and status is RunStatus.DONE:
                     # A run that had not come to its end ends with its undo; another one keeps the end it had.
                     ended = sa.func.coalesce(schema.runs.c.finished, finished)
-                    values = {"status": RunStatus.UNDONE, "finished": ended}
-                    db.execute(sa.update(schema.runs).where(schema.runs.c.id == undoes).values(values))
+                    tally = json.dumps(history.run(db, run.undoes).tally())
+                    values = {"status": RunStatus.UNDONE, "finished": ended, "tally": tally}
+                    db.execute(sa.update(schema.runs).where(schema.runs.c.id == run.undoes).values(values))
+        return replace(run, status=status, finished=finished)
 
     def discard(self, lease: Lease) -> None:
         """Forget a run that never began anything: drift, or the operator declined. Raises Fenced."""
@@ -204,6 +204,7 @@ class Journal(Database):
             self._hold(db, lease, {"heartbeat": self._now()})
             self._give_back(db, lease.run_id)
             db.execute(sa.delete(schema.events).where(schema.events.c.run == lease.run_id))
+            db.execute(sa.delete(schema.run_plans).where(schema.run_plans.c.run == lease.run_id))
             db.execute(sa.delete(schema.runs).where(schema.runs.c.id == lease.run_id))
 
     def _give_back(self, db: sa.Connection, run_id: str) -> None:
@@ -235,22 +236,16 @@ class Journal(Database):
                 raise UsageError(f"run {run_id} is {row.status} already")
             self._refuse_undoing(db, run_id)
             self._fence(db, run_id)
-            values = {"status": RunStatus.ABANDONED, "finished": self.clock()}
+            tally = json.dumps(history.run(db, run_id).tally())
+            values = {"status": RunStatus.ABANDONED, "finished": self.clock(), "tally": tally}
             db.execute(sa.update(schema.runs).where(schema.runs.c.id == run_id).values(values))
             self._give_back(db, run_id)
         return self.run(run_id)
 
     def run(self, prefix: str) -> Run:
         """The run whose id begins so, with its events. Raises UsageError where none, or more than one, does."""
-        _refuse_empty("run", prefix)
         with self._read() as db:
-            found = db.execute(sa.select(schema.runs).where(schema.runs.c.id.startswith(prefix, autoescape=True))).all()
-            if len(found) != 1:
-                raise UsageError(f"run {prefix!r}: {'no such run' if not found else 'more than one begins so'}")
-            rows = db.execute(
-                sa.select(schema.events).where(schema.events.c.run == found[0].id).order_by(schema.events.c.seq)
-            ).all()
-        return _run(found[0], [Event(r.kind, r.at, r.step, r.target, json.loads(r.data)) for r in rows])
+            return history.run(db, prefix)
 
     def options(self, run_id: str) -> dict[str, str]:
         """The options that a run was started with (batch size and the like)."""
@@ -258,36 +253,12 @@ class Journal(Database):
             text = db.execute(sa.select(schema.runs.c.options).where(schema.runs.c.id == run_id)).scalar_one()
         return dict(json.loads(text))
 
-    def runs(self, limit: int = 50) -> list[Run]:
-        """The newest runs, newest first, with their events."""
+    def runs(self, limit: int = 50) -> list[RunLine]:
+        """The newest runs, newest first."""
         with self._read() as db:
-            ids = (
-                db.execute(sa.select(schema.runs.c.id).order_by(schema.runs.c.created.desc()).limit(limit))
-                .scalars()
-                .all()
-            )
-        return [self.run(run_id) for run_id in ids]
+            return history.newest(db, limit)
 
-    def unfinished(self) -> list[Run]:
-        """Runs that still own something, oldest first."""
-        query = sa.select(schema.runs.c.id).where(schema.runs.c.status.not_in(_FINISHED))
-        query = query.order_by(schema.runs.c.created)
+    def unfinished(self) -> list[RunLine]:
+        """Runs that still own something, oldest first, without their tallies."""
         with self._read() as db:
-            ids = db.execute(query).scalars().all()
-        found = [self.run(run_id) for run_id in ids]
-        undone = {run.undoes for run in found}
-        return [run for run in found if run.id not in undone]
-
-
-def _refuse_empty(what: str, prefix: str) -> None:
-    """An unset variable of a shell script is nobody's id, though every id begins with it; and what is no text at all
-    cannot be asked for."""
-    if not prefix:
-        raise UsageError(f"{what}: its id is empty; `inv runs` lists what there is")
-    if not prefix.isascii() or not prefix.isprintable():
-        raise UsageError(f"{what} {prefix!r}: no such {what}")
-
-
-def _run(row: sa.Row[tuple[object, ...]], events: Sequence[Event]) -> Run:
-    plan = Plan.from_record(json.loads(row.plan))
-    return Run(row.id, plan, RunStatus(row.status), row.operator, row.created, row.finished, row.undoes, events)
+            return history.unfinished(db)

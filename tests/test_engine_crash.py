@@ -57,7 +57,7 @@ def test_a_power_cut_after_every_event(fresh: Any) -> None:
             total += 1
         else:
             break
-        run = life.journal.unfinished()[0]
+        run = life.unfinished()
         no_do_before_its_begin(run, world)
         life.journal.close()
         resumed = Life(path, world).resume(run.id, procedure())
