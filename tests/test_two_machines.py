@@ -53,7 +53,7 @@ def test_they_see_each_others_runs_and_locks(postgresql: Server) -> None:
     journal = Journal(url, expires_s=3600)
 
     (seen,) = json.loads(inv(url, "runs", "--json").stdout)["runs"]
-    assert (seen["id"], seen["status"], seen["outcomes"][0]["status"]) == (run_id, "running", "unknown")
+    assert (seen["id"], seen["status"], seen["operator"]) == (run_id, "running", "olga")
     assert f"{run_id} (rename-user, running, olga)" in inv(url, "runs", "--check").stdout
     for argv in (("abandon", run_id, "--yes"), ("undo", run_id, "--yes"), ("resume", "--yes")):
         refused = inv(url, *argv)
@@ -78,7 +78,7 @@ def test_they_see_each_others_runs_and_locks(postgresql: Server) -> None:
 
 
 def create(journal: Journal) -> Lease:
-    return journal.create(journal.runs()[0].plan, ALICE, Driver.this(), "nina", {})
+    return journal.create(journal.run(journal.runs()[0].id).plan, ALICE, Driver.this(), "nina", {})
 
 
 def test_who_is_silent_for_too_long_loses_the_run_and_can_do_nothing_more(postgresql: Server) -> None:
