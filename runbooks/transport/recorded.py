@@ -1,0 +1,269 @@
+"""What a real shell answered, written down, and played again as any number of hosts: for tests and measurements.
+
+Which of its recorded answers a script gets depends on what was done: the first holds from the start, another one from
+the acting command that it was heard after. Where it changed with nothing done in between, the nth asking gets the nth.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+
+from runbooks.errors import UsageError
+from runbooks.transport.shell import Channel
+
+# How transport.shell ends a script: a line that prints its token, with the exit status, and again on standard error.
+_REPORT = re.compile(rb"_r=[^\n]*?printf '\\n([0-9a-f]{24}\d+) [^\n]*\n")
+_ACTS = b"mktemp /run/ops-clinic."
+# Run ids, waits and epochs: they differ from run to run, and no answer rests on them.
+_VARIES = re.compile(rb"\d{8}-\d{6}-[0-9a-f]{6}|(?<=flock -w )[\d.]+|(?<=-[gl]t )\d+|(?<=then echo )\d+")
+
+Act = tuple[bytes, int]
+"""An acting script, and the how manieth time of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a shell said to a script; bytes that are no UTF-8 are surrogates."""
+
+    script: str
+    status: int
+    out: str
+    err: str
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What a script is answered once ``after`` was done (None: from the start), until something else is heard."""
+
+    after: Act | None
+    said: list[tuple[bytes, bytes, bytes]]
+
+
+@dataclass
+class Recording:
+    """All that one host answered, in order."""
+
+    answers: list[Answer] = field(default_factory=list)
+    _turns: dict[bytes, list[_Turn]] = field(default_factory=dict, repr=False, compare=False)
+
+    def to_text(self) -> str:
+        """JSON, for people to read, too."""
+        return json.dumps({"recording": 1, "answers": [asdict(answer) for answer in self.answers]}, indent=1)
+
+    @classmethod
+    def from_text(cls, text: str) -> Recording:
+        """What ``to_text`` gave. Raises UsageError."""
+        try:
+            return cls([Answer(**answer) for answer in json.loads(text)["answers"]])
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"not a recording of a shell: {error}") from error
+
+    def turns(self, script: bytes) -> list[_Turn]:
+        """The answers to a script, as it was sent. Raises LookupError where there are none."""
+        if not self._turns:
+            self._turns = _in_turns(self.answers)
+        found = self._turns.get(script)
+        if found is None:
+            # Kept under what was really sent, too, so that this is worked out once for all hosts.
+            found = self._turns[script] = self._turns.get(_masked(script), [])
+        if not found:
+            raise LookupError(f"the recording holds no answer to: {_text(_masked(script))}")
+        return found
+
+
+def _in_turns(answers: list[Answer]) -> dict[bytes, list[_Turn]]:
+    turns: dict[bytes, list[_Turn]] = {}
+    done: dict[bytes, int] = {}
+    after: Act | None = None
+    for answer in answers:
+        script, said = _bytes(answer.script), (b"%d" % answer.status, _bytes(answer.out), _bytes(answer.err))
+        known = turns.setdefault(script, [])
+        if not known:
+            known.append(_Turn(None, [said]))
+        elif known[-1].said[-1] != said and known[-1].after != after:
+            known.append(_Turn(after, [said]))
+        elif known[-1].said[-1] != said:
+            known[-1].said.append(said)
+        if _ACTS in script:
+            done[script] = done.get(script, 0) + 1
+            after = (script, done[script])
+    return turns
+
+
+def _masked(script: bytes) -> bytes:
+    return _VARIES.sub(b"*", script)
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _scripts(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The scripts that were sent together, each with its token. One that asks for no report stays unheard."""
+    start = 0
+    for end in _REPORT.finditer(data):
+        yield data[start : end.start()], end[1]
+        start = end.end()
+
+
+class Recorder:
+    """A channel that passes everything on to another one, and writes down what was asked and answered."""
+
+    def __init__(self, channel: Channel, recording: Recording) -> None:
+        self._channel = channel
+        self._recording = recording
+        self._asked: list[tuple[bytes, bytes]] = []
+        self._out = bytearray()
+        self._err = bytearray()
+
+    def send(self, data: bytes) -> None:
+        """As the other one."""
+        self._channel.send(data)
+        self._asked.extend(_scripts(data))
+
+    def receive(self, timeout_s: float) -> tuple[bytes, bytes]:
+        """As the other one."""
+        out, err = self._channel.receive(timeout_s)
+        self._out += out
+        self._err += err
+        while self._asked and self._heard(*self._asked[0]):
+            del self._asked[0]
+        return out, err
+
+    def _heard(self, script: bytes, token: bytes) -> bool:
+        """Take a script's answer down, if all of it has come."""
+        end = b"\n" + token + b" "
+        said, sep, rest = self._out.partition(end)
+        status, line, rest = rest.partition(b"\n")
+        erred, error_sep, error_rest = self._err.partition(end + b"\n")
+        if not (sep and line and error_sep):
+            return False
+        self._recording.answers.append(Answer(_text(_masked(script)), int(status), _text(bytes(said)), _text(bytes(erred))))
+        self._out, self._err = rest, error_rest
+        return True
+
+    def close(self) -> None:
+        """As the other one."""
+        self._channel.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What goes wrong: the shares (0 to 1) of acting commands whose connection is lost before the answer comes, and of
+    those that fail and change nothing. Which ones follows from ``seed``, the host's name, and the command's number."""
+
+    seed: int = 0
+    lost: float = 0.0
+    failing: float = 0.0
+
+    def of(self, host: str, number: int) -> str:
+        """``lost``, ``failing`` or nothing, for the host's acting command of that number."""
+        if not (self.lost or self.failing):
+            return ""
+        digest = hashlib.blake2b(f"{self.seed} {host} {number}".encode(), digest_size=7).digest()
+        drawn = int.from_bytes(digest) / (1 << 56)
+        return "lost" if drawn < self.lost else "failing" if drawn < self.lost + self.failing else ""
+
+
+@dataclass(slots=True)
+class _Played:
+    """One host of a recording: what was done on it, whatever became of the connections to it."""
+
+    name: str
+    acts: int = 0
+    done: dict[bytes, int] = field(default_factory=dict)
+    asked: dict[tuple[bytes, Act | None], int] = field(default_factory=dict)
+
+    def now(self, script: bytes, turns: list[_Turn]) -> tuple[bytes, bytes, bytes]:
+        """What is answered to a script as things stand: status and both streams."""
+        turn = next(t for t in reversed(turns) if t.after is None or self.done.get(t.after[0], 0) >= t.after[1])
+        if len(turn.said) == 1:
+            return turn.said[0]
+        key = (script, turn.after)
+        number = self.asked[key] = self.asked.get(key, -1) + 1
+        return turn.said[min(number, len(turn.said) - 1)]
+
+
+class RecordedTransport:
+    """Opens channels to hosts which all answer as the recorded one did. A round trip takes ``latency_s``."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        *,
+        latency_s: float = 0.0,
+        faults: Faults | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.recording = recording
+        self.latency_s = latency_s
+        self.faults = faults or Faults()
+        self.sleep = sleep
+        self._hosts: dict[str, _Played] = {}
+
+    def open(self, name: str, _address: str = "", _port: int | None = None, _user: str | None = None) -> Player:
+        """A root shell on a host, so to speak."""
+        return Player(self, self._hosts.setdefault(name, _Played(name)))
+
+
+class Player:
+    """A channel behind which no shell is."""
+
+    def __init__(self, transport: RecordedTransport, host: _Played) -> None:
+        self._transport = transport
+        self._host = host
+        self._out: list[bytes] = []
+        self._err: list[bytes] = []
+        self._ended = False
+
+    def send(self, data: bytes) -> None:
+        """Have scripts answered. Raises EOFError once it has ended, LookupError for what was never recorded."""
+        if self._ended:
+            raise EOFError
+        for script, token in _scripts(data):
+            status, out, err = self._answer(script)
+            if self._ended:
+                return
+            self._out += (out, b"\n", token, b" ", status, b"\n")
+            self._err += (err, b"\n", token, b" \n")
+
+    def _answer(self, script: bytes) -> tuple[bytes, bytes, bytes]:
+        host = self._host
+        turns = self._transport.recording.turns(script)
+        said = host.now(script, turns)
+        if _ACTS in script:
+            fault = self._transport.faults.of(host.name, host.acts)
+            host.acts += 1
+            if fault == "failing":
+                return b"1", b"it fails, as it was told to\n", b""
+            script = _masked(script)
+            host.done[script] = host.done.get(script, 0) + 1
+            self._ended = fault == "lost"
+        return said
+
+    def receive(self, timeout_s: float) -> tuple[bytes, bytes]:
+        """What was answered, after a round trip. Raises EOFError, TimeoutError."""
+        if not self._ended and (not self._out or self._transport.latency_s > timeout_s):
+            self._transport.sleep(timeout_s)
+            raise TimeoutError
+        if self._transport.latency_s:
+            self._transport.sleep(self._transport.latency_s)
+        if not self._out:
+            raise EOFError
+        out, err = b"".join(self._out), b"".join(self._err)
+        self._out.clear()
+        self._err.clear()
+        return out, err
+
+    def close(self) -> None:
+        """Nothing comes any more."""
+        self._ended = True
