@@ -9,10 +9,7 @@ user space and kernel, per host and step. "Transport" is what the same exchanges
 from __future__ import annotations
 
 import argparse
-import io
 import json
-import os
-import platform
 import resource
 import signal
 import subprocess
@@ -29,16 +26,16 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from runbooks.driver import Driver
 from runbooks.engine import Draft, Engine
 from runbooks.journal import Journal
-from runbooks.model import Batch, Change, Event, Facts, Finding, Result, RunStatus, Step, done, todo
+from runbooks.model import Batch, Change, Event, Facts, Finding, RunStatus, Step, done, todo
 from runbooks.systems.host import HostReader, HostTarget, HostWriter
 from runbooks.systems.reads import Read
 from runbooks.transport import shell
 from runbooks.transport.local import LocalChannel
 from runbooks.transport.recorded import Faults, RecordedTransport, Recorder, Recording
-from runbooks.transport.shell import Channel, Result as Said, Shell
+from runbooks.transport.shell import Channel, Shell
+from runbooks.transport.shell import Result as Said
 
 SIZES = (100, 300, 1_000, 3_000, 10_000)
 STEPS = 6

@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "schema": {"errors"},
     "lease": BASE | {"journal"},
     "journal": BASE | {"schema", "driver", "lease"},
-    "looking": BASE,
+    "looking": BASE | {"window"},
     "walker": ENGINE,
     "verdicts": BASE | {"walker"},
     "engine": ENGINE | {"verdicts"},

@@ -147,7 +147,9 @@ class Recorder:
         erred, error_sep, error_rest = self._err.partition(end + b"\n")
         if not (sep and line and error_sep):
             return False
-        self._recording.answers.append(Answer(_text(_masked(script)), int(status), _text(bytes(said)), _text(bytes(erred))))
+        self._recording.answers.append(
+            Answer(_text(_masked(script)), int(status), _text(bytes(said)), _text(bytes(erred)))
+        )
         self._out, self._err = rest, error_rest
         return True
 
