@@ -130,6 +130,13 @@ class Busy(RunbookError):
     kind = "busy"
 
 
+class Unwritable(RunbookError):
+    """The target cannot keep our records; nothing was sent to it."""
+
+    exit_status = 5
+    kind = "unwritable"
+
+
 class Fenced(RunbookError):
     """A newer driver has taken this run over; this one may do nothing more."""
 

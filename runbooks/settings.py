@@ -25,7 +25,8 @@ _PUPPET_STATE = ("/opt/puppetlabs/puppet/cache/state", "/var/cache/puppet/state"
 
 @dataclass(frozen=True, slots=True)
 class Ssh:
-    """How hosts are reached. ``sudo`` is on when the user isn't root and nothing else is said."""
+    """How hosts are reached. ``sudo`` is on when the user isn't root and nothing else is said; without a
+    ``key_exchange``, ssh_config or else the client chooses."""
 
     config: Path | None = None
     user: str = "root"
@@ -34,6 +35,8 @@ class Ssh:
     command_timeout_s: int = 300
     max_connections: int = 500
     keepalive_s: int = 15
+    client: str = "libssh"
+    key_exchange: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,13 @@ def _word(value: Any, layer: Layer, key: str) -> str:
     return value
 
 
+def _kex(value: Any, layer: Layer, key: str) -> str:
+    text = _text(value, layer, key)
+    if not re.fullmatch(r"[a-z0-9@.-]+", text):
+        raise layer.fail(key, f"must be a list of key exchange algorithms (curve25519-sha256), not {short(text)}")
+    return text
+
+
 def _argv(value: Any, layer: Layer, key: str) -> tuple[str, ...]:
     words: tuple[str, ...] = _list_of(_word)(value, layer, key)
     _text(words[0], layer, key)
@@ -161,6 +168,8 @@ KEYS: Mapping[str, Kind] = {
     "ssh.command_timeout_s": _SECONDS,
     "ssh.max_connections": _whole(1, 10_000),
     "ssh.keepalive_s": _SECONDS,
+    "ssh.client": _one_of("libssh", "fabric"),
+    "ssh.key_exchange": _list_of(_kex),
     "repository.url": _location,
     "repository.branch": _text,
     "repository.registry": _text,

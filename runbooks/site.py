@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from runbooks.journal import Journal
     from runbooks.registry import Registry
     from runbooks.systems.git import Repository
+    from runbooks.transport.shell import Shell
 
 
 @dataclass
@@ -161,14 +162,24 @@ class Fleet:
     of as soon as it rests."""
 
     def __init__(self, site: Site) -> None:
-        from runbooks.transport.fabric import FabricTransport, SshSettings
+        from runbooks.transport.route import SshSettings
+        from runbooks.transport.ssh import SshTransport
 
         self._site = site
         ssh = site.settings.ssh
-        self._transport = FabricTransport(
-            SshSettings(ssh.config, ssh.user, ssh.sudo, ssh.connect_timeout_s, ssh.keepalive_s)
+        self.transport = SshTransport(
+            SshSettings(
+                ssh.config,
+                ssh.user,
+                ssh.sudo,
+                ssh.connect_timeout_s,
+                ssh.keepalive_s,
+                client=ssh.client,
+                key_exchange=ssh.key_exchange,
+            )
         )
         self._targets: dict[str, Target] = {}
+        self._connected: set[str] = set()
         self._lock = threading.Lock()
 
     def __getitem__(self, name: str) -> Target:
@@ -188,28 +199,37 @@ class Fleet:
 
             return PersonTarget(self._site.operator, self._site.comes_to_confirm)
         from runbooks.systems.host import HostTarget
+
+        self._site.inventory[name]
+        return HostTarget(name, lambda: self._connect(name))
+
+    def _connect(self, name: str) -> Shell:
         from runbooks.transport.shell import Shell
 
         host = self._site.inventory[name]
-        timeout_s = self._site.settings.ssh.command_timeout_s
-
-        def connect() -> Shell:
-            return Shell(name, self._transport.open(name, host.address, host.port, host.user), timeout_s)
-
-        return HostTarget(name, connect)
+        channel = self.transport.open(name, host.address, host.port, host.user, self._site.inventory.jump(name))
+        with self._lock:
+            self._connected.add(name)
+        return Shell(name, channel, self._site.settings.ssh.command_timeout_s)
 
     def rest(self, name: str) -> None:
         """Close a target's connection where more are open than may be."""
         with self._lock:
-            target = self._targets.get(name)
-            too_many = sum(getattr(t, "is_open", False) for t in self._targets.values())
-        if target is not None and too_many > self._site.settings.ssh.max_connections:
-            target.close()
+            if name not in self._connected or len(self._connected) <= self._site.settings.ssh.max_connections:
+                return
+            self._connected.discard(name)
+        self[name].close()
+
+    def key_exchanges(self) -> str:
+        """How the connections so far were secured, for a person: ``curve25519-sha256 (12)``."""
+        found = self.transport.key_exchanges.most_common()
+        return ", ".join(f"{name} ({count})" for name, count in found)
 
     def close(self) -> None:
         """Let go of every connection."""
         for target in self._targets.values():
             target.close()
+        self.transport.close()
 
 
 def open_site(config: Any, root: Path) -> Site:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runbooks import batch
-from runbooks.errors import Fenced, Lost, RunbookError, Unreachable, Waiting
+from runbooks.errors import Busy, Fenced, Lost, RunbookError, Unreachable, Unwritable, Waiting
 from runbooks.lease import Lease
 from runbooks.looking import Targets, side_by_side
 from runbooks.model import (
@@ -230,7 +230,7 @@ class Walker:
             writer.transcript = commands
             try:
                 change.do(writer, before)
-            except (Lost, Fenced, Waiting):
+            except (Lost, Fenced, Waiting, Busy, Unwritable):
                 raise
             except RunbookError as error:
                 return error

@@ -1,19 +1,22 @@
 """Stand-ins for hosts, in memory, for the engine's tests: what a host holds is a dict, and a test can look into it,
-break it, or pull its plug at any point."""
+break it, or pull its plug at any point. With ``World.real`` the same tests go to real hosts."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
+
+from real_hosts import RealHosts, get, put
 
 from runbooks.driver import Driver
 from runbooks.engine import Draft, Engine
 from runbooks.errors import Busy, CommandFailed, Fenced, Unreachable
 from runbooks.journal import Journal
 from runbooks.model import Batch, Change, Finding, Reader, Step, Target, Writer, blocked, done, later, todo
+from runbooks.systems.host import HostReader, HostWriter
 from runbooks.walker import Stop
 
 HOSTS = ("h1", "h2", "h3", "h4")
@@ -28,7 +31,9 @@ class World:
     """What the hosts hold, and what happens to them. ``hooks`` are called with a point (``check``, ``begin``, ``half``,
     ``end``, ``verify``), the host and the key; ``told`` lists all of these, in order."""
 
-    hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    real: ClassVar[RealHosts | None] = None
+
+    hosts: Mapping[str, MutableMapping[str, Any]] = field(default_factory=dict)
     down: set[str] = field(default_factory=set)
     busy: set[str] = field(default_factory=set)
     full: set[str] = field(default_factory=set)
@@ -39,11 +44,15 @@ class World:
     active: set[str] = field(default_factory=set)
     most_active: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    place: str = ""
 
     @classmethod
     def of(cls, *names: str) -> World:
         """Empty hosts."""
-        return cls({name: {} for name in names or HOSTS})
+        if cls.real is None:
+            return cls({name: {} for name in names or HOSTS})
+        place = cls.real.new_place()
+        return cls({name: cls.real.held(name, place) for name in names or HOSTS}, place=place)
 
     def tell(self, point: str, host: str, key: str) -> None:
         """Something happens."""
@@ -70,26 +79,30 @@ class World:
 class WorldReader(Reader):
     """Looks at one host."""
 
-    def __init__(self, world: World, host: str, run_id: str) -> None:
-        self.world, self.host, self.run_id = world, host, run_id
+    def __init__(self, world: World, host: str, run_id: str, real: HostReader | None = None) -> None:
+        self.world, self.host, self.run_id, self.real = world, host, run_id, real
 
     def get(self, key: str) -> Any:
         """What the host holds."""
         if self.host in self.world.down:
             raise Unreachable(self.host, "no answer")
+        if self.real is not None:
+            return get(self.real, self.world.place, key)
         return self.world.hosts[self.host].get(key)
 
 
 class WorldWriter(Writer):
     """Changes one host."""
 
-    def __init__(self, world: World, host: str, run_id: str) -> None:
-        self.world, self.host, self.run_id = world, host, run_id
+    def __init__(self, world: World, host: str, run_id: str, real: HostWriter | None = None) -> None:
+        self.world, self.host, self.run_id, self.real = world, host, run_id, real
         self.transcript = []
 
     def put(self, key: str, value: Any) -> None:
         """Make the host hold it; None: nothing."""
-        if value is None:
+        if self.real is not None:
+            put(self.real, self.world.place, key, value)
+        elif value is None:
             self.world.hosts[self.host].pop(key, None)
         else:
             self.world.hosts[self.host][key] = value
@@ -107,7 +120,11 @@ class StandIn(Target):
         """Looks."""
         if self.name in self.world.down:
             raise Unreachable(self.name, "no answer")
-        yield WorldReader(self.world, self.name, run_id)
+        if self.world.real is None:
+            yield WorldReader(self.world, self.name, run_id)
+            return
+        with self.world.real.target(self.name).reader(run_id) as reader:
+            yield WorldReader(self.world, self.name, run_id, reader)
 
     @contextmanager
     def writer(self, run_id: str, epoch: int, wait_s: float) -> Iterator[WorldWriter]:
@@ -120,6 +137,10 @@ class StandIn(Target):
             raise Busy(f"{self.name}: an earlier command still runs there")
         if self.name in world.full:
             raise CommandFailed(f"{self.name}: cannot write: is the disk full?")
+        if world.real is not None:
+            with world.real.target(self.name).writer(run_id, epoch, wait_s) as writer:
+                yield WorldWriter(world, self.name, run_id, writer)
+            return
         seen = world.epochs.get((run_id, self.name), 0)
         if epoch < seen:
             raise Fenced(f"{self.name}: a newer driver was here")

@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "verdicts": BASE | {"walker"},
     "engine": ENGINE | {"verdicts"},
     "transport": {"errors", "transport"},
-    "inventory": BASE | {"inventory"},
+    "inventory": BASE | {"inventory", "transport"},
     "registry": BASE | {"registry"},
     "oob": SYSTEMS | {"oob"},
     "systems": SYSTEMS,

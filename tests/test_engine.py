@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from real_hosts import NAMES, RealHosts
 from standins import HOSTS, Gate, Life, PowerCut, Put, World, draft, step
 
 from runbooks.engine import UNDO, undo_steps
 from runbooks.errors import Blocked, Busy, Drift, Fenced, Interrupted, Owned, RunbookError, Unreachable, UsageError
+from runbooks.lab import Lab, Person, scratch
+from runbooks.lab.machine import look
 from runbooks.lease import Lease
 from runbooks.model import Batch, Event, Result, Run, RunStatus, Status
+from runbooks.transport.route import CLIENTS
 from runbooks.verdicts import exit_status, refuse_drift
 from runbooks.walker import Stop
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    """A host for each stand-in."""
+    try:
+        look()
+    except Blocked as missing:
+        pytest.skip(str(missing))
+    top = scratch()
+    made = Lab(top / "lab")
+    made.up(len(NAMES), people=[Person("lena", 2001, home_files=1)], puppet_every_s=0)
+    yield made
+    made.down()
+    shutil.rmtree(top)
+
+
+@pytest.fixture(scope="module", params=["memory", *CLIENTS], autouse=True)
+def hosts(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each test runs over stand-ins in memory, and over real hosts by every client."""
+    if request.param == "memory":
+        yield
+        return
+    World.real = RealHosts(request.getfixturevalue("lab"), request.param)
+    yield
+    World.real.close()
+    World.real = None
 
 
 def nothing_was_changed(life: Life, world: World) -> None:

@@ -154,7 +154,7 @@ class Surface:
             print_plan(
                 plan,
                 file=sys.stdout,
-                title_line=f"fleet: {site.inventory.source}",
+                title_line=_where(site),
                 hint=self.options.dry_run,
             )
         return self._go_on(site, draft, plan)
@@ -244,6 +244,11 @@ class Surface:
         answer = sys.stdin.readline().strip()
         if answer != name if typed else answer.lower() not in ("y", "yes"):
             raise Blocked("declined; nothing was changed")
+
+
+def _where(site: Site) -> str:
+    used = site.targets.key_exchanges()
+    return f"fleet: {site.inventory.source}" + (f"; key exchange: {used}" if used else "")
 
 
 def batch_policy(options: Options, size: str) -> Batch:

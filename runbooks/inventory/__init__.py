@@ -35,6 +35,7 @@ class Inventory:
     source: Path
     puppetdb: Mapping[str, Any] = field(default_factory=dict, repr=False)
     places: Mapping[str, str] = field(default_factory=dict, repr=False)
+    jumps: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def load(cls, directory: Path) -> Inventory:
@@ -55,6 +56,7 @@ class Inventory:
             source=place,
             puppetdb=contents.settings.get("puppetdb") or {},
             places=MappingProxyType(dict(contents.places)),
+            jumps=MappingProxyType(dict(contents.jumps)),
         )
 
     def query(self, text: str) -> HostSet:
@@ -81,6 +83,14 @@ class Inventory:
             return self.hosts[name]
         except KeyError:
             raise self.unknown([name]) from None
+
+    def jump(self, name: str) -> tuple[str, ...] | None:
+        """The hosts to go through to one, as ``[user@]host[:port]``; None where ssh_config is to say. Raises
+        InventoryError."""
+        from runbooks.inventory.jumps import hops_to
+
+        host = self[name]
+        return hops_to(host, self.jumps, self.hosts) if self.jumps else None
 
     def unknown(self, names: Iterable[str], where: str = "") -> InventoryError:
         """Return (not raise) the error for host names that the inventory doesn't have."""

@@ -14,12 +14,14 @@ from runbooks.inventory.hosts import Host
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a source holds. ``places`` says where each alias was written (``file:line``), for error messages."""
+    """What a source holds. ``places`` says where each alias was written (``file:line``), for error messages; ``jumps``
+    which hosts a site is reached through, as ``[user@]host[:port]``."""
 
     hosts: Mapping[str, Host]
     aliases: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     places: Mapping[str, str] = field(default_factory=dict)
+    jumps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Source(Protocol):

@@ -1,12 +1,15 @@
 """Hosts from a directory of YAML files.
 
-Every ``*.yaml`` file may hold ``hosts:`` and ``aliases:``; ``settings.yaml`` holds only settings for this fleet::
+Every ``*.yaml`` file may hold ``hosts:``, ``aliases:`` and ``sites:``; ``settings.yaml`` holds only settings for this
+fleet::
 
     hosts:
       lab01: {address: 198.18.7.11, port: 22, site: east, rack: a1, vendor: dell, roles: [web]}
       db[1001-1010]: {site: east, roles: [db]}      # a range: each is reached by its name
     aliases:
       web: "O{role:web}"
+    sites:
+      east: {jump: gate-east}                       # its hosts are reached through this one
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from yaml.nodes import Node
 
 from runbooks.errors import InventoryError
 from runbooks.inventory.hosts import Host
+from runbooks.inventory.jumps import Hops, read_site, refuse_unknown_sites
 from runbooks.inventory.names import address_problem, host_problem, short, suggest, user_problem
 from runbooks.inventory.source import Contents
 from runbooks.inventory.words import expand
@@ -77,6 +81,8 @@ class _Gathered:
     settings: Mapping[str, Any] = field(default_factory=dict)
     host_places: dict[str, str] = field(default_factory=dict)
     alias_places: dict[str, str] = field(default_factory=dict)
+    jumps: dict[str, Hops] = field(default_factory=dict)
+    jump_places: dict[str, str] = field(default_factory=dict)
     addresses: dict[tuple[str, int], str] = field(default_factory=dict)
 
 
@@ -98,7 +104,8 @@ class YamlSource:
                     _read_file(file, gathered)
         if not gathered.hosts:
             raise InventoryError(f"{self.directory}: no file names a host: begin hosts.yaml with 'hosts:'")
-        return Contents(gathered.hosts, gathered.aliases, gathered.settings, gathered.alias_places)
+        refuse_unknown_sites(gathered.jump_places, gathered.hosts.values())
+        return Contents(gathered.hosts, gathered.aliases, gathered.settings, gathered.alias_places, gathered.jumps)
 
     def _files(self) -> list[Path]:
         try:
@@ -133,8 +140,12 @@ def _read_file(file: YamlFile, gathered: _Gathered) -> None:
         elif section == "aliases":
             for name, name_node, value in file.items(node, "aliases"):
                 _read_alias(file, name, name_node, value, gathered)
+        elif section == "sites":
+            for site, site_node, fields in file.items(node, "sites"):
+                _read_site(file, site, site_node, fields, gathered)
         else:
-            hint = suggest(section, ("hosts", "aliases")) or ": hosts and aliases are (settings go into settings.yaml)"
+            known = ("hosts", "aliases", "sites")
+            hint = suggest(section, known) or ": hosts, aliases and sites are (settings go into settings.yaml)"
             raise file.fail(section_node, f"{section} is no section of an inventory file{hint}")
 
 
@@ -168,6 +179,13 @@ def _add_host(name: str, values: Mapping[str, Any], place: str, gathered: _Gathe
         )
     gathered.hosts[name] = host
     gathered.host_places[name] = place
+
+
+def _read_site(file: YamlFile, site: str, site_node: Node, fields: Node, gathered: _Gathered) -> None:
+    if site in gathered.jumps:
+        raise file.fail(site_node, f"site {short(site)} stands twice, first in {gathered.jump_places[site]}")
+    gathered.jumps[site] = read_site(file, site, fields)
+    gathered.jump_places[site] = file.place(site_node)
 
 
 def _read_alias(file: YamlFile, name: str, name_node: Node, value: Node, gathered: _Gathered) -> None:

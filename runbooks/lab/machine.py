@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import getpass
 import os
 import shutil
@@ -120,14 +121,23 @@ def _need_namespaces(probe: list[str], hint: str) -> None:
 
 def _install_missing() -> None:
     programs = _HOST_PROGRAMS | _ROOT_PROGRAMS
-    missing = sorted({package for program, package in programs.items() if not find(program)})
-    if not missing:
+    if all(map(find, programs)):
         return
     if not find("apt-get"):
-        raise Blocked(f"lab: missing here: {' '.join(missing)}; install what provides them")
-    say(f"installing {' '.join(missing)} (no daemon is started)")
+        raise Blocked(f"lab: missing here: {' '.join(sorted(set(programs.values())))}; install what provides them")
+    # Two labs may come up at the same moment: one installs, the other waits for it.
+    with Path("/run/lock/ops-clinic-lab").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        install(sorted({package for program, package in programs.items() if not find(program)}))
+
+
+def install(packages: list[str]) -> None:
+    """Debian packages, none of whose daemons is started. Raises Blocked."""
+    if not packages:
+        return
+    say(f"installing {' '.join(packages)} (no daemon is started)")
     with _no_daemons():
-        install = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
+        install = ["apt-get", "-o", "DPkg::Lock::Timeout=300", "install", "-y", "--no-install-recommends", *packages]
         env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         if subprocess.run(install, capture_output=True, check=False, env=env).returncode:
             subprocess.run(["apt-get", "update"], capture_output=True, check=False, env=env)

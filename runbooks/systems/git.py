@@ -15,7 +15,7 @@ from typing import Protocol
 from runbooks.errors import Busy, CommandFailed, RegistryError, Unreachable
 from runbooks.model import Reader, Target, Writer
 from runbooks.systems.repository import NOBODY, CommitFiles, Repository
-from runbooks.transport.shell import command_line
+from runbooks.transport.quoting import command_line
 
 __all__ = ["NOBODY", "CommitFiles", "Files", "GitReader", "GitTarget", "GitWriter", "Repository", "mark"]
 

@@ -14,7 +14,7 @@ from runbooks.systems.files import Entry
 from runbooks.systems.host import HostReader, HostWriter
 from runbooks.systems.subject import Subject, record_dir, record_of
 from runbooks.systems.wording import listed
-from runbooks.transport.shell import command_line
+from runbooks.transport.quoting import command_line
 
 # rename(2) and nothing else: mv would copy and delete where it cannot rename.
 _RENAME = 'die "$ARGV[1] is there already\\n" if -e $ARGV[1] or -l $ARGV[1]; rename($ARGV[0], $ARGV[1]) or die "$!\\n"'

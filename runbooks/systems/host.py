@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from runbooks.errors import CommandFailed, Lost
+from runbooks.errors import CommandFailed, Lost, Unreachable
 from runbooks.model import Reader, Target, Writer
 from runbooks.systems.reads import Read
-from runbooks.transport.shell import Argument, Result, Shell, command_line
+from runbooks.transport.quoting import Argument, command_line
+from runbooks.transport.shell import Result, Shell
 
 T = TypeVar("T")
 _SHOWN_OUTPUT = 4000
+REMEMBERED_S = 20.0
+"""How long a host that could not be reached is not tried again."""
 
 
 class HostReader(Reader):
@@ -91,11 +94,20 @@ class HostTarget(Target):
         self.name = name
         self._connect = connect
         self._shell: Shell | None = None
+        self._why = ""
+        self._failed_at = 0.0
         self._turn = threading.RLock()
 
     def _open(self) -> Shell:
         if self._shell is None or self._shell.is_closed:
-            self._shell = self._connect()
+            # A dead host costs its timeout once, not again for each look that follows.
+            if self._why and time.monotonic() < self._failed_at + REMEMBERED_S:
+                raise Unreachable(self.name, self._why)
+            try:
+                self._shell = self._connect()
+            except Unreachable as failure:
+                self._why, self._failed_at = failure.why, time.monotonic()
+                raise
         return self._shell
 
     @property
@@ -117,6 +129,7 @@ class HostTarget(Target):
             shell.lock(run_id, epoch, wait_s)
             try:
                 yield HostWriter(shell, run_id)
+                shell.granted()
             finally:
                 shell.unlock()
 

@@ -17,7 +17,7 @@ from runbooks.model import Change, Facts, Finding, blocked, done, later, todo
 from runbooks.systems import reads
 from runbooks.systems.host import HostReader, HostWriter
 from runbooks.systems.wording import listed
-from runbooks.transport.shell import command_line
+from runbooks.transport.quoting import command_line
 
 NEVER = "/run/ops-clinic.no-such-lock"
 

@@ -23,7 +23,8 @@ from runbooks.systems.accounts import (
     parse_subids,
 )
 from runbooks.systems.files import Entry, parse_entry
-from runbooks.transport.shell import Argument, Result, command_line
+from runbooks.transport.quoting import Argument, command_line
+from runbooks.transport.shell import Result
 
 T = TypeVar("T", covariant=True)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runbooks.errors import CommandFailed, RegistryError, Unreachable
-from runbooks.transport.shell import command_line
+from runbooks.transport.quoting import command_line
 
 NOBODY = "0" * 40
 _GUESSES = (

@@ -13,7 +13,7 @@ from runbooks.systems.homes import drop_fresh, is_fresh
 from runbooks.systems.host import HostReader, HostWriter
 from runbooks.systems.subject import Subject, account_named, mark_restored, put_by, record_dir, record_of
 from runbooks.systems.wording import listed
-from runbooks.transport.shell import command_line
+from runbooks.transport.quoting import command_line
 
 # printf is the shell's own: the hash stands in no process list. -1 is chage's word for an empty field.
 _RESTORE_SHADOW = """IFS=: read -r hash last min max warn inactive expire rest < "$2/shadow" || exit 1

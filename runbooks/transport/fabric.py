@@ -1,4 +1,7 @@
-"""Fabric's connections: ssh_config, ProxyJump, agent and keys as Fabric's users know them, and strict host keys."""
+"""Log-ins by Fabric (paramiko): for hosts behind a jump host or a ProxyCommand, and for whoever chooses it.
+
+Every jump host is logged in to once, however many hosts are reached through it.
+"""
 
 from __future__ import annotations
 
@@ -6,131 +9,150 @@ import logging
 import socket
 import threading
 import time
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runbooks.errors import SettingsError, Unreachable
+from runbooks.errors import SettingsError
+from runbooks.transport.reasons import JumpFailed, reason
+from runbooks.transport.route import Route, Routes, SshSettings, split_hop
+from runbooks.transport.sockets import notice_silence
 
 if TYPE_CHECKING:
-    from fabric import Config, Connection
+    from fabric import Connection
 
-_TRANSIENT = (ConnectionResetError, BrokenPipeError, EOFError)
-_ATTEMPTS = 3
-
-
-@dataclass(frozen=True)
-class SshSettings:
-    """How to log in: an ssh_config file (None: the user's own), the user, and whether that user has to call sudo."""
-
-    config: Path | None = None
-    user: str = "root"
-    sudo: bool = False
-    connect_timeout_s: float = 10.0
-    keepalive_s: int = 15
-    send_timeout_s: float = 60.0
+Hops = tuple[str, ...]
 
 
-class FabricTransport:
-    """Opens shells over ssh. One Fabric configuration serves all connections."""
+class FabricClient:
+    """Logs in by routes, keeping one connection to each jump host."""
 
-    def __init__(self, settings: SshSettings) -> None:
-        self.settings = settings
-        self._config: Config | None = None
+    def __init__(self, routes: Routes) -> None:
+        self._routes = routes
+        self.settings = routes.settings
+        self._gates: dict[Hops, _Gate] = {}
+        self._turn = threading.Lock()
         # What paramiko's threads meet with comes back as an exception, too: it is told once, in our words.
         logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
-    def open(self, name: str, address: str, port: int | None, user: str | None) -> SshChannel:
-        """A root shell on a host. Raises Unreachable (with the reason) or SettingsError."""
-        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
-
-        retrying = Retrying(
-            retry=retry_if_exception_type(_TRANSIENT),
-            stop=stop_after_attempt(_ATTEMPTS),
-            wait=wait_random(0.2, 1.0),
-            reraise=True,
-        )
-        connection = self._connection(address, port, user)
+    def log_in(self, route: Route) -> SshChannel:
+        """A root shell at the end of a route. Raises what paramiko raises, OSError, HostKeyRefused, SettingsError."""
+        gateway: Any = self._gateway(route.jump) if route.jump else route.proxy_command or False
+        connection = self._open(route, gateway)
         try:
-            retrying(self._connect, connection)
             return SshChannel(connection, self.settings)
-        except Exception as error:
+        except BaseException:
             connection.close()
-            raise Unreachable(name, _reason(error)) from error
+            raise
 
-    def _connection(self, address: str, port: int | None, user: str | None) -> Connection:
+    def _gateway(self, hops: Hops) -> Connection:
+        """The open connection to the last of some hops, through the others."""
+        with self._turn:
+            gate = self._gates.setdefault(hops, _Gate())
+        # One of those who need it opens it; the others wait, and share what came of it.
+        with gate.turn:
+            if gate.connection is not None and gate.connection.is_connected:
+                return gate.connection
+            if gate.failure is not None and time.monotonic() < gate.failed_at + self.settings.connect_timeout_s:
+                raise gate.failure
+            try:
+                user, host, port = split_hop(hops[-1])
+                route = self._routes.find(host, port, user or None, hops[:-1])
+                gate.connection = self._open(route, self._gateway(hops[:-1]) if hops[:-1] else route.proxy_command)
+            except Exception as error:
+                gate.failure, gate.failed_at = JumpFailed(f"jump host {hops[-1]}: {reason(error)}"), time.monotonic()
+                raise gate.failure from error
+            return gate.connection
+
+    def _open(self, route: Route, gateway: Any) -> Connection:
         from fabric import Connection
-        from paramiko import RejectPolicy
 
+        timeout_s = self.settings.connect_timeout_s
         connection = Connection(
-            address,
-            user=user or self.settings.user,
-            port=port,
-            config=self._fabric_config(),
-            connect_timeout=self.settings.connect_timeout_s,
+            route.host,
+            user=route.user,
+            port=route.port,
+            config=self._routes.config,
+            gateway=gateway or False,
+            connect_timeout=timeout_s,
             connect_kwargs={
-                "banner_timeout": self.settings.connect_timeout_s,
-                "auth_timeout": self.settings.connect_timeout_s,
+                "banner_timeout": timeout_s,
+                "auth_timeout": timeout_s,
+                "channel_timeout": timeout_s,
+                "key_filename": [str(path) for path in route.identities if path.is_file()],
+                "allow_agent": route.uses_agent,
+                "transport_factory": lambda sock, **options: _transport(route, sock, options),
             },
         )
-        # Fabric would take any host key that it has not seen, of jump hosts, too.
-        hop: Any = connection
-        while not isinstance(hop, str | None):
-            hop.client.set_missing_host_key_policy(RejectPolicy())
-            hop = hop.gateway
-        return connection
-
-    def _fabric_config(self) -> Config:
-        from fabric import Config
-
-        if self._config is None:
-            path = self.settings.config
-            if path is not None and not path.is_file():
-                raise SettingsError(f"ssh.config: {path}: no such file")
-            self._config = Config(runtime_ssh_path=str(path) if path else None)
-        return self._config
-
-    def _connect(self, connection: Connection) -> None:
-        hop: Any = connection
-        while not isinstance(hop, str | None):
-            _load_known_hosts(hop)
-            hop = hop.gateway
+        # Fabric would take any host key that it has not seen.
+        connection.client.set_missing_host_key_policy(_Known(route))
         connection.open()
         connection.transport.set_keepalive(self.settings.keepalive_s)
-        _give_up_when_unheard(connection.transport.sock, 2 * self.settings.keepalive_s)
+        if isinstance(connection.transport.sock, socket.socket):
+            notice_silence(connection.transport.sock, self.settings.keepalive_s)
+        return connection
+
+    def close(self) -> None:
+        """Let go of the jump hosts."""
+        for gate in self._gates.values():
+            if gate.connection is not None:
+                gate.connection.close()
 
 
-def _give_up_when_unheard(sock: Any, seconds: float) -> None:
-    """Have the kernel end a connection on which nothing that was sent has been acknowledged for so long: keepalives
-    alone would be sent to a dead host for a quarter of an hour. Source: tcp(7), TCP_USER_TIMEOUT (Linux)."""
-    option = getattr(socket, "TCP_USER_TIMEOUT", None)
-    if option is not None and isinstance(sock, socket.socket):
-        sock.setsockopt(socket.IPPROTO_TCP, option, int(seconds * 1000))
+@dataclass
+class _Gate:
+    """A jump host: its connection, or why there is none."""
+
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    connection: Connection | None = None
+    failure: JumpFailed | None = None
+    failed_at: float = 0.0
 
 
-def _load_known_hosts(connection: Connection) -> None:
-    """The known_hosts files that ssh_config names, which Fabric does not read."""
-    found = connection.ssh_config
-    for key in ("userknownhostsfile", "globalknownhostsfile"):
-        for name in str(found.get(key, "")).split():
-            if (path := Path(name).expanduser()).is_file():
-                connection.client.load_host_keys(str(path))
+class _Known:
+    """Paramiko's hook for host keys, which then hold what our own known_hosts say."""
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+
+    def missing_host_key(self, _client: object, _hostname: str, key: Any) -> None:
+        """Raise HostKeyRefused unless the key is known."""
+        self._route.known.check(self._route.known_as, (key.get_name(), key.get_base64()))
 
 
-def _reason(error: Exception) -> str:
-    import paramiko
+def _transport(route: Route, sock: Any, options: dict[str, Any]) -> Any:
+    """Paramiko's transport, asking for the key exchanges of the route, and for the host keys that are known."""
+    from paramiko import Transport
 
-    if isinstance(error, TimeoutError | socket.timeout):
-        return "no answer (connect timed out)"
-    if isinstance(error, paramiko.BadHostKeyException):
-        return "the host key is not the known one: look why before anything else"
-    if isinstance(error, paramiko.AuthenticationException):
-        return f"log-in refused ({error})"
-    if isinstance(error, paramiko.SSHException) and "not found in known_hosts" in str(error):
-        return "its host key is not known: add it to known_hosts after checking it"
-    if isinstance(error, paramiko.SSHException) and ("No existing session" in str(error) or "banner" in str(error)):
-        return "no answer (something takes connections at its ssh port, and stays silent)"
-    return str(error) or type(error).__name__
+    class Told(Transport):  # type: ignore[misc]
+        """Paramiko forgets which key exchange it was."""
+
+        key_exchange = "unknown"
+
+        def _parse_kex_init(self, message: Any) -> None:
+            super()._parse_kex_init(message)
+            self.key_exchange = next(k for k, kind in self._kex_info.items() if kind is type(self.kex_engine))
+
+    transport = Told(sock, **options)
+    chosen = transport.get_security_options()
+    known = {kind for kind, _ in route.known.keys(route.known_as)}
+    known |= {"rsa-sha2-512", "rsa-sha2-256"} if "ssh-rsa" in known else set()
+    chosen.key_types = sorted(chosen.key_types, key=lambda kind: kind not in known)
+    if route.key_exchange:
+        chosen.kex = _key_exchanges(route.key_exchange, chosen.kex)
+    return transport
+
+
+def _key_exchanges(asked: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:
+    """The list that ssh_config(5) makes of KexAlgorithms: ``+`` appends, ``^`` prepends, ``-`` removes. Raises
+    SettingsError for what paramiko does not have."""
+    names = [name.lstrip("+-^") for name in asked]
+    names = [f"{name}@libssh.org" if name == "curve25519-sha256" else name for name in names]
+    for name in names:
+        if name not in own:
+            raise SettingsError(f"key exchange {name}: paramiko here does not have it: name others in ssh.key_exchange")
+    rest = tuple(name for name in own if name not in names)
+    how = asked[0][0]
+    return {"+": (*own, *names), "^": (*names, *rest), "-": rest}.get(how, tuple(names))
 
 
 class _Bell:
@@ -160,10 +182,11 @@ class _Bell:
 
 
 class SshChannel:
-    """``/bin/sh`` as root over one session of a Fabric connection."""
+    """``/bin/sh`` as root over one session of a Fabric connection. ``key_exchange`` is the one that was agreed on."""
 
     def __init__(self, connection: Connection, settings: SshSettings) -> None:
         self._connection = connection
+        self.key_exchange = str(connection.transport.key_exchange)
         # Paramiko would wait for an hour, and for ever when it sends.
         self._channel: Any = connection.transport.open_session(timeout=settings.connect_timeout_s)
         self._channel.settimeout(settings.send_timeout_s)
@@ -178,7 +201,7 @@ class SshChannel:
         """Write to its standard input. Raises OSError."""
         self._channel.sendall(data)
 
-    def receive(self, timeout_s: float) -> tuple[bytes, bytes]:
+    def receive(self, timeout_s: float, errors: bool = False) -> tuple[bytes, bytes]:  # noqa: ARG002 - either will do
         """What has come on standard output and error. Raises TimeoutError, EOFError."""
         deadline = time.monotonic() + timeout_s
         while True:

@@ -46,7 +46,7 @@ class LocalChannel:
         self._taken[stream] += data
         return bool(data)
 
-    def receive(self, timeout_s: float) -> tuple[bytes, bytes]:
+    def receive(self, timeout_s: float, errors: bool = False) -> tuple[bytes, bytes]:  # noqa: ARG002 - either will do
         """What has come on standard output and error. Raises TimeoutError, EOFError."""
         if not any(self._taken.values()):
             poll = select.poll()

@@ -3,24 +3,24 @@
 A command is an argv list, quoted here and nowhere else. After it the shell prints a token that nothing else can know,
 with the exit status, on both of its streams, so output of any bytes comes back whole. While it acts, the shell holds an
 ``flock`` and sends output to a file: a client that is killed kills no command, and whoever comes next can wait for it.
+
+What runs there is mostly the shell itself: each program that it has to start costs a host as much as a round trip.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import secrets
-import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from runbooks.errors import Busy, CommandFailed, Fenced, Lost, Unreachable
+from runbooks.errors import Busy, Fenced, Lost, Unreachable, Unwritable
+from runbooks.transport.quoting import Argument, fed, quote
 
-Argument = str | bytes
-
-MAX_OUTPUT_BYTES = 16 * 1024 * 1024
+MAX_OUTPUT_BYTES = 4 * 1024 * 1024
+"""What one look at a host may print; one that prints more is let go of, so that it cannot fill our memory."""
 KEPT_OUTPUT_BYTES = 64 * 1024
 STATE_DIR = "/var/lib/ops-clinic"
 """Where a host keeps what may not leave it (a password hash) and who may act for a run: root's alone, by run id."""
@@ -28,7 +28,22 @@ STATE_DIR = "/var/lib/ops-clinic"
 _LOCKED_DIR = "/root"
 _BUSY, _FENCED = 75, 76
 
-_START = b"export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nunset CDPATH ENV; cd /\n"
+_START = b"export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
+_START += b"unset CDPATH ENV _f; _k=1; cd /\n"
+# _k says whether the lock is held (0), and by that whether a command may act. Where output goes (8) is a file without a
+# name on the host's disk: a daemon that a command starts may keep it open for as long as it likes.
+_LOCK = b"""exec 9<%(locked)s
+if ! flock -w %(wait)s 9; then _k=%(busy)s; else _k=0; umask 077
+[ -d %(dir)s ] || mkdir -p %(dir)s || _k=1
+_e=0; [ -s %(dir)s/epoch ] && read _e < %(dir)s/epoch
+if [ $_k = 0 ] && [ "$_e" -gt %(epoch)s ]; then _k=%(fenced)s
+elif [ $_k = 0 ] && [ "$_e" -lt %(epoch)s ]; then
+echo %(epoch)s > %(dir)s/epoch.new && mv %(dir)s/epoch.new %(dir)s/epoch || _k=1; fi
+if [ $_k = 0 ] && [ -z "$_f" ]; then
+( : > %(output)s ) && exec 8<> %(output)s && rm -f %(output)s && _f=1 || _k=1; fi
+umask 022; fi
+[ $_k = 0 ] || exec 9<&-
+"""
 
 
 class Channel(Protocol):
@@ -37,8 +52,9 @@ class Channel(Protocol):
     def send(self, data: bytes) -> None:
         """Write to its standard input. Raises OSError, EOFError."""
 
-    def receive(self, timeout_s: float) -> tuple[bytes, bytes]:
-        """What has come on standard output and error: at least a byte. Raises TimeoutError, EOFError, OSError."""
+    def receive(self, timeout_s: float, errors: bool = False) -> tuple[bytes, bytes]:
+        """What has come on standard output and error: at least a byte. Waits for the first, or where ``errors`` for
+        the second, and may return with something on the other. Raises TimeoutError, EOFError, OSError."""
         ...
 
     def close(self) -> None:
@@ -59,32 +75,13 @@ class Result:
         return self.stdout.decode("utf-8", "surrogateescape")
 
 
-def quote(argument: Argument) -> bytes:
-    """One argument, quoted for sh. Raises ValueError for a NUL byte, which no argument can hold."""
-    raw = argument.encode("utf-8", "surrogateescape") if isinstance(argument, str) else argument
-    if b"\0" in raw:
-        raise ValueError("an argument cannot hold a NUL byte")
-    return shlex.quote(raw.decode("latin-1")).encode("latin-1")
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A lock that was asked for, and whose answer is still to come."""
 
-
-def command_line(argv: Sequence[Argument]) -> str:
-    """An argv list as a person would type it."""
-    return b" ".join(quote(argument) for argument in argv).decode("utf-8", "replace")
-
-
-def _program(name: Argument) -> bytes:
-    """A command's name, always in quotes: ``if`` or ``A=b`` is no word of the shell's language here."""
-    quoted = quote(name)
-    return quoted if quoted.startswith(b"'") else b"'" + quoted + b"'"
-
-
-def _fed(argv: Sequence[Argument], feed: bytes | None) -> bytes:
-    """The command with its standard input: the given bytes, never the shell's own."""
-    line = b" ".join([_program(argv[0]), *(quote(argument) for argument in argv[1:])])
-    if feed is None:
-        return line + b" </dev/null"
-    # printf is the shell's own, so what is fed never stands in a process list.
-    return b"printf %s " + quote(base64.b64encode(feed)) + b" | base64 -d | " + line
+    token: bytes
+    run_id: str
+    wait_s: float
 
 
 class Shell:
@@ -100,6 +97,7 @@ class Shell:
         self._out = bytearray()
         self._err = bytearray()
         self._closed = False
+        self._asked: _Asked | None = None
         self._hello = self._next_token()
         try:
             self._send(_START + _report(self._hello, b"0"))
@@ -107,11 +105,13 @@ class Shell:
             raise Unreachable(target, lost.why) from lost
 
     def read(self, commands: Sequence[Sequence[Argument]], timeout_s: float | None = None) -> list[Result]:
-        """Run commands that only look, in one round trip. Raises Unreachable where the host does not answer."""
+        """Run commands that only look, in one round trip. Raises Unreachable where the host does not answer, and what
+        ``granted`` does."""
+        self.granted()
         tokens = [self._next_token() for _ in commands]
         parts = []
         for argv, token in zip(commands, tokens, strict=True):
-            parts.append(b"( " + _fed(argv, None) + b" ) 9<&-\n" + _report(token, b"$?"))
+            parts.append(b"( " + fed(argv, None) + b" ) 9<&-\n" + _report(token, b"$?"))
         try:
             self._send(b"".join(parts))
             return [self._result(token, timeout_s) for token in tokens]
@@ -119,33 +119,51 @@ class Shell:
             raise Unreachable(self.target, lost.why) from lost
 
     def lock(self, run_id: str, epoch: int, wait_s: float) -> None:
-        """Hold the host's lock from here on. Raises Busy after ``wait_s``, Fenced where a newer driver was here."""
-        wait = f"{max(0.0, wait_s):.1f}"
-        directory = quote(f"{STATE_DIR}/{run_id}")
-        status = self._script(
-            b"exec 9<" + quote(_LOCKED_DIR) + b"\n"
-            b"if ! flock -w " + wait.encode() + b" 9; then _s=%d; else _s=0; umask 077; mkdir -p %s || _s=1\n"
-            b"_e=0; [ -s %s/epoch ] && read _e < %s/epoch\n"
-            b'if [ $_s = 0 ] && [ "$_e" -gt %d ]; then _s=%d\n'
-            b'elif [ $_s = 0 ] && [ "$_e" -lt %d ]; then echo %d > %s/epoch.new && mv %s/epoch.new %s/epoch || _s=1\n'
-            b"fi; umask 022; fi\n[ $_s = 0 ] || exec 9<&-\n"
-            % (_BUSY, directory, directory, directory, epoch, _FENCED, epoch, epoch, directory, directory, directory),
-            b"$_s",
-            wait_s + self.timeout_s,
-        )
+        """Ask for the host's lock, to be held from here on. The answer comes with that of the next command, which is
+        only carried out under the lock, or with ``granted``."""
+        self._asked = _Asked(self._next_token(), run_id, wait_s)
+        script = _LOCK % {
+            b"locked": quote(_LOCKED_DIR),
+            b"wait": f"{max(0.0, wait_s):.1f}".encode(),
+            b"dir": quote(f"{STATE_DIR}/{run_id}"),
+            b"output": quote(f"{STATE_DIR}/{run_id}/output.{self._token}"),
+            b"epoch": str(epoch).encode(),
+            b"busy": str(_BUSY).encode(),
+            b"fenced": str(_FENCED).encode(),
+        }
+        try:
+            self._send(script + _report(self._asked.token, b"$_k"))
+        except Lost as lost:
+            raise Unreachable(self.target, lost.why) from lost
+
+    def granted(self) -> None:
+        """Make sure of the lock that was asked for. Raises Busy, Fenced, Unwritable, Unreachable: nothing was done."""
+        try:
+            self._grant()
+        except Lost as lost:
+            raise Unreachable(self.target, lost.why) from lost
+
+    def _grant(self) -> None:
+        asked, self._asked = self._asked, None
+        if asked is None:
+            return
+        status = self._result(asked.token, asked.wait_s + self.timeout_s).status
         if status == _BUSY:
             raise Busy(f"{self.target}: an earlier command still runs there: wait for it, then `inv resume`")
         if status == _FENCED:
-            raise Fenced(f"{self.target}: a newer driver of run {run_id} was here: nothing more is done from this one")
+            raise Fenced(
+                f"{self.target}: a newer driver of run {asked.run_id} was here: nothing more is done from this one"
+            )
         if status:
-            raise CommandFailed(f"{self.target}: cannot write {STATE_DIR}/{run_id}: is the disk full, or read-only?")
+            place = f"{STATE_DIR}/{asked.run_id}"
+            raise Unwritable(f"{self.target}: cannot write {place}: is the disk full, or read-only?")
 
     def unlock(self) -> None:
         """Let go of the lock."""
         if not self._closed:
             # No answer is waited for: the next command's answer says enough.
             with contextlib.suppress(Lost):
-                self._send(b"exec 9<&-\n")
+                self._send(b"exec 9<&-; _k=1\n")
 
     def wait_for_lock(self, wait_s: float) -> None:
         """Wait until nobody holds the lock, holding it for no time; writes nothing. Raises Busy."""
@@ -154,16 +172,22 @@ class Shell:
             raise Busy(f"{self.target}: an earlier command still runs there after {wait_s:.0f} s: try again later")
 
     def act(self, argv: Sequence[Argument], feed: bytes | None, timeout_s: float | None) -> Result:
-        """Run a command that changes something; both of its streams come back as one. Raises Lost.
+        """Run a command that changes something; both of its streams come back as one. Raises Lost, and what ``granted``
+        does: then it was not run.
 
         Descriptor 9, the lock, stays with the shell: a daemon that the command starts must not keep it.
         """
         token = self._next_token()
         script = (
-            b"_o=$(mktemp /run/ops-clinic.XXXXXX) && {\n( " + _fed(argv, feed) + b' ) >"$_o" 2>&1 9<&-; _s=$?\n'
-            b'head -c %d "$_o"; rm -f "$_o"; } || _s=1\n' % KEPT_OUTPUT_BYTES
+            b"if [ $_k = 0 ]; then\n( " + fed(argv, feed) + b" ) >/dev/fd/8 2>&1 8>&- 9<&-; _s=$?\n"
+            b"[ ! -s /dev/fd/8 ] || head -c %d /dev/fd/8; else _s=1; fi\n" % KEPT_OUTPUT_BYTES
         )
         self._send(script + _report(token, b"$_s"))
+        try:
+            self._grant()
+        except (Busy, Fenced, Unwritable):
+            self._result(token, timeout_s)
+            raise
         return self._result(token, timeout_s)
 
     @property
@@ -204,7 +228,7 @@ class Shell:
         """What it said before it ended, such as why sudo refused."""
         with contextlib.suppress(OSError, EOFError):
             for _ in range(10):
-                self._err += self._channel.receive(0.2)[1]
+                self._err += self._channel.receive(0.2, errors=True)[1]
         said = bytes(self._err[-300:]).decode("utf-8", "replace").strip()
         return f": {said}" if said else ""
 
@@ -212,25 +236,29 @@ class Shell:
         if self._hello and self._hello != token:
             self._result(self._hello, timeout_s)
             self._hello = b""
-        end = b"\n" + token + b" "
-        limit = timeout_s or self.timeout_s
-        deadline = time.monotonic() + limit
-        while True:
-            at, until = self._out.find(end), -1
-            if at >= 0:
-                until = self._out.find(b"\n", at + len(end))
-            error_at = self._err.find(end)
-            if until >= 0 and error_at >= 0:
-                break
-            self._fill(deadline, limit)
-        status = int(self._out[at + len(end) : until])
-        result = Result(status, bytes(self._out[:at]), bytes(self._err[:error_at]))
-        del self._out[: until + 1], self._err[: error_at + len(end) + 1]
-        return result
+        limit_s = timeout_s or self.timeout_s
+        deadline = time.monotonic() + limit_s
+        out, status = self._until(token, False, deadline, limit_s)
+        err, _ = self._until(token, True, deadline, limit_s)
+        return Result(int(status), out, err)
 
-    def _fill(self, deadline: float, limit_s: float) -> None:
+    def _until(self, token: bytes, errors: bool, deadline: float, limit_s: float) -> tuple[bytes, bytes]:
+        """What a stream brings before a token, and what stands behind the token on its line."""
+        held = self._err if errors else self._out
+        end, searched = b"\n" + token + b" ", 0
+        while True:
+            at = held.find(end, searched)
+            line_end = held.find(b"\n", at + len(end)) if at >= 0 else -1
+            if line_end >= 0:
+                found = bytes(held[:at]), bytes(held[at + len(end) : line_end])
+                del held[: line_end + 1]
+                return found
+            searched = at if at >= 0 else max(0, len(held) - len(end))
+            self._fill(errors, deadline, limit_s)
+
+    def _fill(self, errors: bool, deadline: float, limit_s: float) -> None:
         try:
-            out, err = self._channel.receive(max(0.0, deadline - time.monotonic()))
+            out, err = self._channel.receive(max(0.0, deadline - time.monotonic()), errors)
         except TimeoutError as error:
             self.close()
             raise Lost(self.target, f"no answer within {limit_s:.0f} s") from error

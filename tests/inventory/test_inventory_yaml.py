@@ -110,7 +110,7 @@ def test_hidden_and_other_files_are_left_alone(write: Any) -> None:
         ("hosts: [lab01]\n", 1, "hosts must be a mapping (key: value), not a list"),
         ("- lab01\n", 1, "an inventory file must be a mapping"),
         ("host: {}\n", 1, "host is no section of an inventory file (did you mean hosts?)"),
-        ("ssh: {}\n", 1, "ssh is no section of an inventory file: hosts and aliases are"),
+        ("ssh: {}\n", 1, "ssh is no section of an inventory file: hosts, aliases and sites are"),
         ("hosts:\n  -lab01: {}\n", 2, "-lab01 is no host name"),
         ("hosts:\n  lab_01: {}\n", 2, "lab_01 is no host name"),
         ("hosts:\n  'lab 01': {}\n", 2, "lab 01 is no host name"),

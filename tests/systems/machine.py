@@ -12,8 +12,9 @@ from runbooks.model import Change, Facts, Finding, Status
 from runbooks.systems.host import HostReader, HostTarget, HostWriter
 from runbooks.systems.reads import Read
 from runbooks.systems.subject import Subject
-from runbooks.transport.fabric import FabricTransport, SshSettings
+from runbooks.transport.route import SshSettings
 from runbooks.transport.shell import Shell
+from runbooks.transport.ssh import SshTransport
 
 HostChange = Change[HostReader, HostWriter]
 GROUPS = ("deployment", "wikidev", "ops")
@@ -110,7 +111,7 @@ class Machine:
 
 def connect(lab: Lab, host: str, user: str) -> HostTarget:
     """The host as the tool reaches it: as root, or as the operator, who has to call sudo."""
-    transport = FabricTransport(SshSettings(lab.ssh_config, user, sudo=user != "root"))
+    transport = SshTransport(SshSettings(lab.ssh_config, user, sudo=user != "root"))
     row = next(row for row in lab.status() if row.name == host)
     return HostTarget(host, lambda: Shell(host, transport.open(host, row.address, row.port, user), 60))
 

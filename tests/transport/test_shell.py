@@ -10,14 +10,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from runbooks.errors import Busy, CommandFailed, Fenced, Lost, Unreachable
+from runbooks.errors import Busy, CommandFailed, Fenced, Lost, Unreachable, Unwritable
 from runbooks.systems.host import HostTarget
 from runbooks.transport import shell as module
 from runbooks.transport.local import LocalChannel
-from runbooks.transport.shell import Shell, command_line, quote
+from runbooks.transport.quoting import command_line, quote
+from runbooks.transport.route import SshSettings
+from runbooks.transport.shell import Channel, Shell
+from runbooks.transport.ssh import SshTransport
 from runbooks.walker import BRIEFLY_S
 
 
@@ -28,12 +32,20 @@ def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def make() -> Iterator[Callable[..., Shell]]:
+@pytest.fixture(params=["local", "libssh", "fabric"])
+def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Shell]]:
+    """Makes shells over one of the transports; what starts with commands of a test's own is local."""
     made = []
+    if request.param != "local":
+        sshd = request.getfixturevalue("sshd")
+        transport = SshTransport(SshSettings(sshd.config(), connect_timeout_s=20.0, client=request.param))
 
     def make(*argv: str, timeout_s: float = 20.0) -> Shell:
-        made.append(Shell("h1", LocalChannel(argv or ("/bin/sh",)), timeout_s))
+        if argv or request.param == "local":
+            channel: Channel = LocalChannel(argv or ("/bin/sh",))
+        else:
+            channel = transport.open("h1", sshd.address, sshd.port, None)
+        made.append(Shell("h1", channel, timeout_s))
         return made[-1]
 
     yield make
@@ -44,6 +56,13 @@ def make() -> Iterator[Callable[..., Shell]]:
 @pytest.fixture
 def shell(make: Callable[..., Shell]) -> Shell:
     return make()
+
+
+def take(shell: Shell, *arguments: Any) -> Shell:
+    """Hold the lock, or raise why not."""
+    shell.lock(*arguments)
+    shell.granted()
+    return shell
 
 
 def python(code: str, *arguments: str | bytes) -> tuple[str | bytes, ...]:
@@ -72,6 +91,7 @@ OUTPUTS = [
 @pytest.mark.parametrize("both", [b"", b"error\0\xff without newline"])
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_output_of_any_bytes_comes_back_whole(shell: Shell, tmp_path: Path, output: bytes, both: bytes) -> None:
+    take(shell, "run", 1, 5)
     (tmp_path / "out").write_bytes(output)
     (tmp_path / "err").write_bytes(both)
     argv = ("sh", "-c", 'cat "$1"; cat "$2" >&2; exit 3', "sh", f"{tmp_path}/out", f"{tmp_path}/err")
@@ -101,6 +121,7 @@ def test_every_exit_status(shell: Shell) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGPIPE])
 def test_a_command_killed_by_a_signal(shell: Shell, number: int) -> None:
+    take(shell, "run", 1, 5)
     argv = ("sh", "-c", f"kill -{int(number)} $$")
     assert shell.read([argv])[0].status == 128 + number
     assert shell.act(argv, None, None).status == 128 + number
@@ -108,6 +129,7 @@ def test_a_command_killed_by_a_signal(shell: Shell, number: int) -> None:
 
 
 def test_a_command_that_reads_its_input_does_not_eat_the_script(shell: Shell) -> None:
+    take(shell, "run", 1, 5)
     results = shell.read([("cat",), ("sh", "-c", "read x; echo got $x"), ("echo", "next")])
     assert [result.stdout for result in results] == [b"", b"got\n", b"next\n"]
     assert shell.act(("cat",), None, None).stdout == b""
@@ -133,6 +155,7 @@ def test_arguments_arrive_as_they_are(shell: Shell) -> None:
 
 @pytest.mark.parametrize("word", ["if", "{", "}", "!", "while", "done", "case", "A=b", "fi", "exit", "exec", "return"])
 def test_words_of_the_shells_own_language_are_only_names(shell: Shell, word: str) -> None:
+    take(shell, "run", 1, 5)
     result, after = shell.read([(word, "3"), ("pwd",)])
     assert result.status != 0
     assert after.stdout == b"/\n"
@@ -167,6 +190,7 @@ def test_many_commands_and_much_output_do_not_wait_for_each_other(shell: Shell) 
 
 
 def test_silence_is_lost_and_the_shell_is_not_used_again(shell: Shell) -> None:
+    take(shell, "run", 1, 5)
     with pytest.raises(Lost, match="no answer within 0 s"):
         shell.act(("sleep", "30"), None, 0.2)
     assert shell.is_closed
@@ -175,6 +199,7 @@ def test_silence_is_lost_and_the_shell_is_not_used_again(shell: Shell) -> None:
 
 
 def test_a_shell_that_dies_under_a_command(shell: Shell) -> None:
+    take(shell, "run", 1, 5)
     with pytest.raises(Lost, match="connection ended"):
         shell.act(("sh", "-c", "kill -9 $(cut -d' ' -f4 /proc/$$/stat); sleep 0.1"), None, None)
 
@@ -186,23 +211,50 @@ def test_too_much_output_is_bounded(shell: Shell, monkeypatch: pytest.MonkeyPatc
 
 
 def test_what_an_action_prints_is_kept_to_a_bound(shell: Shell) -> None:
+    take(shell, "run", 1, 5)
     assert len(shell.act(("head", "-c", "300000", "/dev/zero"), None, None).stdout) == module.KEPT_OUTPUT_BYTES
 
 
 # the lock
 
 
+def test_nothing_acts_without_the_lock(shell: Shell, tmp_path: Path) -> None:
+    assert shell.act(("touch", f"{tmp_path}/done"), None, None).status == 1
+    take(shell, "run", 1, 5)
+    shell.unlock()
+    assert shell.act(("touch", f"{tmp_path}/done"), None, None).status == 1
+    assert not (tmp_path / "done").exists()
+
+
+def test_a_lock_that_is_refused_is_told_with_the_next_command_which_does_not_run(
+    make: Callable[..., Shell], tmp_path: Path
+) -> None:
+    one, other = take(make(), "run", 1, 0), make()
+    other.lock("run", 1, 0)
+    with pytest.raises(Busy):
+        other.act(("touch", f"{tmp_path}/done"), None, None)
+    assert other.read([("echo", "goes on")])[0].stdout == b"goes on\n"
+    other.lock("run", 1, 0)
+    with pytest.raises(Busy):
+        other.read([("true",)])
+    one.unlock()
+    one.read([("true",)])
+    other.lock("run", 1, 5)
+    assert other.act(("touch", f"{tmp_path}/done"), None, None).status == 0
+    assert (tmp_path / "done").exists()
+
+
 def test_one_holds_the_lock_and_others_wait(make: Callable[..., Shell]) -> None:
     one, other = make(), make()
-    one.lock("run", 1, 0)
+    take(one, "run", 1, 0)
     with pytest.raises(Busy):
-        other.lock("run", 1, 0)
+        take(other, "run", 1, 0)
     with pytest.raises(Busy):
         other.wait_for_lock(0)
     one.unlock()
     one.read([("true",)])
     other.wait_for_lock(0)
-    other.lock("run", 1, 0)
+    take(other, "run", 1, 0)
 
 
 def test_another_process_holds_the_lock(shell: Shell, tmp_path: Path) -> None:
@@ -211,21 +263,21 @@ def test_another_process_holds_the_lock(shell: Shell, tmp_path: Path) -> None:
     )
     assert holder.stdout and holder.stdout.readline() == b"held\n"
     with pytest.raises(Busy):
-        shell.lock("run", 1, 0.2)
+        take(shell, "run", 1, 0.2)
     holder.communicate(b"\n")
-    shell.lock("run", 1, 5)
+    take(shell, "run", 1, 5)
 
 
 def test_an_older_driver_is_shut_out(make: Callable[..., Shell], tmp_path: Path) -> None:
     new, old = make(), make()
-    new.lock("run", 3, 0)
+    take(new, "run", 3, 0)
     new.unlock()
     new.read([("true",)])
     with pytest.raises(Fenced):
-        old.lock("run", 2, 5)
-    old.lock("other", 1, 0)
+        take(old, "run", 2, 5)
+    take(old, "other", 1, 0)
     old.unlock()
-    old.lock("run", 3, 0)
+    take(old, "run", 3, 0)
     assert (tmp_path / "state/run/epoch").read_text() == "3\n"
     assert (tmp_path / "state/run").stat().st_mode & 0o777 == 0o700
 
@@ -233,27 +285,27 @@ def test_an_older_driver_is_shut_out(make: Callable[..., Shell], tmp_path: Path)
 def test_an_empty_epoch_counts_as_none(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "state/run").mkdir(parents=True)
     (tmp_path / "state/run/epoch").touch()
-    shell.lock("run", 2, 0)
+    take(shell, "run", 2, 0)
     assert (tmp_path / "state/run/epoch").read_text() == "2\n"
 
 
 def test_a_host_that_cannot_be_written_says_so(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
-    with pytest.raises(CommandFailed, match="cannot write"):
-        shell.lock("run", 1, 0)
+    with pytest.raises(Unwritable, match="cannot write"):
+        take(shell, "run", 1, 0)
     shell.wait_for_lock(0)
 
 
 def test_a_daemon_that_a_command_leaves_does_not_keep_the_lock(make: Callable[..., Shell], tmp_path: Path) -> None:
     one, other = make(), make()
-    one.lock("run", 1, 0)
+    take(one, "run", 1, 0)
     started = one.act(("sh", "-c", f"setsid sleep 300 & echo $! > {tmp_path}/pid"), None, None)
     assert started.status == 0
     pid = int((tmp_path / "pid").read_text())
     try:
         one.unlock()
         one.read([("true",)])
-        other.lock("run", 1, 0)
+        take(other, "run", 1, 0)
         assert Path(f"/proc/{pid}").exists()
     finally:
         os.kill(pid, signal.SIGKILL)
@@ -263,15 +315,15 @@ def test_a_client_that_goes_away_kills_no_command_which_keeps_the_lock(
     make: Callable[..., Shell], tmp_path: Path
 ) -> None:
     one, other = make(), make()
-    one.lock("run", 1, 0)
+    take(one, "run", 1, 0)
     script = "echo begun; : > $0/begun; while [ ! -e $0/go ]; do sleep 0.05; done; echo more; : > $0/end"
     with pytest.raises(Lost):
         one.act(("sh", "-c", script, str(tmp_path)), None, 0.3)
     until((tmp_path / "begun").exists)
     with pytest.raises(Busy):
-        other.lock("run", 2, 0)
+        take(other, "run", 2, 0)
     (tmp_path / "go").touch()
-    other.lock("run", 2, 20)
+    take(other, "run", 2, 20)
     assert (tmp_path / "end").exists()
 
 
@@ -293,9 +345,9 @@ def test_a_client_that_is_killed_kills_no_command(shell: Shell, tmp_path: Path) 
     client.kill()
     client.wait()
     with pytest.raises(Busy):
-        shell.lock("run", 2, 0)
+        take(shell, "run", 2, 0)
     (tmp_path / "go").touch()
-    shell.lock("run", 2, 20)
+    take(shell, "run", 2, 20)
     assert (tmp_path / "end").exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import socket
 import subprocess
 import sys
 import time
@@ -17,8 +18,10 @@ import pytest
 from runbooks.errors import Busy, SettingsError, Unreachable
 from runbooks.systems.host import HostTarget
 from runbooks.transport import shell as module
-from runbooks.transport.fabric import FabricTransport, SshChannel, SshSettings, _Bell
-from runbooks.transport.shell import Shell
+from runbooks.transport.fabric import _Bell
+from runbooks.transport.route import CLIENTS, SshSettings
+from runbooks.transport.shell import Channel, Shell
+from runbooks.transport.ssh import SshTransport
 
 
 @pytest.fixture(autouse=True)
@@ -29,12 +32,17 @@ def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
 
 
-@pytest.fixture
-def log_in(sshd: Any) -> Iterator[Callable[..., SshChannel]]:
-    opened: list[SshChannel] = []
+@pytest.fixture(params=CLIENTS)
+def client(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
-    def log_in(config: Path, address: str = sshd.address, port: int | None = sshd.port, **options: Any) -> SshChannel:
-        transport = FabricTransport(SshSettings(config=config, connect_timeout_s=5.0, **options))
+
+@pytest.fixture
+def log_in(sshd: Any, client: str) -> Iterator[Callable[..., Channel]]:
+    opened: list[Channel] = []
+
+    def log_in(config: Path, address: str = sshd.address, port: int | None = sshd.port, **options: Any) -> Channel:
+        transport = SshTransport(SshSettings(config=config, connect_timeout_s=5.0, client=client, **options))
         opened.append(transport.open("h1", address, port, None))
         return opened[-1]
 
@@ -43,40 +51,40 @@ def log_in(sshd: Any) -> Iterator[Callable[..., SshChannel]]:
         channel.close()
 
 
-def echo(channel: SshChannel) -> bytes:
+def echo(channel: Channel) -> bytes:
     return Shell("h1", channel, 20).read([("echo", "hello")])[0].stdout
 
 
-def test_a_known_host_and_a_right_key(sshd: Any, log_in: Callable[..., SshChannel]) -> None:
+def test_a_known_host_and_a_right_key(sshd: Any, log_in: Callable[..., Channel]) -> None:
     assert echo(log_in(sshd.config())) == b"hello\n"
 
 
-def test_an_unknown_host_key_is_refused(sshd: Any, log_in: Callable[..., SshChannel]) -> None:
+def test_an_unknown_host_key_is_refused(sshd: Any, log_in: Callable[..., Channel]) -> None:
     with pytest.raises(Unreachable, match="host key is not known: add it"):
         log_in(sshd.config(known=""))
 
 
-def test_a_changed_host_key_is_refused(sshd: Any, log_in: Callable[..., SshChannel]) -> None:
+def test_a_changed_host_key_is_refused(sshd: Any, log_in: Callable[..., Channel]) -> None:
     with pytest.raises(Unreachable, match="not the known one"):
         log_in(sshd.config(known=sshd.known("stranger")))
 
 
-def test_a_wrong_key_is_refused(sshd: Any, log_in: Callable[..., SshChannel]) -> None:
+def test_a_wrong_key_is_refused(sshd: Any, log_in: Callable[..., Channel]) -> None:
     with pytest.raises(Unreachable, match="log-in refused"):
         log_in(sshd.config(key="stranger"))
 
 
-def test_a_port_where_nobody_listens(sshd: Any, log_in: Callable[..., SshChannel]) -> None:
+def test_a_port_where_nobody_listens(sshd: Any, log_in: Callable[..., Channel]) -> None:
     with pytest.raises(Unreachable, match="h1: unreachable"):
         log_in(sshd.config(), port=1)
 
 
-def test_a_config_that_is_not_there(log_in: Callable[..., SshChannel], tmp_path: Path) -> None:
+def test_a_config_that_is_not_there(log_in: Callable[..., Channel], tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no such file"):
         log_in(tmp_path / "none")
 
 
-def test_an_alias_of_ssh_config(sshd: Any, log_in: Callable[..., SshChannel]) -> None:
+def test_an_alias_of_ssh_config(sshd: Any, log_in: Callable[..., Channel]) -> None:
     config = sshd.config("Host the-alias", f"  HostName {sshd.address}", f"  Port {sshd.port}")
     assert echo(log_in(config, "the-alias", None)) == b"hello\n"
 
@@ -93,35 +101,41 @@ def through(sshd: Any, jump: Any, known: str) -> Path:
     return sshd.config(*lines, known=known)
 
 
-def test_a_jump_host(sshd: Any, jump: Any, log_in: Callable[..., SshChannel]) -> None:
+def test_a_jump_host(sshd: Any, jump: Any, log_in: Callable[..., Channel]) -> None:
     config = through(sshd, jump, sshd.known() + jump.known())
     channel = log_in(config, "inner", None)
     assert echo(channel) == b"hello\n"
-    assert channel._connection.gateway.is_connected
+    assert channel._connection.gateway.is_connected  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("wrong", ["unknown", "changed"])
-def test_a_jump_hosts_key_is_looked_at_too(sshd: Any, jump: Any, log_in: Callable[..., SshChannel], wrong: str) -> None:
+def test_a_jump_hosts_key_is_looked_at_too(sshd: Any, jump: Any, log_in: Callable[..., Channel], wrong: str) -> None:
     known = sshd.known() + ("" if wrong == "unknown" else jump.known("stranger"))
     with pytest.raises(Unreachable, match="host key"):
         log_in(through(sshd, jump, known), "inner", None)
 
 
-def test_keepalive_and_time_limits_are_set(sshd: Any, log_in: Callable[..., SshChannel]) -> None:
-    channel = log_in(sshd.config(), keepalive_s=7)
-    assert channel._connection.transport.packetizer._Packetizer__keepalive_interval == 7
-    assert channel._channel.gettimeout() == 60.0
+def test_the_kernel_is_asked_to_notice_a_silent_host(sshd: Any, log_in: Callable[..., Channel]) -> None:
+    channel: Any = log_in(sshd.config(), keepalive_s=7)
+    number = channel._session.get_fd() if hasattr(channel, "_session") else channel._connection.transport.sock.fileno()
+    sock = socket.socket(fileno=number)
+    try:
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 7
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 14_000
+    finally:
+        sock.detach()
 
 
-def test_a_remote_that_reads_nothing_does_not_hold_us_for_ever(sshd: Any, log_in: Callable[..., SshChannel]) -> None:
+def test_a_remote_that_reads_nothing_does_not_hold_us_for_ever(sshd: Any, log_in: Callable[..., Channel]) -> None:
     channel = log_in(sshd.config(), send_timeout_s=0.3)
     channel.send(b"exec sleep 5\n")
     with pytest.raises(OSError):
         channel.send(b"#" * 20_000_000)
 
 
-def test_one_connection_serves_all_steps_and_a_lost_one_is_replaced(sshd: Any) -> None:
-    transport = FabricTransport(SshSettings(config=sshd.config(), connect_timeout_s=5.0))
+def test_one_connection_serves_all_steps_and_a_lost_one_is_replaced(sshd: Any, client: str) -> None:
+    transport = SshTransport(SshSettings(config=sshd.config(), connect_timeout_s=5.0, client=client))
     shells: list[Shell] = []
 
     def connect() -> Shell:
@@ -140,8 +154,8 @@ def test_one_connection_serves_all_steps_and_a_lost_one_is_replaced(sshd: Any) -
     target.close()
 
 
-def test_many_at_once(sshd: Any) -> None:
-    transport = FabricTransport(SshSettings(config=sshd.config(), connect_timeout_s=20.0))
+def test_many_at_once(sshd: Any, client: str) -> None:
+    transport = SshTransport(SshSettings(config=sshd.config(), connect_timeout_s=20.0, client=client))
 
     def one(number: int) -> bytes:
         channel = transport.open(f"h{number}", sshd.address, sshd.port, None)
@@ -154,13 +168,12 @@ def test_many_at_once(sshd: Any) -> None:
         assert list(pool.map(one, range(8))) == [b"%d\n" % number for number in range(8)]
 
 
-def test_a_descriptor_above_1024(sshd: Any, log_in: Callable[..., SshChannel]) -> None:
+def test_a_descriptor_above_1024(sshd: Any, log_in: Callable[..., Channel]) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
     taken = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
     try:
         channel = log_in(sshd.config())
-        assert channel._connection.transport.sock.fileno() > 1024
         assert echo(channel) == b"hello\n"
     finally:
         for descriptor in taken:
@@ -172,10 +185,12 @@ CLIENT = """
 import sys
 from pathlib import Path
 from runbooks.transport import shell
-from runbooks.transport.fabric import FabricTransport, SshSettings
-place, config, address, port = sys.argv[1:]
+from runbooks.transport.route import SshSettings
+from runbooks.transport.ssh import SshTransport
+place, config, address, port, client = sys.argv[1:]
 shell.STATE_DIR, shell._LOCKED_DIR = place + "/state", place
-one = shell.Shell("h1", FabricTransport(SshSettings(config=Path(config))).open("h1", address, int(port), None), 60)
+transport = SshTransport(SshSettings(config=Path(config), client=client))
+one = shell.Shell("h1", transport.open("h1", address, int(port), None), 60)
 one.lock("run", 1, 0)
 one.act(("sh", "-c", "for i in 1 2 3; do echo output; done; : > $0/begun; while [ ! -e $0/go ]; do sleep 0.05; done; "
          "echo more; : > $0/end", place), None, 60)
@@ -183,28 +198,30 @@ one.act(("sh", "-c", "for i in 1 2 3; do echo output; done; : > $0/begun; while 
 
 
 def test_a_killed_client_kills_no_command_and_the_lock_outlives_it(
-    sshd: Any, log_in: Callable[..., SshChannel], tmp_path: Path
+    sshd: Any, log_in: Callable[..., Channel], client: str, tmp_path: Path
 ) -> None:
-    arguments = [str(tmp_path), str(sshd.config()), sshd.address, str(sshd.port)]
-    client = subprocess.Popen([sys.executable, "-c", CLIENT, *arguments], cwd=Path(__file__).parents[2])
+    arguments = [str(tmp_path), str(sshd.config()), sshd.address, str(sshd.port), client]
+    process = subprocess.Popen([sys.executable, "-c", CLIENT, *arguments], cwd=Path(__file__).parents[2])
     deadline = time.monotonic() + 20
     while not (tmp_path / "begun").exists():
-        assert client.poll() is None and time.monotonic() < deadline
+        assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
-    client.kill()
-    client.wait()
+    process.kill()
+    process.wait()
     shell = Shell("h1", log_in(sshd.config()), 20)
     with pytest.raises(Busy):
         shell.wait_for_lock(0.5)
     with pytest.raises(Busy):
         shell.lock("run", 2, 0)
+        shell.granted()
     (tmp_path / "go").touch()
     shell.lock("run", 2, 20)
+    shell.granted()
     assert (tmp_path / "end").exists()
 
 
 def test_a_daemon_started_over_ssh_does_not_keep_the_lock(
-    sshd: Any, log_in: Callable[..., SshChannel], tmp_path: Path
+    sshd: Any, log_in: Callable[..., Channel], tmp_path: Path
 ) -> None:
     one, other = (Shell("h1", log_in(sshd.config()), 20) for _ in range(2))
     one.lock("run", 1, 0)
@@ -213,6 +230,7 @@ def test_a_daemon_started_over_ssh_does_not_keep_the_lock(
     try:
         one.close()
         other.lock("run", 1, 20)
+        other.granted()
         assert Path(f"/proc/{pid}").exists()
     finally:
         os.kill(pid, 9)

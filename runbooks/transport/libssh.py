@@ -1,0 +1,212 @@
+"""Log-ins by libssh (the ssh-python package): the quickest client by figures, for hosts that are reached directly.
+
+A session belongs to one thread at a time, and sessions do not know of each other, as libssh asks for (libssh manual,
+"Threads"). Every call lets other threads run. Keepalive is the kernel's: libssh sends none of its own accord.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from runbooks.errors import SettingsError
+from runbooks.transport.known_hosts import HostKeyRefused
+from runbooks.transport.route import Route, SshSettings
+from runbooks.transport.sockets import connect, notice_silence
+
+_PIECE = 32 * 1024
+_SLICE_S = 0.5
+_HOST_KEYS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
+
+
+def log_in(route: Route, settings: SshSettings) -> LibsshChannel:
+    """A root shell at the end of a route without hops. Raises OSError, HostKeyRefused, SettingsError."""
+    from ssh import options
+    from ssh.exceptions import BaseSSHError
+    from ssh.session import Session
+
+    refuse_unknown_kex(route.key_exchange)
+    session = Session()
+    try:
+        _prepare(session, route, settings)
+        session.connect()
+        shown = session.get_server_publickey().export_pubkey_base64().decode()
+        route.known.check(route.known_as, (_type_of(shown), shown))
+        _authenticate(session, route)
+        session.options_set_int_val(options.TIMEOUT, int(settings.send_timeout_s))
+        return LibsshChannel(session, settings, route.user)
+    except BaseSSHError as error:
+        _end(session)
+        raise OSError(_said(error)) from error
+    except HostKeyRefused:
+        _end(session)
+        raise
+
+
+def _prepare(session: Any, route: Route, settings: SshSettings) -> None:
+    """Connect, and hand the connection over. What libssh would read in ssh_config is said here."""
+    from ssh import options
+
+    session.options_set(options.HOST, route.host)
+    session.options_set(options.USER, route.user)
+    session.options_set_int_val(options.PROCESS_CONFIG, 0)
+    session.options_set_int_val(options.TIMEOUT, int(settings.connect_timeout_s))
+    session.options_set(options.HOSTKEYS, _host_keys(route))
+    if route.key_exchange:
+        session.options_set(options.KEY_EXCHANGE, ",".join(route.key_exchange))
+    sock = connect(route.host, route.port, settings.connect_timeout_s)
+    notice_silence(sock, settings.keepalive_s)
+    # From here on the descriptor is libssh's, which closes it: Python must not, as its number may be another's by then.
+    session.options_set_int_val(options.FD, sock.detach())
+
+
+def _end(session: Any) -> None:
+    """End a session and its connection, of which libssh, as it was handed to it, only lets go when it is freed."""
+    number = session.get_fd()
+    session.disconnect()
+    if number >= 0:
+        sock = socket.socket(fileno=number)
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+        sock.detach()
+
+
+@cache
+def refuse_unknown_kex(names: tuple[str, ...]) -> None:
+    """Raise SettingsError for a key exchange that this libssh does not have: it would pass over it without a word."""
+    from ssh import options
+    from ssh.exceptions import BaseSSHError
+    from ssh.session import Session
+
+    for name in names:
+        try:
+            Session().options_set(options.KEY_EXCHANGE, name.lstrip("+-^"))
+        except BaseSSHError as error:
+            raise SettingsError(
+                f"key exchange {name}: libssh here does not have it: name others in ssh.key_exchange, "
+                "or set ssh.client to fabric"
+            ) from error
+
+
+def _host_keys(route: Route) -> str:
+    """The types of host key to ask for, the known ones first."""
+    known = sorted(kind for kind, _ in route.known.keys(route.known_as))
+    names = dict.fromkeys([*known, *_HOST_KEYS])
+    return ",".join("rsa-sha2-512,rsa-sha2-256" if name == "ssh-rsa" else name for name in names)
+
+
+def _type_of(key: str) -> str:
+    """A public key's type, as its own first field has it (RFC 4253, 6.6)."""
+    import base64
+
+    raw = base64.b64decode(key)
+    return raw[4 : 4 + int.from_bytes(raw[:4], "big")].decode("ascii", "replace")
+
+
+def _authenticate(session: Any, route: Route) -> None:
+    """By the identity files, then by the agent. Raises BaseSSHError, the last refusal."""
+    from ssh.exceptions import AuthenticationError, BaseSSHError, KeyImportError
+
+    refused: BaseSSHError | None = None
+    locked = False
+    for path in route.identities:
+        try:
+            for key in _keys(path, route.certificates):
+                try:
+                    session.userauth_publickey(key)
+                    return
+                except AuthenticationError as error:
+                    refused = error
+        except KeyImportError:
+            # Not there, or with a passphrase: then the agent may hold it.
+            locked = locked or path.is_file()
+    if os.environ.get("SSH_AUTH_SOCK") and (route.uses_agent or locked):
+        session.userauth_agent(route.user)
+        return
+    raise refused or AuthenticationError(
+        b"no private key to log in with: " + (b"one needs an agent" if locked else b"IdentityFile names none")
+    )
+
+
+def _keys(path: Path, certificates: tuple[Path, ...]) -> list[Any]:
+    """A private key with each certificate that was made for it, then alone. Raises KeyImportError."""
+    from ssh.exceptions import BaseSSHError
+    from ssh.key import copy_cert_to_privkey, import_cert_file, import_privkey_file
+
+    keys = []
+    for certificate in certificates:
+        if certificate.is_file():
+            key = import_privkey_file(str(path))
+            with contextlib.suppress(BaseSSHError):
+                copy_cert_to_privkey(import_cert_file(str(certificate)), key)
+                keys.append(key)
+    return [*keys, import_privkey_file(str(path))]
+
+
+def _said(error: Exception) -> str:
+    text = error.args[-1] if error.args else b""
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text or type(error).__name__)
+
+
+class LibsshChannel:
+    """``/bin/sh`` as root over one session. ``key_exchange`` is the one that was agreed on."""
+
+    def __init__(self, session: Any, settings: SshSettings, user: str) -> None:
+        from ssh.exceptions import EOF, BaseSSHError
+
+        self._session, self._errors, self._eof = session, BaseSSHError, EOF
+        self._send_timeout_s = settings.send_timeout_s
+        self.key_exchange = str(session.get_kex_algo().decode())
+        self._channel: Any = session.channel_new()
+        self._channel.open_session()
+        # exec: whatever the log-in shell is, it only starts ours.
+        self._channel.request_exec("exec sudo -n -- /bin/sh" if settings.sudo and user != "root" else "exec /bin/sh")
+
+    def send(self, data: bytes) -> None:
+        """Write to its standard input. Raises OSError."""
+        view, deadline = memoryview(data), time.monotonic() + self._send_timeout_s
+        try:
+            while view:
+                # Never more than the other side has room for: libssh would wait for it without an end.
+                room = min(self._channel.window_size(), _PIECE)
+                if room:
+                    self._channel.write(bytes(view[:room]))
+                    view = view[room:]
+                elif time.monotonic() > deadline:
+                    raise OSError(f"it takes no input for {self._send_timeout_s:.0f} s")
+                else:
+                    self._channel.poll_timeout(100)
+        except self._errors as error:
+            raise OSError(_said(error)) from error
+
+    def receive(self, timeout_s: float, errors: bool = False) -> tuple[bytes, bytes]:
+        """What has come on standard output and error, of which the one that is waited for is the first unless
+        ``errors``. Raises TimeoutError, EOFError, OSError."""
+        deadline = time.monotonic() + timeout_s
+        try:
+            while True:
+                left_s = max(0.0, deadline - time.monotonic())
+                read, data = self._channel.read_timeout(int(1000 * min(left_s, _SLICE_S)), _PIECE, errors)
+                if data:
+                    return (b"", data) if errors else (data, b"")
+                # What fills the other stream may be what keeps this one from coming.
+                other = self._channel.read_nonblocking(_PIECE, not errors)[1]
+                if other:
+                    return (other, b"") if errors else (b"", other)
+                if read == 0 or self._channel.is_closed():
+                    raise EOFError
+                if not left_s:
+                    raise TimeoutError
+        except self._eof as error:
+            raise EOFError from error
+        except self._errors as error:
+            raise OSError(_said(error)) from error
+
+    def close(self) -> None:
+        """End the session and its connection."""
+        _end(self._session)

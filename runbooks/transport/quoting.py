@@ -1,0 +1,37 @@
+"""Commands are argv lists; this is the one place where they are quoted for sh."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+from collections.abc import Sequence
+
+Argument = str | bytes
+
+
+def quote(argument: Argument) -> bytes:
+    """One argument, quoted for sh. Raises ValueError for a NUL byte, which no argument can hold."""
+    raw = argument.encode("utf-8", "surrogateescape") if isinstance(argument, str) else argument
+    if b"\0" in raw:
+        raise ValueError("an argument cannot hold a NUL byte")
+    return shlex.quote(raw.decode("latin-1")).encode("latin-1")
+
+
+def command_line(argv: Sequence[Argument]) -> str:
+    """An argv list as a person would type it."""
+    return b" ".join(quote(argument) for argument in argv).decode("utf-8", "replace")
+
+
+def _program(name: Argument) -> bytes:
+    """A command's name, always in quotes: ``if`` or ``A=b`` is no word of the shell's language here."""
+    quoted = quote(name)
+    return quoted if quoted.startswith(b"'") else b"'" + quoted + b"'"
+
+
+def fed(argv: Sequence[Argument], feed: bytes | None) -> bytes:
+    """The command with its standard input: the given bytes, never the shell's own."""
+    line = b" ".join([_program(argv[0]), *(quote(argument) for argument in argv[1:])])
+    if feed is None:
+        return line + b" </dev/null"
+    # printf is the shell's own, so what is fed never stands in a process list.
+    return b"printf %s " + quote(base64.b64encode(feed)) + b" | base64 -d | " + line

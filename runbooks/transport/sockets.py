@@ -1,0 +1,49 @@
+"""Connections: one timeout for all of a host's addresses, and silence that is noticed."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import socket
+import time
+
+_OTHER_DESCRIPTORS = 256
+
+
+def allow(connections: int) -> None:
+    """Have the kernel let us open so many connections, if it may (RLIMIT_NOFILE, getrlimit(2))."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _OTHER_DESCRIPTORS
+    if soft not in (resource.RLIM_INFINITY,) and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard < 0 else min(wanted, hard), hard))
+
+
+def connect(host: str, port: int, timeout_s: float) -> socket.socket:
+    """A connected socket that doesn't block; all addresses of a name together get the one timeout. Raises OSError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    deadline = time.monotonic() + timeout_s
+    for number, (family, kind, protocol, _, address) in enumerate(found):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(max(0.1, (deadline - time.monotonic()) / (len(found) - number)))
+            sock.connect(address)
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return sock
+        except OSError:
+            sock.close()
+            if number + 1 == len(found):
+                raise
+    raise OSError(f"{host} has no address")
+
+
+def notice_silence(sock: socket.socket, keepalive_s: int) -> None:
+    """Have the kernel ask a silent host whether it is there, and end a connection on which nothing was acknowledged for
+    twice that time: without it, a host that lost its power is waited for until a command's own timeout, or 15 minutes.
+    Source: tcp(7), SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_USER_TIMEOUT (Linux)."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    chosen = {"TCP_KEEPIDLE": keepalive_s, "TCP_KEEPINTVL": max(1, keepalive_s // 3), "TCP_KEEPCNT": 3}
+    for name, value in (chosen | {"TCP_USER_TIMEOUT": 2000 * keepalive_s}).items():
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
