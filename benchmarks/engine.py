@@ -197,10 +197,10 @@ class Tape:
         self._tape.append(data)
         self._channel.send(data)
 
-    def receive(self, timeout_s: float) -> tuple[bytes, bytes]:
+    def receive(self, timeout_s: float, errors: bool = False) -> tuple[bytes, bytes]:
         """Pass on."""
         self._tape.append(None)
-        return self._channel.receive(timeout_s)
+        return self._channel.receive(timeout_s, errors)
 
 
 def taped(some: Setting) -> list[bytes | None]:

@@ -18,9 +18,9 @@ from runbooks.transport.shell import Channel
 
 # How transport.shell ends a script: a line that prints its token, with the exit status, and again on standard error.
 _REPORT = re.compile(rb"_r=[^\n]*?printf '\\n([0-9a-f]{24}\d+) [^\n]*\n")
-_ACTS = b"mktemp /run/ops-clinic."
+_ACTS = b"if [ $_k = 0 ]; then\n( "
 # Run ids, waits and epochs: they differ from run to run, and no answer rests on them.
-_VARIES = re.compile(rb"\d{8}-\d{6}-[0-9a-f]{6}|(?<=flock -w )[\d.]+|(?<=-[gl]t )\d+|(?<=then echo )\d+")
+_VARIES = re.compile(rb"\d{8}-\d{6}-[0-9a-f]{6}|(?<=flock -w )[\d.]+|(?<=-[gl]t )\d+|(?<=\necho )\d+(?= > )")
 
 Act = tuple[bytes, int]
 """An acting script, and the how manieth time of it."""
@@ -108,10 +108,11 @@ def _bytes(text: str) -> bytes:
 
 
 def _scripts(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The scripts that were sent together, each with its token. One that asks for no report stays unheard."""
+    """The scripts that were sent together, each with its token, which may stand in the script, too. One that asks for
+    no report stays unheard."""
     start = 0
     for end in _REPORT.finditer(data):
-        yield data[start : end.start()], end[1]
+        yield data[start : end.start()].replace(end[1][:24], b"*"), end[1]
         start = end.end()
 
 
@@ -130,9 +131,9 @@ class Recorder:
         self._channel.send(data)
         self._asked.extend(_scripts(data))
 
-    def receive(self, timeout_s: float) -> tuple[bytes, bytes]:
+    def receive(self, timeout_s: float, errors: bool = False) -> tuple[bytes, bytes]:
         """As the other one."""
-        out, err = self._channel.receive(timeout_s)
+        out, err = self._channel.receive(timeout_s, errors)
         self._out += out
         self._err += err
         while self._asked and self._heard(*self._asked[0]):
@@ -212,7 +213,7 @@ class RecordedTransport:
         self.sleep = sleep
         self._hosts: dict[str, _Played] = {}
 
-    def open(self, name: str, _address: str = "", _port: int | None = None, _user: str | None = None) -> Player:
+    def open(self, name: str, *_where: object) -> Player:
         """A root shell on a host, so to speak."""
         return Player(self, self._hosts.setdefault(name, _Played(name)))
 
@@ -252,7 +253,7 @@ class Player:
             self._ended = fault == "lost"
         return said
 
-    def receive(self, timeout_s: float) -> tuple[bytes, bytes]:
+    def receive(self, timeout_s: float, errors: bool = False) -> tuple[bytes, bytes]:  # noqa: ARG002 - both come at once
         """What was answered, after a round trip. Raises EOFError, TimeoutError."""
         if not self._ended and (not self._out or self._transport.latency_s > timeout_s):
             self._transport.sleep(timeout_s)
