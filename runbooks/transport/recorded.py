@@ -44,12 +44,21 @@ class _Turn:
     said: list[tuple[bytes, bytes, bytes]]
 
 
+@dataclass(slots=True)
+class _Script:
+    """A script, and how its answers changed; ``acts``: what is done by it may change those of others."""
+
+    text: bytes
+    acts: bool
+    turns: list[_Turn] = field(default_factory=list)
+
+
 @dataclass
 class Recording:
     """All that one host answered, in order."""
 
     answers: list[Answer] = field(default_factory=list)
-    _turns: dict[bytes, list[_Turn]] = field(default_factory=dict, repr=False, compare=False)
+    _scripts: dict[bytes, _Script] = field(default_factory=dict, repr=False, compare=False)
 
     def to_text(self) -> str:
         """JSON, for people to read, too."""
@@ -63,36 +72,38 @@ class Recording:
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(f"not a recording of a shell: {error}") from error
 
-    def turns(self, script: bytes) -> list[_Turn]:
-        """The answers to a script, as it was sent. Raises LookupError where there are none."""
-        if not self._turns:
-            self._turns = _in_turns(self.answers)
-        found = self._turns.get(script)
+    def script(self, sent: bytes) -> _Script:
+        """The script that was sent. Raises LookupError for one that was never answered."""
+        found = self._scripts.get(sent)
         if found is None:
+            if not self._scripts:
+                self._scripts = _scripts_of(self.answers)
+            masked = _masked(sent)
+            if masked not in self._scripts:
+                raise LookupError(f"the recording holds no answer to: {_text(masked)}")
             # Kept under what was really sent, too, so that this is worked out once for all hosts.
-            found = self._turns[script] = self._turns.get(_masked(script), [])
-        if not found:
-            raise LookupError(f"the recording holds no answer to: {_text(_masked(script))}")
+            found = self._scripts[sent] = self._scripts[masked]
         return found
 
 
-def _in_turns(answers: list[Answer]) -> dict[bytes, list[_Turn]]:
-    turns: dict[bytes, list[_Turn]] = {}
+def _scripts_of(answers: list[Answer]) -> dict[bytes, _Script]:
+    scripts: dict[bytes, _Script] = {}
     done: dict[bytes, int] = {}
     after: Act | None = None
     for answer in answers:
-        script, said = _bytes(answer.script), (b"%d" % answer.status, _bytes(answer.out), _bytes(answer.err))
-        known = turns.setdefault(script, [])
-        if not known:
-            known.append(_Turn(None, [said]))
-        elif known[-1].said[-1] != said and known[-1].after != after:
-            known.append(_Turn(after, [said]))
-        elif known[-1].said[-1] != said:
-            known[-1].said.append(said)
-        if _ACTS in script:
-            done[script] = done.get(script, 0) + 1
-            after = (script, done[script])
-    return turns
+        text, said = _bytes(answer.script), (b"%d" % answer.status, _bytes(answer.out), _bytes(answer.err))
+        script = scripts.setdefault(text, _Script(text, _ACTS in text))
+        turns = script.turns
+        if not turns:
+            turns.append(_Turn(None, [said]))
+        elif turns[-1].said[-1] != said and turns[-1].after != after:
+            turns.append(_Turn(after, [said]))
+        elif turns[-1].said[-1] != said:
+            turns[-1].said.append(said)
+        if script.acts:
+            done[text] = done.get(text, 0) + 1
+            after = (text, done[text])
+    return scripts
 
 
 def _masked(script: bytes) -> bytes:
@@ -186,12 +197,14 @@ class _Played:
     done: dict[bytes, int] = field(default_factory=dict)
     asked: dict[tuple[bytes, Act | None], int] = field(default_factory=dict)
 
-    def now(self, script: bytes, turns: list[_Turn]) -> tuple[bytes, bytes, bytes]:
+    def now(self, script: _Script) -> tuple[bytes, bytes, bytes]:
         """What is answered to a script as things stand: status and both streams."""
-        turn = next(t for t in reversed(turns) if t.after is None or self.done.get(t.after[0], 0) >= t.after[1])
+        for turn in reversed(script.turns):
+            if turn.after is None or self.done.get(turn.after[0], 0) >= turn.after[1]:
+                break
         if len(turn.said) == 1:
             return turn.said[0]
-        key = (script, turn.after)
+        key = (script.text, turn.after)
         number = self.asked[key] = self.asked.get(key, -1) + 1
         return turn.said[min(number, len(turn.said) - 1)]
 
@@ -239,17 +252,15 @@ class Player:
             self._out += (out, b"\n", token, b" ", status, b"\n")
             self._err += (err, b"\n", token, b" \n")
 
-    def _answer(self, script: bytes) -> tuple[bytes, bytes, bytes]:
-        host = self._host
-        turns = self._transport.recording.turns(script)
-        said = host.now(script, turns)
-        if _ACTS in script:
+    def _answer(self, sent: bytes) -> tuple[bytes, bytes, bytes]:
+        host, script = self._host, self._transport.recording.script(sent)
+        said = host.now(script)
+        if script.acts:
             fault = self._transport.faults.of(host.name, host.acts)
             host.acts += 1
             if fault == "failing":
                 return b"1", b"it fails, as it was told to\n", b""
-            script = _masked(script)
-            host.done[script] = host.done.get(script, 0) + 1
+            host.done[script.text] = host.done.get(script.text, 0) + 1
             self._ended = fault == "lost"
         return said
 
