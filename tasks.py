@@ -34,12 +34,19 @@ def runbook(*options: str, help: dict[str, str] | None = None, **kwargs: Any) ->
         own = list(inspect.signature(body).parameters.values())
         kind = inspect.Parameter.KEYWORD_ONLY
         common = [inspect.Parameter(name, kind, default=COMMON[name][0]) for name in options]
-        run.__signature__ = inspect.Signature([*own, *common])  # type: ignore[attr-defined]
-        run.__name__, run.__doc__ = body.__name__, body.__doc__
         texts = {name.replace("_", "-"): COMMON[name][1] for name in options}
-        return task(run, auto_shortflags=False, help=(help or {}) | texts, **kwargs)
+        return _task(run, body, inspect.Signature([*own, *common]), help=(help or {}) | texts, **kwargs)
 
     return decorate
+
+
+def _task(run: Any, body: Any, signature: inspect.Signature, **kwargs: Any) -> Any:
+    """Invoke's task: ``run``, under the name and docstring of ``body``, with the arguments of ``signature``."""
+    run.__name__, run.__doc__, run.__signature__ = body.__name__, body.__doc__, signature
+    made = task(run, auto_shortflags=False, **kwargs)
+    # At each start Invoke copies, deeply, what hangs on its tasks; it reads the signature off the function.
+    del made.__signature__
+    return made
 
 
 def _surface(context: Context, chosen: dict[str, Any]) -> Any:
@@ -137,9 +144,7 @@ def lab_task(**kwargs: Any) -> Any:
             except RunbookError as error:
                 raise Exit(f"inv: {error}", error.exit_status) from error
 
-        run.__signature__ = inspect.signature(body)  # type: ignore[attr-defined]
-        run.__name__, run.__doc__ = body.__name__, body.__doc__
-        return task(run, auto_shortflags=False, **kwargs)
+        return _task(run, body, inspect.signature(body), **kwargs)
 
     return decorate
 

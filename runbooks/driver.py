@@ -90,7 +90,8 @@ def operator() -> str:
     login = _read("/proc/self/loginuid")
     if login.isdigit() and int(login) not in (_NO_LOGIN, 0):
         return _name_of(int(login))
-    return os.environ.get("SUDO_USER") or _name_of(os.getuid())
+    # What is no UTF-8 is spelt out: no database would take it.
+    return os.environ.get("SUDO_USER", "").encode(errors="backslashreplace").decode() or _name_of(os.getuid())
 
 
 def _name_of(uid: int) -> str:

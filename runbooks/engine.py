@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from runbooks import batch
 from runbooks.driver import Driver
-from runbooks.errors import Blocked, Fenced, Interrupted, Unreachable
+from runbooks.errors import Blocked, Fenced, Incomplete, Interrupted, JournalLost, Unreachable
 from runbooks.journal import Journal
 from runbooks.lease import Lease
 from runbooks.looking import Findings, Targets, look, planned, side_by_side
@@ -158,12 +158,12 @@ class Engine:
         except BaseException:
             lease.finish(RunStatus.INCOMPLETE)
             raise
-        lease.finish(_status(walker, steps))
-        return self.journal.run(lease.run_id)
+        return lease.finish(_status(walker, steps))
 
     @contextmanager
     def _beating(self, lease: Lease) -> Iterator[None]:
-        """Say that we live, as long as we do; stop where the run was taken from us."""
+        """Say that we live, as long as we do; stop where the run was taken from us. Raises Incomplete where the journal
+        was lost: nothing more can be recorded, and so nothing more is done."""
         over = threading.Event()
 
         def beat() -> None:
@@ -181,6 +181,11 @@ class Engine:
         thread.start()
         try:
             yield
+        except JournalLost as lost:
+            raise Incomplete(
+                f"run {lease.run_id}: the journal {lost.where} was lost: {lost.why}: nothing was done that is not "
+                f"recorded; once it can be used, `inv resume --run {lease.run_id}` goes on"
+            ) from lost
         finally:
             over.set()
             thread.join()

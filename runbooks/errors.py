@@ -104,6 +104,19 @@ class Unreachable(RunbookError):
         self.why = why
 
 
+class JournalLost(RunbookError):
+    """The journal's database can no longer be used; inside a run that is Incomplete. ``nothing_written``: what was to
+    be written is known not to be there; else that is unknown."""
+
+    kind = "journal"
+
+    def __init__(self, where: str, why: str, nothing_written: bool = False) -> None:
+        super().__init__(f"journal {where}: {why}: try again once it can be used")
+        self.where = where
+        self.why = why
+        self.nothing_written = nothing_written
+
+
 class Lost(RunbookError):
     """A target went away, or fell silent, while a command was under way: what became of it is unknown."""
 

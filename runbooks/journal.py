@@ -10,58 +10,43 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 
-from runbooks import schema
+from runbooks import history, schema
+from runbooks.database import Clock, Database, repeated
 from runbooks.driver import Driver
 from runbooks.errors import Fenced, Owned, UsageError
 from runbooks.lease import Lease, Row
-from runbooks.model import Event, Plan, Run, RunStatus
+from runbooks.model import Plan, Run, RunLine, RunStatus
 
-Clock = Callable[[], float]
-_FINISHED = [status for status in RunStatus if status.finished]
+_FINISHED = history.FINISHED
 
 
-class Journal:
-    """Plans, runs, events, ownership. ``clock`` gives Unix time; ``expires_s`` is how long a silent driver of another
-    machine (or a stopped one of this) keeps its run."""
+class Journal(Database):
+    """Plans, runs, events, ownership. ``expires_s`` is how long a silent driver of another machine (or a stopped one of
+    this) keeps its run; ``clock`` gives Unix time, and without one drivers are judged by the database server's, if
+    there is a server. Everything raises JournalLost."""
 
-    def __init__(self, url: str, *, expires_s: float = 60.0, clock: Clock = time.time) -> None:
+    def __init__(self, url: str, *, expires_s: float = 60.0, clock: Clock | None = None) -> None:
+        super().__init__(url, clock)
         self.expires_s = expires_s
-        self.clock = clock
-        self._engine = schema.connect(url)
-
-    def close(self) -> None:
-        """Let go of the database."""
-        self._engine.dispose()
-
-    @contextmanager
-    def _read(self) -> Iterator[sa.Connection]:
-        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            yield connection
 
     # plans
 
     def save_plan(self, plan: Plan) -> None:
         """Keep a plan under its id; the same plan is kept once."""
-        with self._engine.begin() as db:
+        with self._alone() as db:
             db.execute(sa.delete(schema.plans).where(schema.plans.c.id == plan.id))
             row = {"id": plan.id, "record": json.dumps(plan.to_record()), "created": self.clock()}
             db.execute(sa.insert(schema.plans).values(row))
 
     def plan(self, prefix: str) -> Plan:
         """The plan whose id begins so. Raises UsageError where none, or more than one, does."""
-        _refuse_empty("plan", prefix)
         with self._read() as db:
-            found = db.execute(
-                sa.select(schema.plans).where(schema.plans.c.id.startswith(prefix, autoescape=True))
-            ).all()
-        if len(found) != 1:
-            raise UsageError(f"plan {prefix!r}: {'no such plan' if not found else 'more than one begins so'}")
-        return Plan.from_record(json.loads(found[0].record))
+            return history.plan(db, prefix)
 
     # runs
 
@@ -77,7 +62,8 @@ class Journal:
         """A new run that owns its subjects. An undo takes them over from the run that it undoes. Raises Owned."""
         now = self.clock()
         run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime(now)) + secrets.token_hex(3)
-        with self._engine.begin() as db:
+        record = plan.to_record()
+        with self._alone() as db:
             for subject in subjects:
                 self._claim(db, subject, run_id, undoes)
             if undoes:
@@ -85,23 +71,22 @@ class Journal:
             epoch = self._fence(db, undoes) if undoes else 1
             row = {
                 "id": run_id,
-                "plan": json.dumps(plan.to_record()),
+                **schema.heading(record),
                 "status": RunStatus.RUNNING,
                 "operator": operator,
                 "created": now,
                 "undoes": undoes,
                 "epoch": epoch,
                 "driver": driver.to_text(),
-                "heartbeat": now,
+                "heartbeat": self._now(),
                 "options": json.dumps(options),
             }
             db.execute(sa.insert(schema.runs).values(row))
+            db.execute(sa.insert(schema.run_plans).values(run=run_id, record=json.dumps(record)))
         return Lease(self, run_id, epoch)
 
     def _claim(self, db: sa.Connection, subject: str, run_id: str, undoes: str | None) -> None:
-        holder = db.execute(sa.select(schema.owners.c.run).where(schema.owners.c.subject == subject)).scalar()
-        if holder is not None and holder != undoes:
-            raise Owned(self._held(db, subject, holder))
+        self._refuse_held(db, subject, undoes)
         db.execute(sa.delete(schema.owners).where(schema.owners.c.subject == subject))
         db.execute(sa.insert(schema.owners).values(subject=subject, run=run_id))
 
@@ -117,11 +102,12 @@ class Journal:
         db.execute(sa.update(schema.runs).where(schema.runs.c.id == run_id).values(epoch=epoch))
         return epoch
 
-    @staticmethod
-    def _row(db: sa.Connection, run_id: str) -> sa.Row[tuple[object, ...]]:
-        """A run's row, kept from others until the transaction ends. Raises UsageError."""
-        query = sa.select(schema.runs).where(schema.runs.c.id == run_id).with_for_update()
-        row: sa.Row[tuple[object, ...]] | None = db.execute(query).one_or_none()
+    def _row(self, db: sa.Connection, run_id: str, keep: bool = True) -> sa.Row[tuple[object, ...]]:
+        """A run's row, and how long it has been silent; ``keep`` it from others until the transaction ends. Raises
+        UsageError."""
+        silent_s = (self._now() - schema.runs.c.heartbeat).label("silent_s")
+        query = sa.select(schema.runs, silent_s).where(schema.runs.c.id == run_id)
+        row: sa.Row[tuple[object, ...]] | None = db.execute(query.with_for_update() if keep else query).one_or_none()
         if row is None:
             raise UsageError(f"run {run_id}: no such run")
         return row
@@ -139,76 +125,86 @@ class Journal:
     def refuse_driven(self, run_id: str) -> None:
         """Raise Owned where a driver of the run lives, or the run is being undone."""
         with self._read() as db:
-            row = self._row(db, run_id)
+            row = self._row(db, run_id, keep=False)
             if row.status == RunStatus.RUNNING:
                 self._refuse_live(row)
             self._refuse_undoing(db, run_id)
 
     def _refuse_live(self, row: sa.Row[tuple[object, ...]]) -> None:
         driver = Driver.from_text(row.driver)
-        silent_s = self.clock() - row.heartbeat
-        if driver.is_dead() or silent_s > self.expires_s:
+        if driver.is_dead() or row.silent_s > self.expires_s:
             return
         raise Owned(
             f"run {row.id} is being driven by {row.operator}, pid {driver.pid} on {driver.machine_name}, "
-            f"last heard of {max(0, silent_s):.0f} s ago: wait for it, or end that process"
+            f"last heard of {max(0, row.silent_s):.0f} s ago: wait for it, or end that process"
         )
 
-    def _held(self, db: sa.Connection, subject: str, run_id: str) -> str:
-        row = db.execute(sa.select(schema.runs).where(schema.runs.c.id == run_id)).one()
+    @staticmethod
+    def _refuse_held(db: sa.Connection, subject: str, unless: str | None) -> None:
+        if not subject.isprintable():
+            return  # no database could hold it, and the procedure will say what is wrong with it
+        runs, owners = schema.runs, schema.owners
+        query = sa.select(runs).join(owners, owners.c.run == runs.c.id).where(owners.c.subject == subject)
+        row = db.execute(query).one_or_none()
+        if row is None or row.id == unless:
+            return
         driver = Driver.from_text(row.driver)
-        return (
-            f"{subject} belongs to run {run_id} of {row.operator} (pid {driver.pid} on {driver.machine_name}), "
-            f"which is {row.status}: `inv resume --run {run_id}`, `inv undo {run_id}` or `inv abandon {run_id}` first"
+        raise Owned(
+            f"{subject} belongs to run {row.id} of {row.operator} (pid {driver.pid} on {driver.machine_name}), "
+            f"which is {row.status}: `inv resume --run {row.id}`, `inv undo {row.id}` or `inv abandon {row.id}` first"
         )
 
     def refuse_owned(self, subjects: Sequence[str], unless: str | None = None) -> None:
         """Raise Owned where another run than ``unless`` owns one of the subjects."""
         with self._read() as db:
             for subject in subjects:
-                holder = db.execute(sa.select(schema.owners.c.run).where(schema.owners.c.subject == subject)).scalar()
-                if holder is not None and holder != unless:
-                    raise Owned(self._held(db, subject, holder))
+                self._refuse_held(db, subject, unless)
 
     def take_over(self, run_id: str, driver: Driver) -> Lease:
         """Drive an unfinished run from here. Raises Owned where its driver lives, UsageError where it is finished."""
-        with self._engine.begin() as db:
+        with self._alone() as db:
             row = self._row(db, run_id)
             if RunStatus(row.status).finished:
                 raise UsageError(f"run {run_id} is {row.status}: there is nothing to resume")
             self._refuse_undoing(db, run_id)
             epoch = self._fence(db, run_id)
-            values = {"driver": driver.to_text(), "heartbeat": self.clock(), "status": RunStatus.RUNNING}
+            values = {"driver": driver.to_text(), "heartbeat": self._now(), "status": RunStatus.RUNNING}
             db.execute(sa.update(schema.runs).where(schema.runs.c.id == run_id).values(values))
         return Lease(self, run_id, epoch)
 
+    @repeated
     def write(self, lease: Lease, events: Sequence[Row]) -> None:
         """Commit events and a heartbeat under the lease's epoch. Raises Fenced."""
-        with self._engine.begin() as db:
-            self._hold(db, lease, {"heartbeat": self.clock()})
+        with self._append() as db:
+            self._hold(db, lease, {"heartbeat": self._now()})
             if events:
                 db.execute(sa.insert(schema.events), list(events))
 
-    def set_status(self, lease: Lease, status: RunStatus) -> None:
-        """Record where the run stands, and free its subjects when it is finished. Raises Fenced."""
-        with self._engine.begin() as db:
+    @repeated
+    def set_status(self, lease: Lease, status: RunStatus) -> Run:
+        """Record where the run stands, and free its subjects when it is finished; the run. Raises Fenced."""
+        run = self.run(lease.run_id)
+        tally = json.dumps(run.tally())
+        with self._alone() as db:
             finished = self.clock() if status.finished else None
-            self._hold(db, lease, {"status": status, "finished": finished, "heartbeat": self.clock()})
+            self._hold(db, lease, {"status": status, "finished": finished, "heartbeat": self._now(), "tally": tally})
             if status.finished:
                 self._release(db, lease.run_id)
-                undoes = db.execute(sa.select(schema.runs.c.undoes).where(schema.runs.c.id == lease.run_id)).scalar()
-                if undoes and status is RunStatus.DONE:
+                if run.undoes and status is RunStatus.DONE:
                     # A run that had not come to its end ends with its undo; another one keeps the end it had.
                     ended = sa.func.coalesce(schema.runs.c.finished, finished)
-                    values = {"status": RunStatus.UNDONE, "finished": ended}
-                    db.execute(sa.update(schema.runs).where(schema.runs.c.id == undoes).values(values))
+                    tally = json.dumps(history.run(db, run.undoes).tally())
+                    values = {"status": RunStatus.UNDONE, "finished": ended, "tally": tally}
+                    db.execute(sa.update(schema.runs).where(schema.runs.c.id == run.undoes).values(values))
+        return replace(run, status=status, finished=finished)
 
     def discard(self, lease: Lease) -> None:
         """Forget a run that never began anything: drift, or the operator declined. Raises Fenced."""
-        with self._engine.begin() as db:
-            self._hold(db, lease, {"heartbeat": self.clock()})
+        with self._alone() as db:
+            self._hold(db, lease, {"heartbeat": self._now()})
             self._give_back(db, lease.run_id)
             db.execute(sa.delete(schema.events).where(schema.events.c.run == lease.run_id))
+            db.execute(sa.delete(schema.run_plans).where(schema.run_plans.c.run == lease.run_id))
             db.execute(sa.delete(schema.runs).where(schema.runs.c.id == lease.run_id))
 
     def _give_back(self, db: sa.Connection, run_id: str) -> None:
@@ -234,28 +230,22 @@ class Journal:
     def abandon(self, run_id: str) -> Run:
         """Give an unfinished run up: it owns nothing any more, and what it did stays. An undo's subjects go back to the
         run that it was to undo, if that is unfinished. Raises Owned, UsageError."""
-        with self._engine.begin() as db:
+        with self._alone() as db:
             row = self._row(db, run_id)
             if RunStatus(row.status).finished:
                 raise UsageError(f"run {run_id} is {row.status} already")
             self._refuse_undoing(db, run_id)
             self._fence(db, run_id)
-            values = {"status": RunStatus.ABANDONED, "finished": self.clock()}
+            tally = json.dumps(history.run(db, run_id).tally())
+            values = {"status": RunStatus.ABANDONED, "finished": self.clock(), "tally": tally}
             db.execute(sa.update(schema.runs).where(schema.runs.c.id == run_id).values(values))
             self._give_back(db, run_id)
         return self.run(run_id)
 
     def run(self, prefix: str) -> Run:
         """The run whose id begins so, with its events. Raises UsageError where none, or more than one, does."""
-        _refuse_empty("run", prefix)
         with self._read() as db:
-            found = db.execute(sa.select(schema.runs).where(schema.runs.c.id.startswith(prefix, autoescape=True))).all()
-            if len(found) != 1:
-                raise UsageError(f"run {prefix!r}: {'no such run' if not found else 'more than one begins so'}")
-            rows = db.execute(
-                sa.select(schema.events).where(schema.events.c.run == found[0].id).order_by(schema.events.c.seq)
-            ).all()
-        return _run(found[0], [Event(r.kind, r.at, r.step, r.target, json.loads(r.data)) for r in rows])
+            return history.run(db, prefix)
 
     def options(self, run_id: str) -> dict[str, str]:
         """The options that a run was started with (batch size and the like)."""
@@ -263,33 +253,12 @@ class Journal:
             text = db.execute(sa.select(schema.runs.c.options).where(schema.runs.c.id == run_id)).scalar_one()
         return dict(json.loads(text))
 
-    def runs(self, limit: int = 50) -> list[Run]:
-        """The newest runs, newest first, with their events."""
+    def runs(self, limit: int = 50) -> list[RunLine]:
+        """The newest runs, newest first."""
         with self._read() as db:
-            ids = (
-                db.execute(sa.select(schema.runs.c.id).order_by(schema.runs.c.created.desc()).limit(limit))
-                .scalars()
-                .all()
-            )
-        return [self.run(run_id) for run_id in ids]
+            return history.newest(db, limit)
 
-    def unfinished(self) -> list[Run]:
-        """Runs that still own something, oldest first."""
-        query = sa.select(schema.runs.c.id).where(schema.runs.c.status.not_in(_FINISHED))
-        query = query.order_by(schema.runs.c.created)
+    def unfinished(self) -> list[RunLine]:
+        """Runs that still own something, oldest first, without their tallies."""
         with self._read() as db:
-            ids = db.execute(query).scalars().all()
-        found = [self.run(run_id) for run_id in ids]
-        undone = {run.undoes for run in found}
-        return [run for run in found if run.id not in undone]
-
-
-def _refuse_empty(what: str, prefix: str) -> None:
-    """An unset variable of a shell script is nobody's id, though every id begins with it."""
-    if not prefix:
-        raise UsageError(f"{what}: its id is empty; `inv runs` lists what there is")
-
-
-def _run(row: sa.Row[tuple[object, ...]], events: Sequence[Event]) -> Run:
-    plan = Plan.from_record(json.loads(row.plan))
-    return Run(row.id, plan, RunStatus(row.status), row.operator, row.created, row.finished, row.undoes, events)
+            return history.unfinished(db)

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runbooks.model import Event, RunStatus
+from runbooks.model import Event, Run, RunStatus
 
 if TYPE_CHECKING:
     from runbooks.journal import Journal
@@ -77,7 +77,7 @@ class Lease:
         with self._commit:
             self.journal.write(self, [])
 
-    def finish(self, status: RunStatus) -> None:
+    def finish(self, status: RunStatus) -> Run:
         """Set where the run stands; a finished one owns nothing any more. Raises Fenced."""
         with self._commit:
-            self.journal.set_status(self, status)
+            return self.journal.set_status(self, status)

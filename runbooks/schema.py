@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import stat
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
+from runbooks import postgresql
 from runbooks.errors import SettingsError
+
+_MAKING_TABLES = 7_046_029_254
+"""The key of an advisory lock, which any number will do for."""
 
 meta = sa.MetaData()
 plans = sa.Table(
@@ -17,11 +24,14 @@ plans = sa.Table(
     sa.Column("record", sa.Text, nullable=False),
     sa.Column("created", sa.Float, nullable=False),
 )
+# A run's row is read for every list and written at every event, and stays small: its plan stands apart.
 runs = sa.Table(
     "runs",
     meta,
     sa.Column("id", sa.String(40), primary_key=True),
-    sa.Column("plan", sa.Text, nullable=False),
+    sa.Column("plan_id", sa.String(64), nullable=False, server_default=""),
+    sa.Column("procedure", sa.Text, nullable=False, server_default=""),
+    sa.Column("arguments", sa.Text, nullable=False, server_default="{}"),
     sa.Column("status", sa.String(12), nullable=False),
     sa.Column("operator", sa.Text, nullable=False),
     sa.Column("created", sa.Float, nullable=False),
@@ -31,11 +41,19 @@ runs = sa.Table(
     sa.Column("driver", sa.Text, nullable=False),
     sa.Column("heartbeat", sa.Float, nullable=False),
     sa.Column("options", sa.Text, nullable=False),
+    # Counted when a driver is through with the run; out of date while one drives it.
+    sa.Column("tally", sa.Text),
+)
+run_plans = sa.Table(
+    "run_plans",
+    meta,
+    sa.Column("run", sa.String(40), primary_key=True),
+    sa.Column("record", sa.Text, nullable=False),
 )
 owners = sa.Table(
     "owners",
     meta,
-    sa.Column("subject", sa.String(255), primary_key=True),
+    sa.Column("subject", sa.Text, primary_key=True),
     sa.Column("run", sa.String(40), nullable=False),
 )
 events = sa.Table(
@@ -53,29 +71,85 @@ events = sa.Table(
 
 def connect(url: str) -> sa.Engine:
     """The database at the URL, its tables made. Raises SettingsError."""
+    parsed = _parse(url)
+    served = parsed.get_backend_name() == "postgresql"
     try:
-        engine = _engine(url)
-        meta.create_all(engine)
-    except (sa.exc.DBAPIError, ImportError) as error:
-        where = sa.make_url(url).render_as_string(hide_password=True)
-        why = str(getattr(error, "orig", error)).strip().splitlines()[0]
-        raise SettingsError(f"journal {where}: cannot be used: {why}: set `journal` to one that can") from error
+        engine = postgresql.make_engine(parsed) if served else _sqlite(parsed)
+        with engine.begin() as db:
+            if served:
+                # Two that make the tables at once would trip over each other.
+                db.execute(sa.select(sa.func.pg_advisory_xact_lock(_MAKING_TABLES)))
+            meta.create_all(db)
+            upgrade(db)
+    except (sa.exc.DBAPIError, sa.exc.ArgumentError, ImportError) as error:
+        do = postgresql.advice(error) if served else "set `journal` to one that can"
+        raise SettingsError(f"journal {place(parsed)}: cannot be used: {why(error)}: {do}") from error
+    if served:
+        postgresql.be_patient(engine)
     return engine
 
 
-def _engine(url: str) -> sa.Engine:
+def upgrade(db: sa.Connection) -> None:
+    """Bring the tables of an earlier version to this one's, where a run's plan stood in its row."""
+    there = {column["name"] for column in sa.inspect(db).get_columns(runs.name)}
+    if "plan" not in there:
+        return
+    for column in runs.columns:
+        if column.name not in there:
+            what = sa.schema.CreateColumn(column).compile(dialect=db.dialect)
+            db.execute(sa.text(f"ALTER TABLE {runs.name} ADD COLUMN {what}"))
+    old = sa.table(runs.name, sa.column("id"), sa.column("plan"))
+    # One at a time: all plans at once may be more than the memory holds.
+    for run_id in db.execute(sa.select(old.c.id)).scalars().all():
+        text = db.execute(sa.select(old.c.plan).where(old.c.id == run_id)).scalar_one()
+        db.execute(sa.insert(run_plans).values(run=run_id, record=text))
+        db.execute(sa.update(runs).where(runs.c.id == run_id).values(heading(json.loads(text))))
+    db.execute(sa.text(f"ALTER TABLE {runs.name} DROP COLUMN plan"))
+
+
+def heading(record: Mapping[str, Any]) -> dict[str, str]:
+    """What a run's row says of its plan, from the plan's record."""
+    return {
+        "plan_id": record["id"],
+        "procedure": record["procedure"],
+        "arguments": json.dumps(record["arguments"]),
+    }
+
+
+def place(url: sa.URL) -> str:
+    """A database as messages name it: no password, which may also stand behind the question mark."""
+    shown = {key: value for key, value in url.query.items() if key in ("host", "port", "service")}
+    return url.set(drivername=url.get_backend_name(), query=shown).render_as_string(hide_password=True)
+
+
+def why(error: Exception) -> str:
+    """What a database's error says, in one line."""
+    lines = str(getattr(error, "orig", error)).strip().splitlines() or [type(error).__name__]
+    return lines[0].removeprefix("connection failed: ").removeprefix("connection is bad: ")
+
+
+def _parse(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
-        if parsed.get_backend_name() != "sqlite":
-            return sa.create_engine(url)
-    except sa.exc.ArgumentError as error:
-        raise SettingsError(f"journal {url!r}: not a database URL, such as sqlite:////var/lib/x/journal.db") from error
-    if parsed.database in (None, "", ":memory:"):
+        # An @ in a password would make the rest of it the host's.
+        if parsed.get_backend_name() in ("sqlite", "postgresql") and "@" not in (parsed.host or ""):
+            return parsed
+    except (sa.exc.ArgumentError, ValueError):
+        pass
+    # It may hold a password, so neither it is repeated, nor what was said of it.
+    raise SettingsError(
+        "journal: not a database URL, such as sqlite:////var/lib/ops-clinic/journal.db or postgresql://USER@HOST/DATABASE"
+        " (in a name or password, @ : / and % are %40 %3A %2F and %25)"
+    )
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    if url.database in (None, "", ":memory:"):
         raise SettingsError(f"journal {url}: name a file, such as sqlite:////var/lib/ops-clinic/journal.db")
-    _refuse_unsafe(Path(str(parsed.database)))
+    _refuse_unsafe(Path(str(url.database)))
     engine = sa.create_engine(url, connect_args={"check_same_thread": False, "timeout": 30})
     sa.event.listen(engine, "connect", _set_up_sqlite)
-    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
@@ -86,6 +160,12 @@ def _set_up_sqlite(connection: object, _: object) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # Who only reads sees one state of the whole, and neither waits for a writer nor keeps one waiting.
+    reads = connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _refuse_unsafe(path: Path) -> None:

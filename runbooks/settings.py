@@ -10,12 +10,11 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from runbooks.errors import SettingsError
-from runbooks.inventory import Inventory
 from runbooks.inventory.names import suggest
 from runbooks.settings_kinds import KEYS, SECTIONS, Layer
 
@@ -133,20 +132,20 @@ class Settings:
         )
 
 
-def load(config: Any, root: Path) -> tuple[Settings, Inventory]:
-    """Return the settings and the inventory of an Invoke configuration (``context.config``); ``root`` is the project.
+def load(config: Any, root: Path) -> Settings:
+    """Return the settings of an Invoke configuration (``context.config``); ``root`` is the project.
 
-    Raises SettingsError or InventoryError.
+    Raises SettingsError, or InventoryError where those of the inventory can't be read; its hosts are not.
     """
+    from runbooks.inventory.yaml_source import SETTINGS_FILE, YamlSource
+
     refuse_ignored(config)
     below, above = layers_of(config, root)
-    inventory = Inventory.load(Settings.of(*below, *above, root=root).inventory)
-    where = inventory.source / "settings.yaml"
-    if "inventory" in inventory.settings:
+    directory = Settings.of(*below, *above, root=root).inventory
+    values, where = YamlSource(directory).settings(), directory / SETTINGS_FILE
+    if "inventory" in values:
         raise SettingsError(f"{where}: inventory can't be set by the inventory itself")
-    own = Layer(inventory.settings, str(where), inventory.source)
-    settings = Settings.of(*below, own, *above, root=root)
-    return settings, replace(inventory, puppetdb=settings.puppetdb.as_cumin())
+    return Settings.of(*below, Layer(values, str(where), directory), *above, root=root)
 
 
 def refuse_ignored(config: Any) -> None:

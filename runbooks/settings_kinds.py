@@ -12,7 +12,7 @@ from runbooks.errors import SettingsError
 from runbooks.inventory.names import short, user_problem
 
 _BATCH = re.compile(r"[1-9][0-9]{0,5}|(?:[1-9][0-9]?|100)%")
-_JOURNAL = re.compile(r"(sqlite:///|postgresql(\+\w+)?://).+")
+_JOURNAL = re.compile(r"(sqlite:///|postgresql(\+psycopg)?://).+")
 _YES_NO = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 
 
@@ -77,8 +77,8 @@ def _host_path(value: Any, layer: Layer, key: str) -> str:
 
 
 def _journal(value: Any, layer: Layer, key: str) -> str:
-    text = _text(value, layer, key)
-    if not _JOURNAL.fullmatch(text):
+    text = value.strip() if isinstance(value, str) else ""
+    if not _JOURNAL.fullmatch(text) or not text.isprintable():
         # The value may hold a password, so it isn't repeated.
         raise layer.fail(key, "must be sqlite:///FILE or postgresql://USER@HOST/DATABASE")
     if text.startswith("sqlite:///"):

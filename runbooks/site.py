@@ -6,7 +6,7 @@ import hashlib
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,9 +31,14 @@ class Site:
     ``comes_to_confirm`` says that this person came to confirm what a run waits for."""
 
     settings: Settings
-    inventory: Inventory
     operator: str = field(default_factory=driver.operator)
     comes_to_confirm: bool = False
+
+    @cached_property
+    def inventory(self) -> Inventory:
+        """The hosts. Raises InventoryError."""
+        inventory = Inventory.load(self.settings.inventory)
+        return replace(inventory, puppetdb=self.settings.puppetdb.as_cumin())
 
     @cached_property
     def journal(self) -> Journal:
@@ -166,6 +171,7 @@ class Fleet:
         from runbooks.transport.ssh import SshTransport
 
         self._site = site
+        self._inventory = site.inventory
         ssh = site.settings.ssh
         self.transport = SshTransport(
             SshSettings(
@@ -200,14 +206,14 @@ class Fleet:
             return PersonTarget(self._site.operator, self._site.comes_to_confirm)
         from runbooks.systems.host import HostTarget
 
-        self._site.inventory[name]
+        self._inventory[name]
         return HostTarget(name, lambda: self._connect(name))
 
     def _connect(self, name: str) -> Shell:
         from runbooks.transport.shell import Shell
 
-        host = self._site.inventory[name]
-        channel = self.transport.open(name, host.address, host.port, host.user, self._site.inventory.jump(name))
+        host = self._inventory[name]
+        channel = self.transport.open(name, host.address, host.port, host.user, self._inventory.jump(name))
         with self._lock:
             self._connected.add(name)
         return Shell(name, channel, self._site.settings.ssh.command_timeout_s)
@@ -236,5 +242,4 @@ def open_site(config: Any, root: Path) -> Site:
     """The site of an Invoke configuration; ``root`` is the project. Raises SettingsError, InventoryError."""
     from runbooks.settings import load
 
-    settings, inventory = load(config, root)
-    return Site(settings, inventory)
+    return Site(load(config, root))

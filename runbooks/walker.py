@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runbooks import batch
-from runbooks.errors import Busy, Fenced, Lost, RunbookError, Unreachable, Unwritable, Waiting
+from runbooks.errors import Busy, Fenced, JournalLost, Lost, RunbookError, Unreachable, Unwritable, Waiting
 from runbooks.lease import Lease
 from runbooks.looking import Targets, side_by_side
 from runbooks.model import (
@@ -284,7 +284,7 @@ class Walker:
                     change = self.steps[number].change_on(name)
                     if change.verify(reader, self.befores[number, name]).status is Status.DONE:
                         self._close(number, name, Result.DONE, "found done when looked at again")
-        except Fenced:
+        except (Fenced, JournalLost):
             raise
         except RunbookError as error:
             for number in numbers or [n for n, step in enumerate(self.steps) if name in step.on][:1]:

@@ -3,32 +3,81 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from postgresql_server import Server
 
 
 @pytest.fixture
 def quick_dir() -> Iterator[Path]:
     """A directory in memory, where there is one: journals are synced to disk at each event."""
+    with _in_memory() as place:
+        yield place
+
+
+@contextmanager
+def _in_memory() -> Iterator[Path]:
     memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 500_000_000
+    with tempfile.TemporaryDirectory(dir=memory if roomy else None) as name:
         yield Path(name)
 
 
-@pytest.fixture
-def url(quick_dir: Path) -> str:
-    """A journal's URL."""
-    return f"sqlite:///{quick_dir}/journal.db"
+ON_BOTH = ("test_journal", "test_engine", "test_engine_crash")
+"""Modules whose journals are on PostgreSQL as well."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database" in metafunc.fixturenames:
+        both = metafunc.module.__name__ in ON_BOTH
+        metafunc.parametrize("database", ["sqlite", "postgresql"] if both else ["sqlite"])
 
 
 @pytest.fixture
-def fresh(quick_dir: Path) -> Callable[[], str]:
+def fresh(database: str, quick_dir: Path, request: pytest.FixtureRequest) -> Callable[[], str]:
     """URLs of journals, one after another."""
+    if database == "postgresql":
+        server: Server = request.getfixturevalue("postgresql")
+        return server.fresh
     numbers = itertools.count()
-    return lambda: f"sqlite:///{quick_dir}/fresh{next(numbers)}.db"
+    return lambda: f"sqlite:///{quick_dir}/journal{next(numbers)}.db"
+
+
+@pytest.fixture
+def url(fresh: Callable[[], str]) -> str:
+    """A journal's URL."""
+    return fresh()
+
+
+@pytest.fixture(scope="session")
+def _server() -> Iterator[Server]:
+    pytest.importorskip("psycopg", reason="no psycopg here: bin/setup .venv '.[dev]'")
+    from postgresql_server import NoServer, Server
+
+    with _in_memory() as top:
+        try:
+            server = Server(top)
+        except NoServer as missing:
+            pytest.skip(str(missing))
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def postgresql(_server: Server) -> Iterator[Server]:
+    """A real server, which a test may stop; the next one finds it running, and nobody connected."""
+    _server.start()
+    yield _server
+    _server.start()
+    _server.hang_up()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -15,7 +15,7 @@ from runbooks.driver import Driver
 from runbooks.engine import Draft, Engine
 from runbooks.errors import Busy, CommandFailed, Fenced, Unreachable
 from runbooks.journal import Journal
-from runbooks.model import Batch, Change, Finding, Reader, Step, Target, Writer, blocked, done, later, todo
+from runbooks.model import Batch, Change, Finding, Reader, Run, Step, Target, Writer, blocked, done, later, todo
 from runbooks.systems.host import HostReader, HostWriter
 from runbooks.walker import Stop
 
@@ -297,6 +297,10 @@ class Life:
         self.engine.remaining(run, the_draft.steps)
         return self.engine.resume(run, the_draft.steps)
 
+    def unfinished(self) -> Run:
+        """The oldest unfinished run."""
+        return self.journal.run(self.journal.unfinished()[0].id)
+
     def undo(self, run_id: str, the_draft: Draft, policy: Batch | None = None) -> Any:
         """Take it back."""
         return self.apply(self.engine.undo(self.journal.run(run_id), the_draft, {}), policy)
@@ -331,10 +335,10 @@ class MortalJournal(Journal):
                 self.life.dead = True
                 raise PowerCut
 
-    def set_status(self, *args: Any) -> None:
+    def set_status(self, *args: Any) -> Any:
         """Not when dead."""
         self.life.breathe()
-        super().set_status(*args)
+        return super().set_status(*args)
 
     def discard(self, *args: Any) -> None:
         """Not when dead."""

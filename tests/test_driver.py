@@ -72,7 +72,13 @@ def test_a_command_name_with_spaces_and_brackets(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(
     ("loginuid", "sudo_user", "expected"),
-    [("0", "alice", "alice"), ("4294967295", "alice", "alice"), ("", "", "root"), ("0", "", "root")],
+    [
+        ("0", "alice", "alice"),
+        ("4294967295", "alice", "alice"),
+        ("", "", "root"),
+        ("0", "", "root"),
+        ("", "al\udcffice", "al\\udcffice"),
+    ],
 )
 def test_the_operator_is_the_person(
     monkeypatch: pytest.MonkeyPatch, loginuid: str, sudo_user: str, expected: str

@@ -204,7 +204,7 @@ def test_a_driver_that_died_before_any_begin_is_resumed_or_given_up(url: str) ->
     with pytest.raises(PowerCut):
         life.engine.apply(plan, two(), Batch())
     world.hooks.remove(die)
-    run = life.journal.unfinished()[0]
+    run = life.unfinished()
     assert (run.status, run.events) == (RunStatus.RUNNING, [])
     with pytest.raises(Blocked, match="has begun nothing"):
         Life(url, world).undo(run.id, two())
@@ -261,7 +261,7 @@ def test_a_stop_while_waiting_for_an_earlier_command(url: str) -> None:
     life = Life(url, world, points=1)
     with pytest.raises(PowerCut):
         life.apply(two())
-    run = life.journal.unfinished()[0]
+    run = life.unfinished()
     again = Life(url, world)
     again.engine.remaining(run, two().steps)
     again.engine.stop.ask("SIGINT")
@@ -278,7 +278,7 @@ def test_a_command_of_an_earlier_driver_still_runs(url: str) -> None:
     life = Life(url, world, points=1)
     with pytest.raises(PowerCut):
         life.apply(two())
-    run = life.journal.unfinished()[0]
+    run = life.unfinished()
     again = Life(url, world)
     again.engine.remaining(run, two().steps)
     world.busy.add("h1")
@@ -297,7 +297,7 @@ def test_what_an_earlier_driver_finished_is_found_done(url: str) -> None:
     with pytest.raises(PowerCut):
         life.apply(draft(step("a", "h1")))
     world.hosts["h1"]["a"] = "new"
-    run = life.journal.unfinished()[0]
+    run = life.unfinished()
     resumed = Life(url, world).resume(run.id, draft(step("a", "h1")))
     assert resumed.outcomes()[0, "h1"].note == "found done when looked at again"
     assert len(world.did()) == 1
@@ -415,7 +415,7 @@ def test_an_undo_waits_for_a_command_of_the_undone_run_before_it_changes_anythin
     with pytest.raises(PowerCut):
         Life(url, world, points=1).apply(two())
     life = Life(url, world)
-    run = life.journal.unfinished()[0]
+    run = life.unfinished()
     backwards = life.engine.undo(run, two(), {})
     plan = life.engine.plan(backwards)
     world.busy.add("h1")
@@ -431,7 +431,7 @@ def test_an_undo_is_resumed_and_the_undone_run_is_not(url: str) -> None:
     backwards = Life(url, world).engine.undo(run, two(), {})
     with pytest.raises(PowerCut):
         Life(url, world, points=4).apply(backwards)
-    undo = Life(url, world).journal.unfinished()[0]
+    undo = Life(url, world).unfinished()
     for attempt in (
         lambda: Life(url, world).undo(run.id, two()),
         lambda: Life(url, world).journal.abandon(undo.undoes),
@@ -454,7 +454,7 @@ def test_an_undo_shuts_out_a_driver_that_wakes_up(url: str) -> None:
         if event.kind != "begin" or event.target != "h2" or state:
             return
         state["begun"] = True
-        run = old.journal.unfinished()[0]
+        run = old.unfinished()
         backwards = Life(url, world).engine.undo(run, steps, {})
         dying = Life(url, world)
         plan = dying.engine.plan(backwards)
@@ -467,7 +467,7 @@ def test_an_undo_shuts_out_a_driver_that_wakes_up(url: str) -> None:
             {"size": "10", "sleep_s": 0.0, "canary": 1, "max_failures": "0"},
             undoes=run.id,
         )
-        undo = dying.journal.unfinished()[0]
+        undo = dying.unfinished()
         state["undone"] = Life(url, world).resume(undo.id, backwards)
         world.hooks.clear()
 

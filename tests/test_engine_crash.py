@@ -35,7 +35,7 @@ def start() -> World:
 
 def undisturbed(url: str) -> dict[str, Any]:
     world = start()
-    life = Life(url + ".whole", world)
+    life = Life(url, world)
     assert life.apply(procedure()).status is RunStatus.DONE
     return world.holds()
 
@@ -46,30 +46,31 @@ def no_do_before_its_begin(run: Run, world: World) -> None:
     assert set(world.did()) <= begun
 
 
-def test_a_power_cut_after_every_event(url: str) -> None:
-    whole, total = undisturbed(url), 0
+def test_a_power_cut_after_every_event(fresh: Any) -> None:
+    whole, total = undisturbed(fresh()), 0
     for events in range(1, 200):
-        world = start()
-        life = Life(f"{url}.{events}", world, events=events)
+        world, path = start(), fresh()
+        life = Life(path, world, events=events)
         try:
             life.apply(procedure(), Batch(size="3"))
         except PowerCut:
             total += 1
         else:
             break
-        run = life.journal.unfinished()[0]
+        run = life.unfinished()
         no_do_before_its_begin(run, world)
-        resumed = Life(f"{url}.{events}", world).resume(run.id, procedure())
+        life.journal.close()
+        resumed = Life(path, world).resume(run.id, procedure())
         assert resumed.status is RunStatus.DONE
         assert world.holds() == whole
     assert total >= 30  # 18 begins and as many outcomes, a few committed together
 
 
-def test_a_power_cut_at_every_point_and_undo(url: str) -> None:
+def test_a_power_cut_at_every_point_and_undo(fresh: Any) -> None:
     total = 0
     for points in range(400):
         world = start()
-        path = f"{url}.{points}"
+        path = fresh()
         life = Life(path, world, points=points)
         try:
             life.apply(procedure(), Batch(size="3"))
@@ -88,6 +89,7 @@ def test_a_power_cut_at_every_point_and_undo(url: str) -> None:
                 assert life.journal.run(run.id).status is RunStatus.UNDONE
         assert life.journal.unfinished() == []
         assert world.holds() == start().holds()
+        life.journal.close()
     assert total == 18 * 3
 
 

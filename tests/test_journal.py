@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -257,11 +256,20 @@ def test_of_several_processes_one_gets_the_subject(url: str) -> None:
     assert len(Journal(url).unfinished()) == 1
 
 
-def test_a_transaction_shuts_out_others_from_its_first_look(journal: Journal) -> None:
+def test_a_transaction_shuts_out_others_from_its_first_look(journal: Journal, url: str) -> None:
     """Who looks first and then writes must not find that another has written in between."""
-    other = sqlite3.connect(str(journal._engine.url.database), timeout=0)
-    with journal._engine.begin(), pytest.raises(sqlite3.OperationalError, match="locked"):
-        other.execute("BEGIN IMMEDIATE")
+    other, entered = Journal(url), threading.Event()
+
+    def enter() -> None:
+        with other._alone():
+            entered.set()
+
+    thread = threading.Thread(target=enter)
+    with journal._alone():
+        thread.start()
+        assert not entered.wait(0.2)
+    assert entered.wait(10)
+    thread.join()
 
 
 # ownership
@@ -394,6 +402,15 @@ def test_runs_are_listed_newest_first(journal: Journal, clock: Clock) -> None:
     assert [run.id for run in journal.unfinished()] == ids
     assert journal.options(ids[0]) == {"size": "10"}
     assert journal.run(ids[0]).plan == plan()
+
+
+def test_what_no_database_can_hold_is_held_by_nobody(journal: Journal) -> None:
+    start(journal)
+    for nonsense in ("user:\0", "user:a\udcff"):
+        journal.refuse_owned((nonsense,))
+        for reference in (nonsense, "\0"):
+            with pytest.raises(UsageError, match="no such run"):
+                journal.run(reference)
 
 
 # the file

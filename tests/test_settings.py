@@ -16,6 +16,7 @@ from runbooks import settings as settings_module
 from runbooks.errors import SettingsError
 from runbooks.settings import Settings, load
 from runbooks.settings_kinds import KEYS, Layer
+from runbooks.site import open_site
 
 PROJECT = Path(__file__).parents[1]
 HOSTS = "hosts: {lab01: {}}\n"
@@ -86,7 +87,7 @@ def test_what_goes_over_what(project: Path, monkeypatch: pytest.MonkeyPatch) -> 
     runtime.write_text("ops_clinic: {batch_size: '3'}\n")
     monkeypatch.setenv("INVOKE_OPS_CLINIC_LEASE_EXPIRES_S", "90")
     monkeypatch.setenv("INVOKE_OPS_CLINIC_BATCH_SIZE", "5%")
-    settings, _ = load(config_of(project, runtime), project)
+    settings = load(config_of(project, runtime), project)
     assert settings.ssh.connect_timeout_s == 10  # invoke.yaml
     assert settings.ask_above == 7  # settings.yaml
     assert settings.lease.expires_s == 90  # environment
@@ -98,30 +99,29 @@ def test_the_environment_wins_even_with_the_value_of_invoke_yaml(
 ) -> None:
     (project / "inventory" / "settings.yaml").write_text("ask_above: 7\n")
     monkeypatch.setenv("INVOKE_OPS_CLINIC_ASK_ABOVE", "50")
-    assert load(config_of(project), project)[0].ask_above == 50
+    assert load(config_of(project), project).ask_above == 50
 
 
 def test_null_leaves_what_was_there(project: Path) -> None:
     (project / "inventory" / "settings.yaml").write_text("ask_above: null\nssh:\n")
-    assert load(config_of(project), project)[0].ask_above == 50
+    assert load(config_of(project), project).ask_above == 50
 
 
 def test_values_from_the_environment_are_read_as_text(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INVOKE_OPS_CLINIC_SSH_USER", "operator")
     monkeypatch.setenv("INVOKE_OPS_CLINIC_SSH_SUDO", "no")
     monkeypatch.setenv("INVOKE_OPS_CLINIC_INVENTORY", str(project / "inventory"))
-    settings, _ = load(config_of(project), project)
+    settings = load(config_of(project), project)
     assert (settings.ssh.user, settings.ssh.sudo, settings.inventory) == ("operator", False, project / "inventory")
 
 
 def test_the_inventory_in_a_running_lab_is_the_default(project: Path) -> None:
-    assert load(config_of(project), project)[0].inventory == project / "inventory"
+    assert load(config_of(project), project).inventory == project / "inventory"
     lab = project / ".lab" / "inventory"
     lab.mkdir(parents=True)
     (lab / "hosts.yaml").write_text("hosts: {lab99: {}}\n")
-    settings, inventory = load(config_of(project), project)
-    assert settings.inventory == lab
-    assert list(inventory.hosts) == ["lab99"]
+    assert load(config_of(project), project).inventory == lab
+    assert list(open_site(config_of(project), project).inventory.hosts) == ["lab99"]
 
 
 def test_relative_paths_start_where_they_are_written(
@@ -139,22 +139,23 @@ def test_relative_paths_start_where_they_are_written(
     text = text.replace("cache: /var/cache/ops-clinic/repository", "cache: var/clone")
     (project / "invoke.yaml").write_text(text)
     monkeypatch.setenv("INVOKE_OPS_CLINIC_INVENTORY", "fleet")
-    settings, inventory = load(config_of(project), project)
+    site = open_site(config_of(project), project)
+    settings = site.settings
     fleet = elsewhere / "fleet"
     assert settings.inventory == fleet
     assert settings.ssh.config == fleet / "ssh_config"
     assert settings.repository.url == str(elsewhere / "puppet.git")
     assert settings.repository.cache == fleet / "clone"
     assert settings.journal == f"sqlite:///{fleet}/runs.db"
-    assert inventory.puppetdb["ssl_client_cert"] == str(fleet / "me.pem")
+    assert site.inventory.puppetdb["ssl_client_cert"] == str(fleet / "me.pem")
     (fleet / "settings.yaml").unlink()
-    assert load(config_of(project), project)[0].repository.cache == project / "var" / "clone"
+    assert load(config_of(project), project).repository.cache == project / "var" / "clone"
 
 
 def test_puppetdb_reaches_the_inventory_from_any_layer(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert load(config_of(project), project)[1].puppetdb == {}
+    assert open_site(config_of(project), project).inventory.puppetdb == {}
     monkeypatch.setenv("INVOKE_OPS_CLINIC_PUPPETDB_HOST", "puppetdb01")
-    assert load(config_of(project), project)[1].puppetdb == {
+    assert open_site(config_of(project), project).inventory.puppetdb == {
         "host": "puppetdb01", "port": 443, "scheme": "https", "timeout": 30, "ssl_verify": True,
     }  # fmt: skip
 
@@ -222,9 +223,12 @@ def test_a_fault_is_one_line_with_file_and_key(values: Any, message: str) -> Non
     assert caught.value.exit_status == 2
 
 
-def test_a_rejected_journal_is_not_repeated_since_it_may_hold_a_password() -> None:
-    with pytest.raises(SettingsError) as caught:
-        of({"journal": "mysql://a:geheim@x/y"})
+@pytest.mark.parametrize(
+    "url", ["mysql://a:geheim@x/y", "postgresql+psycopg2://a:geheim@x/y", "postgresql://a:geheim@x/y\tz", "-geheim"]
+)
+def test_a_rejected_journal_is_not_repeated_since_it_may_hold_a_password(url: str) -> None:
+    with pytest.raises(SettingsError, match="journal must be sqlite:///FILE or postgresql://") as caught:
+        of({"journal": url})
     assert "geheim" not in str(caught.value)
 
 

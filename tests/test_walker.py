@@ -281,7 +281,7 @@ def test_a_bug_on_one_host_lets_the_others_record_what_they_did(url: str) -> Non
     life = Life(url, world)
     with pytest.raises(ZeroDivisionError):
         life.apply(draft(step("a"), step("b")), Batch(size="2"))
-    run = life.journal.unfinished()[0]
+    run = life.unfinished()
     assert run.status is RunStatus.INCOMPLETE
     assert results(run)[0, "h3"] == "done"
     assert results(run)[0, "h2"] == "unknown"
@@ -307,7 +307,7 @@ def test_an_interrupt_of_the_main_thread_starts_nothing_new(url: str, monkeypatc
     life = Life(url, world)
     with pytest.raises(KeyboardInterrupt):
         life.apply(draft(step("a"), step("b")))
-    run = life.journal.unfinished()[0]
+    run = life.unfinished()
     assert results(run)[0, "h1"] == "done"
     assert run.status is RunStatus.INCOMPLETE
     assert world.did() == [("h1", "a")]

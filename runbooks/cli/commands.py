@@ -119,7 +119,7 @@ class Commands(Surface):
             if check:
                 return self._check_runs(site)
             runs = site.journal.runs()
-            self.document = {"runs": [run.to_json() | {"plan": run.plan.to_json()} for run in runs]}
+            self.document = {"runs": [run.to_json() for run in runs]}
             if not self.options.as_json:
                 from runbooks.report.terminal import print_runs
 
@@ -131,7 +131,7 @@ class Commands(Surface):
     def _check_runs(self, site: Site) -> int:
         """Exit statuses of the Monitoring Plugins guidelines: 0 OK, 1 WARNING."""
         unfinished = site.journal.unfinished()
-        names = ", ".join(f"{run.id} ({run.plan.procedure}, {run.status}, {run.operator})" for run in unfinished)
+        names = ", ".join(f"{run.id} ({run.procedure}, {run.status}, {run.operator})" for run in unfinished)
         state = f"WARNING: {len(unfinished)} unfinished: {names}" if unfinished else "OK: no unfinished run"
         self.document = {"check": state}
         print(f"RUNS {state} | unfinished={len(unfinished)}", file=self.talk)

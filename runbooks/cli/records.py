@@ -40,7 +40,7 @@ def pick(site: Site, reference: str) -> Run:
     if len(unfinished) != 1:
         names = ", ".join(run.id for run in unfinished)
         raise UsageError(f"which run? --run one of {names}" if names else "there is no unfinished run")
-    return unfinished[0]
+    return site.journal.run(unfinished[0].id)
 
 
 def draft_of(site: Site, run: Run, change: Mapping[str, Any] | None = None) -> Draft:

@@ -71,9 +71,9 @@ class YamlFile:
         if not isinstance(node, ScalarNode):
             raise self.fail(node, f"{what} must be text, not {_kind(node)}")
         value: str = node.value.strip()
-        if _is_null(node):
-            raise self.fail(node, f"{what} has no value: write one or take the line out")
         if node.tag != _TEXT:
+            if _is_null(node):
+                raise self.fail(node, f"{what} has no value: write one or take the line out")
             read = f"YAML reads {short(value, 40)} as {_kind(node)}"
             raise self.fail(node, f"{what} must be text, but {read}: quote it")
         if not value or not value.isprintable():

@@ -94,18 +94,26 @@ class YamlSource:
 
     def read(self) -> Contents:
         """Read all files, in the order of their names."""
-        gathered = _Gathered()
         with _without_collector():
-            for path in self._files():
-                file = YamlFile(path)
-                if path.name == SETTINGS_FILE:
-                    gathered.settings = _mapping(file, file.root, "the settings") if file.root else gathered.settings
-                else:
-                    _read_file(file, gathered)
+            gathered = self._gathered()
         if not gathered.hosts:
             raise InventoryError(f"{self.directory}: no file names a host: begin hosts.yaml with 'hosts:'")
         refuse_unknown_sites(gathered.jump_places, gathered.hosts.values())
         return Contents(gathered.hosts, gathered.aliases, gathered.settings, gathered.alias_places, gathered.jumps)
+
+    def settings(self) -> Mapping[str, Any]:
+        """Read the settings alone: many a command needs no host."""
+        return next((_settings(path) for path in self._files() if path.name == SETTINGS_FILE), {})
+
+    def _gathered(self) -> _Gathered:
+        # The trees of the files end with this method: none is left for the collector to walk when it is back.
+        gathered = _Gathered()
+        for path in self._files():
+            if path.name == SETTINGS_FILE:
+                gathered.settings = _settings(path)
+            else:
+                _read_file(YamlFile(path), gathered)
+        return gathered
 
     def _files(self) -> list[Path]:
         try:
@@ -130,6 +138,12 @@ def _without_collector() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def _settings(path: Path) -> Mapping[str, Any]:
+    file = YamlFile(path)
+    settings: Mapping[str, Any] = _mapping(file, file.root, "the settings") if file.root else {}
+    return settings
 
 
 def _read_file(file: YamlFile, gathered: _Gathered) -> None:

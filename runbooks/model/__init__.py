@@ -18,7 +18,7 @@ from runbooks.model.change import (
     unreachable,
 )
 from runbooks.model.plan import Plan, PlannedStep, canonical, differences, same
-from runbooks.model.run import Event, Outcome, Result, Run, RunStatus
+from runbooks.model.run import Event, Outcome, Result, Run, RunLine, RunStatus, Tally
 from runbooks.model.step import Batch, HostSet, Step
 
 __all__ = [
@@ -37,9 +37,11 @@ __all__ = [
     "Reader",
     "Result",
     "Run",
+    "RunLine",
     "RunStatus",
     "Status",
     "Step",
+    "Tally",
     "Target",
     "Writer",
     "blocked",

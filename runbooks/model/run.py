@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from runbooks.model.change import Facts, Json
 from runbooks.model.plan import Plan
@@ -63,6 +64,45 @@ class Event:
     data: Facts = field(default_factory=dict)
 
 
+class Tally(NamedTuple):
+    """The hosts of a run, its systems left out: how many there are, how many have all their steps behind them, and how
+    many met with trouble."""
+
+    hosts: int
+    done: int
+    trouble: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """A run as a list shows it: without what was found, and what became of each step. ``tally`` is None where nobody
+    has counted. Times are Unix times in seconds."""
+
+    id: str
+    plan_id: str
+    procedure: str
+    arguments: Mapping[str, Json]
+    status: RunStatus
+    operator: str
+    created: float
+    finished: float | None = None
+    undoes: str | None = None
+    tally: Tally | None = None
+
+    def to_json(self) -> dict[str, Json]:
+        """The contract's names, and who, when and how many; steps and outcomes are for who asks for one run."""
+        return {
+            "id": self.id,
+            "status": str(self.status),
+            "operator": self.operator,
+            "created": self.created,
+            "finished": self.finished,
+            "undoes": self.undoes,
+            "hosts": self.tally and self.tally._asdict(),
+            "plan": {"id": self.plan_id, "procedure": self.procedure, "arguments": dict(self.arguments)},
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A plan being applied, as the journal holds it. ``undoes`` is the run that this one takes back, if it does."""
@@ -101,6 +141,34 @@ class Run:
             elif event.data.get("result") == Result.PENDING:
                 found.pop((event.step, event.target), None)
         return found
+
+    def tally(self) -> Tally:
+        """How far its hosts have come, by the worst that is known of each."""
+        known = self.outcomes()
+        worst: dict[str, int] = {}
+        for number, step in enumerate(self.plan.steps):
+            for target in step.hosts:
+                outcome = known.get((number, target))
+                now = 1 if outcome is None else 0 if outcome.result in (Result.DONE, Result.UNDONE) else 2
+                worst[target] = max(worst.get(target, 0), now)
+        states = [state for target, state in worst.items() if not target.startswith("@")]
+        return Tally(len(states), states.count(0), states.count(2))
+
+    def line(self) -> RunLine:
+        """The run as a list shows it."""
+        plan = self.plan
+        return RunLine(
+            self.id,
+            plan.id,
+            plan.procedure,
+            plan.arguments,
+            self.status,
+            self.operator,
+            self.created,
+            self.finished,
+            self.undoes,
+            self.tally(),
+        )
 
     def to_json(self) -> dict[str, Json]:
         """The contract's form; steps and targets without a word in the journal are pending."""

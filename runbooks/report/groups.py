@@ -191,17 +191,6 @@ class Story:
         over = self.run.status in (RunStatus.UNDONE, RunStatus.ABANDONED)
         return bool(self.begun) and not over and self.run.plan.procedure != "undo"
 
-    def hosts(self) -> tuple[int, int, int]:
-        """How many hosts there are, how many have all their steps behind them, and how many met with trouble."""
-        state: dict[str, int] = {}
-        for number, step in enumerate(self.run.plan.steps):
-            for target in step.hosts:
-                word = self.of(number, target).word
-                now = 0 if word in GOOD else 1 if word == NOT_BEGUN else 2
-                state[target] = max(state.get(target, 0), now)
-        states = [worst for target, worst in state.items() if not target.startswith("@")]
-        return len(states), states.count(0), states.count(2)
-
 
 def _rank(word: str) -> int:
     return RESULT_WORDS.index(word)

@@ -47,7 +47,7 @@ def _policy() -> str:
 
 
 def _head(story: Story) -> str:
-    run, (hosts, through, bad) = story.run, story.hosts()
+    run, (hosts, through, bad) = story.run, story.run.tally()
     words = "".join(
         f"<span><i>{esc(name)}</i> {esc(value)}</span>" if value else f"<span>{esc(name)}</span>"
         for name, value in argument_words(run.plan.arguments)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TextIO
 
-from runbooks.model import Result, Run, RunStatus
+from runbooks.model import Result, Run, RunLine, RunStatus, Tally
 from runbooks.report.canvas import STYLES, UNBROKEN, Canvas, column, padded
 from runbooks.report.groups import Group, Story, folded
 from runbooks.report.plan import cut, draw_preview, shortened
@@ -68,7 +68,7 @@ def _draw_head(canvas: Canvas, story: Story) -> None:
     )
     if run.undoes:
         canvas.line(f"takes back run {clean(run.undoes)}")
-    hosts, through, bad = story.hosts()
+    hosts, through, bad = run.tally()
     told = f"{through:,} of {number(hosts, 'host')} done"
     told += f", {bad:,} in trouble" if bad else ""
     canvas.line(f"{told}; steps on hosts: {counted((word, totals[word]) for word in RESULT_WORDS)}")
@@ -136,7 +136,7 @@ def _draw_next(canvas: Canvas, story: Story) -> None:
         canvas.line(padded(command, width), "  ", (what, "dim"), indent=2)
 
 
-def print_runs(runs: Sequence[Run], *, file: TextIO) -> None:
+def print_runs(runs: Sequence[RunLine], *, file: TextIO) -> None:
     """Print runs as a table, the newest first as they come; each line begins with the run's id."""
     canvas = Canvas(file)
     if not runs:
@@ -160,12 +160,15 @@ def print_runs(runs: Sequence[Run], *, file: TextIO) -> None:
     canvas.show()
 
 
-def _row(run: Run) -> tuple[str, str, str, str, str, str]:
-    hosts, through, bad = Story(run).hosts()
-    told = f"{hosts:,} done" if through == hosts else f"{through:,}/{hosts:,} done"
-    told += f", {bad:,} in trouble" if bad else ""
-    what = f"{clean(run.plan.procedure)} {arguments(run.plan.arguments)}".strip()
+def _row(run: RunLine) -> tuple[str, str, str, str, str, str]:
+    what = f"{clean(run.procedure)} {arguments(run.arguments)}".strip()
+    told = "" if run.tally is None else _counted(run.tally)
     return run.id, str(run.status), what, clean(run.operator), stamp(run.created)[:16] + "Z", told
+
+
+def _counted(tally: Tally) -> str:
+    told = f"{tally.hosts:,} done" if tally.done == tally.hosts else f"{tally.done:,}/{tally.hosts:,} done"
+    return told + (f", {tally.trouble:,} in trouble" if tally.trouble else "")
 
 
 def print_run(run: Run, *, file: TextIO, outputs: bool = False) -> None:

@@ -158,7 +158,7 @@ def test_nobody_steers_the_terminal(pipe: Stream) -> None:
     run = evil_run()
     print_plan(run.plan, file=pipe, title_line=EVIL)
     print_summary(run, file=pipe)
-    print_runs([run], file=pipe)
+    print_runs([run.line()], file=pipe)
     print_run(run, file=pipe, outputs=True)
     text = pipe.getvalue()
     assert [c for c in text if not c.isprintable() and c != "\n"] == []
@@ -197,7 +197,7 @@ def test_an_undone_run_offers_no_undo(pipe: Stream) -> None:
 
 
 def test_runs_are_a_table_with_the_id_first(pipe: Stream) -> None:
-    print_runs([samples.troubled_run(), replace(samples.done_run(), operator="jo")], file=pipe)
+    print_runs([samples.troubled_run().line(), replace(samples.done_run(), operator="jo").line()], file=pipe)
     head, one, two = pipe.getvalue().splitlines()
     assert head.split() == ["run", "status", "what", "by", "started", "hosts"]
     assert one.startswith("20261123-033712-80ba4b  incomplete  rename-user old=alice new=alicia task=T123")

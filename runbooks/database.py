@@ -1,0 +1,85 @@
+"""The journal's transactions, on SQLite and on PostgreSQL, and the clock that drivers are judged by."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+import sqlalchemy as sa
+
+from runbooks import schema
+from runbooks.errors import JournalLost
+
+Clock = Callable[[], float]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def repeated(transaction: Callable[P, T]) -> Callable[P, T]:
+    """The transaction, and once more where it was lost before its commit was sent: a server was restarted meanwhile.
+    One whose commit was sent is never repeated, since it may have happened."""
+
+    @wraps(transaction)
+    def twice(*args: P.args, **options: P.kwargs) -> T:
+        try:
+            return transaction(*args, **options)
+        except JournalLost as lost:
+            if not lost.nothing_written:
+                raise
+        return transaction(*args, **options)
+
+    return twice
+
+
+class Database:
+    """What can be done to the journal's database at once. ``clock`` gives Unix time. All of it raises JournalLost; what
+    was to be written then is there as a whole, or not at all."""
+
+    def __init__(self, url: str, clock: Clock | None = None) -> None:
+        self.clock = clock or time.time
+        self._engine = schema.connect(url)
+        self._is_served = self._engine.dialect.name == "postgresql"
+        self._asks_server = self._is_served and clock is None
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _read(self) -> Iterator[sa.Connection]:
+        """Look, each time at what is there by then."""
+        with self._told(), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            yield connection
+
+    @contextmanager
+    def _append(self) -> Iterator[sa.Connection]:
+        """A transaction that decides nothing by what it has read."""
+        with self._told(), self._engine.begin() as connection, self._told(nothing_written=True):
+            yield connection
+
+    @contextmanager
+    def _alone(self) -> Iterator[sa.Connection]:
+        """A transaction beside which no other such one is under way: what it reads stays so until it has written.
+        SQLite has no other ones; of those, PostgreSQL lets ``_append`` go on, and this one waits for a row."""
+        with self._append() as connection:
+            if self._is_served:
+                connection.execute(sa.text(f"LOCK TABLE {schema.owners.name} IN SHARE ROW EXCLUSIVE MODE"))
+            yield connection
+
+    @contextmanager
+    def _told(self, nothing_written: bool = False) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.IntegrityError:
+            raise  # a bug of ours
+        except sa.exc.DBAPIError as error:
+            raise JournalLost(schema.place(self._engine.url), schema.why(error), nothing_written) from error
+
+    def _now(self) -> sa.ColumnElement[float]:
+        """The time: for all machines the server's, as theirs differ."""
+        if self._asks_server:
+            return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float)
+        return sa.literal(self.clock(), sa.Float)
