@@ -112,7 +112,7 @@ class Engine:
             return outcome is None or outcome.result is not Result.DONE
 
         findings = look(steps, self.targets, run_id=run.undoes or run.id, only=is_open, seen=self.seen)
-        return {key: _in_its_turn(key, findings, steps) for key in findings}
+        return _in_their_turn(findings, steps)
 
     def resume(self, run: Run, steps: Sequence[Step]) -> Run:
         """Take an unfinished run over and walk on. Raises Owned where its driver lives.
@@ -223,13 +223,18 @@ def _status(walker: Walker, steps: Sequence[Step]) -> RunStatus:
     return RunStatus.WAITING if walker.waits else RunStatus.INCOMPLETE
 
 
-def _in_its_turn(key: tuple[int, str], findings: Findings, steps: Sequence[Step]) -> Finding:
+def _in_their_turn(findings: Findings, steps: Sequence[Step]) -> Findings:
     """A gate that does not hold yet may still come to, while a step before it has work on the same target."""
-    (number, target), finding = key, findings[key]
-    waits = any(n < number and t == target and f.status is not Status.DONE for (n, t), f in findings.items())
-    if finding.status is Status.BLOCKED and waits and steps[number].change_on(target).looks_only:
-        return later(note=finding.note)
-    return finding
+    first: dict[str, int] = {}
+    for (number, target), finding in findings.items():
+        if finding.status is not Status.DONE:
+            first[target] = min(number, first.get(target, number))
+
+    def turned(number: int, target: str, finding: Finding) -> Finding:
+        waits = finding.status is Status.BLOCKED and first[target] < number
+        return later(note=finding.note) if waits and steps[number].change_on(target).looks_only else finding
+
+    return {(number, target): turned(number, target, finding) for (number, target), finding in findings.items()}
 
 
 def _plan(draft: Draft, findings: Findings) -> Plan:

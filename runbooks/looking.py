@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from runbooks.errors import Lost, RunbookError, Unreachable
 from runbooks.model import Finding, PlannedStep, Step, Target, blocked, unreachable
+from runbooks.window import Window
 
 Findings = dict[tuple[int, str], Finding]
 WIDTH = 50
@@ -28,12 +28,7 @@ class Targets(Protocol):
 
 def side_by_side(names: Iterable[str], work: Callable[[str], None], width: int = WIDTH) -> None:
     """Call ``work`` for each name in threads, and raise the first error that one of them raised."""
-    listed = list(names)
-    if not listed:
-        return
-    with ThreadPoolExecutor(min(width, len(listed))) as pool:
-        for _ in pool.map(work, listed):
-            pass
+    Window(work).slide(names, width)
 
 
 def look(

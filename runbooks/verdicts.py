@@ -23,9 +23,11 @@ def refuse_inapplicable(plan: Plan) -> None:
 
 def refuse_drift(old: Plan, new: Plan) -> None:
     """Raise Blocked where a target has become unreachable, Drift where anything else that matters has changed."""
+    before = {step.name: step.findings for step in reversed(old.steps)}
     for step in new.steps:
+        known = before.get(step.name, {})
         for target, finding in step.findings.items():
-            was = next((s.findings.get(target) for s in old.steps if s.name == step.name), None)
+            was = known.get(target)
             if finding.status is Status.UNREACHABLE and (was is None or was.status is not Status.UNREACHABLE):
                 raise Blocked(f"{target} is newly unreachable: {finding.note}; nothing was changed")
     if old.id != new.id:

@@ -93,8 +93,11 @@ class Walker:
 
     def _stage(self, numbers: Sequence[int]) -> None:
         steps = [self.steps[n] for n in numbers]
-        everyone = list(dict.fromkeys(t for s in steps for t in s.on))
-        hosts = [t for t in everyone if t not in self.failed and not self._is_behind(t, numbers)]
+        everyone: dict[str, list[int]] = {}
+        for number in numbers:
+            for target in self.steps[number].on:
+                everyone.setdefault(target, []).append(number)
+        hosts = [t for t, ns in everyone.items() if t not in self.failed and not all(self._is_done(n, t) for n in ns)]
         # At a barrier nobody may have failed, neither here nor before: then nothing of it is started.
         strict = any(step.is_barrier for step in steps)
         limit = 0 if strict else batch.amount(self.batch.max_failures, len(everyone), "max failures")
@@ -102,11 +105,16 @@ class Walker:
         canary = 0 if looks else min(self.batch.canary, len(hosts))
         width = len(hosts) if looks else batch.window(self.batch.size, len(everyone))
 
+        # Whoever fails from here on is of this stage.
+        others = len(self.failed.difference(everyone))
+
         def may_start() -> bool:
-            return not (self.stop or self._halt) and len(self.failed.intersection(everyone)) <= limit
+            return not (self.stop or self._halt) and len(self.failed) - others <= limit
 
         pause_s = 0.0 if looks else self.batch.sleep_s
-        window = Window(lambda host: self._host(host, numbers), may_start, lambda: self._pause(pause_s), self._end_soon)
+        window = Window(
+            lambda host: self._host(host, everyone[host]), may_start, lambda: self._pause(pause_s), self._end_soon
+        )
         for some, side in ((hosts[:canary], 1), (hosts[canary:], max(1, min(width, 100)))):
             window.slide(some, side)
         if not may_start():
@@ -119,9 +127,6 @@ class Walker:
     def _end_soon(self) -> None:
         self._halt = True
 
-    def _is_behind(self, target: str, numbers: Sequence[int]) -> bool:
-        return all(self._is_done(n, target) for n in numbers if target in self.steps[n].on)
-
     def _is_done(self, number: int, target: str) -> bool:
         """Whether nothing is left to do. A gate is looked at again until something behind it was begun on that target:
         a merge that was begun and did not happen leaves every host's gate to be passed again."""
@@ -133,11 +138,9 @@ class Walker:
         return any(self._has_happened(later, target) for later in range(number + 1, len(self.steps)))
 
     def _has_happened(self, number: int, target: str) -> bool:
-        step = self.steps[number]
-        if target not in step.on or step.change_on(target).looks_only:
-            return False
         known = self.outcomes.get((number, target))
-        return (number, target) in self.befores or (known is not None and known.result is Result.DONE)
+        happened = (number, target) in self.befores or (known is not None and known.result is Result.DONE)
+        return happened and not self.steps[number].change_on(target).looks_only
 
     def _host(self, target: str, numbers: Sequence[int]) -> None:
         """Take one target through a stage, until one of its steps fails, or the walk is to end."""
@@ -145,7 +148,7 @@ class Walker:
             for number in numbers:
                 if self.stop or self._halt:
                     return
-                if target in self.steps[number].on and not self._step(number, target):
+                if not self._step(number, target):
                     self.failed.add(target)
                     return
         except BaseException:

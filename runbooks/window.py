@@ -2,43 +2,57 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 
 @dataclass
 class Window:
-    """``go`` takes one target through; ``may_start`` says whether another may be started; ``pause`` passes before each
-    but the first; ``halt`` is called where one of them raised, or we were interrupted: the others are to end soon."""
+    """``go`` takes one target through; ``may_start`` says whether another may be started (once one may not, none may);
+    ``pause`` passes before each but the first; ``halt`` is called where one of them raised, or we were interrupted: the
+    others are to end soon."""
 
     go: Callable[[str], None]
-    may_start: Callable[[], bool]
-    pause: Callable[[], object]
-    halt: Callable[[], None]
+    may_start: Callable[[], bool] = lambda: True
+    pause: Callable[[], object] = lambda: None
+    halt: Callable[[], object] = lambda: None
     _started: bool = field(default=False, init=False)
+    _over: bool = field(default=False, init=False)
+    _turn: threading.Lock = field(default_factory=threading.Lock, init=False)
 
-    def slide(self, names: Sequence[str], width: int) -> None:
+    def slide(self, names: Iterable[str], width: int) -> None:
         """Take targets through. What one of them raises is raised here, once all that were started have ended."""
-        waiting, running = deque(names), set[Future[None]]()
-        with ThreadPoolExecutor(width) as pool:
+        waiting = deque(names)
+        if not waiting:
+            return
+        with ThreadPoolExecutor(min(width, len(waiting))) as pool:
             try:
-                while waiting or running:
-                    while waiting and len(running) < width and self._turn():
-                        running.add(pool.submit(self.go, waiting.popleft()))
-                    if not running:
-                        return
-                    finished, running = wait(running, return_when=FIRST_COMPLETED)
-                    for future in finished:
-                        future.result()
+                # Each worker takes one target after another: starting one costs the same, however many there are.
+                workers = [pool.submit(self._work, waiting) for _ in range(min(width, len(waiting)))]
+                for worker in wait(workers, return_when=FIRST_EXCEPTION).done:
+                    worker.result()
             except BaseException:
+                self._over = True
                 self.halt()
                 raise
 
-    def _turn(self) -> bool:
-        if self._started and self.may_start():
-            self.pause()
-        may = self.may_start()
-        self._started = self._started or may
-        return may
+    def _work(self, waiting: deque[str]) -> None:
+        while (name := self._next(waiting)) is not None:
+            try:
+                self.go(name)
+            except BaseException:
+                self._over = True
+                raise
+
+    def _next(self, waiting: deque[str]) -> str | None:
+        """The next target to start, or None where nothing more is started."""
+        with self._turn:
+            if waiting and self._started and self.may_start():
+                self.pause()
+            if not waiting or self._over or not self.may_start():
+                return None
+            self._started = True
+            return waiting.popleft()

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "lease": BASE | {"journal"},
     "history": BASE | {"schema"},
     "journal": BASE | {"database", "history", "schema", "driver", "lease"},
-    "looking": BASE,
+    "looking": BASE | {"window"},
     "walker": ENGINE,
     "verdicts": BASE | {"walker"},
     "engine": ENGINE | {"verdicts"},

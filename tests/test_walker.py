@@ -301,7 +301,9 @@ def test_an_interrupt_of_the_main_thread_starts_nothing_new(url: str, monkeypatc
         raise KeyboardInterrupt
 
     world.hooks.append(lambda point, _h, _k: (going.set(), ended.wait(10)) if point == "half" else None)
-    monkeypatch.setattr(window, "wait", interrupted)
+    walk = Walker.walk
+    # Only then: targets are looked at through a window, too.
+    monkeypatch.setattr(Walker, "walk", lambda walker: (monkeypatch.setattr(window, "wait", interrupted), walk(walker)))
     life = Life(url, world)
     with pytest.raises(KeyboardInterrupt):
         life.apply(draft(step("a"), step("b")))

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from runbooks import __version__
 from runbooks.model.change import Finding, Json, Status
@@ -35,7 +36,7 @@ class PlannedStep:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """A procedure, its arguments, and what was found, frozen.
 
@@ -49,7 +50,7 @@ class Plan:
     case: Mapping[str, Json] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def id(self) -> str:
         """SHA-256 over version, procedure, arguments, steps, statuses and facts; never previews or notes."""
         return hashlib.sha256(canonical(self._identity()).encode()).hexdigest()
@@ -105,7 +106,10 @@ def _comparable(finding: Finding) -> Json:
 
 def same(one: Finding, other: Finding) -> bool:
     """Whether two findings are the same as far as the plan's id goes."""
-    return canonical(_comparable(one)) == canonical(_comparable(other))
+    if one.status is not other.status or one.status is Status.LATER:
+        return one.status is other.status
+    # Written alike they are the same; written otherwise (a tuple, not a list) they still may be.
+    return repr(one.facts) == repr(other.facts) or canonical(dict(one.facts)) == canonical(dict(other.facts))
 
 
 def differences(old: Plan, new: Plan) -> list[str]:
@@ -143,6 +147,9 @@ def _difference(was: Finding, now: Finding) -> str:
     return "; ".join(f"{k} was {was.facts.get(k)!r}, is {now.facts.get(k)!r}" for k in keys)
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
+
 def canonical(value: Json) -> str:
     """Canonical JSON: sorted keys, no spaces, ASCII. Raises TypeError for what is no JSON (a set has no order)."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return _CANONICAL.encode(value)

@@ -96,6 +96,7 @@ class Story:
     told: dict[Key, Told] = field(default_factory=dict)
     begun: dict[Key, float] = field(default_factory=dict)
     _groups: dict[int, list[Group]] = field(default_factory=dict)
+    _windows: dict[int, tuple[float, float] | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for event in self.run.events:
@@ -168,6 +169,11 @@ class Story:
 
     def window(self, number: int) -> tuple[float, float] | None:
         """When a step began first and ended last."""
+        if number not in self._windows:
+            self._windows[number] = self._window(number)
+        return self._windows[number]
+
+    def _window(self, number: int) -> tuple[float, float] | None:
         hosts = self.run.plan.steps[number].hosts
         ends = [at for t in hosts if (at := self.of(number, t).at) is not None]
         starts = [self.begun[number, t] for t in hosts if (number, t) in self.begun]

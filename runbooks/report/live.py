@@ -13,7 +13,7 @@ from rich.text import Text
 from runbooks.report.canvas import NARROWEST, STYLES, column, is_colored, padded
 from runbooks.report.groups import folded
 from runbooks.report.progress import Board
-from runbooks.report.words import GOOD, clean, is_system, number, span
+from runbooks.report.words import clean, is_system, number, span
 
 CELLS = {"done": "■", "ok": "■", "undone": "■", "failed": "✗", "unverified": "✗", "unknown": "?", "pending": "!"}
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -90,7 +90,7 @@ class Picture:
     def _weight(self, n: int) -> str:
         if self.board.running[n]:
             return "bold"
-        return "" if self.board.counts[n] else "dim"
+        return "" if self.board.good(n) or self.board.bad(n) else "dim"
 
     def _remark(self, n: int, good: int, total: int, running: int) -> Text:
         if bad := self.board.bad(n):
@@ -124,7 +124,7 @@ class Picture:
         board = self.board
         everything = sum(board.total(n) for n in range(len(self.names)))
         good = sum(board.good(n) for n in range(len(self.names)))
-        bad = sorted({target for (_, target), word in board.words.items() if word not in GOOD})
+        bad = sorted(board.trouble)
         done = good * 100 // everything if everything else 100
         foot = Text.assemble((f"   {done:>3}%  {span(time.monotonic() - self.started)}", "dim"))
         if bad:

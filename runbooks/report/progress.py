@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
@@ -20,12 +19,16 @@ SILENCE_S = 10.0
 
 
 class Board:
-    """How each step stands, kept up by events; asking it costs what there are steps, however many hosts there are."""
+    """How each step stands, kept up by events; asking it costs what there are steps, however many hosts there are.
+    ``trouble`` counts the steps in trouble of each target that has any."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.words: dict[Key, str] = {}
-        self.counts: list[Counter[str]] = [Counter() for _ in plan.steps]
+        self.trouble: dict[str, int] = {}
+        self._totals = [len(step.hosts) for step in plan.steps]
+        self._good = [0 for _ in plan.steps]
+        self._bad = [0 for _ in plan.steps]
         self.running: list[dict[str, float]] = [{} for _ in plan.steps]
         self.first: list[float | None] = [None for _ in plan.steps]
         self.last: list[float | None] = [None for _ in plan.steps]
@@ -41,7 +44,7 @@ class Board:
 
     def take(self, event: Event) -> None:
         """Take note of an event."""
-        if event.step is None or event.target is None or event.step >= len(self.counts):
+        if event.step is None or event.target is None or event.step >= len(self._totals):
             return
         number, key = event.step, (event.step, event.target)
         if event.kind == "begin":
@@ -56,23 +59,32 @@ class Board:
             self._set(key, OK if word == "done" and key not in self.begun else word)
 
     def _set(self, key: Key, word: str) -> None:
-        counts = self.counts[key[0]]
         if (was := self.words.get(key)) is not None:
-            counts[was] -= 1
+            self._count(key, was, -1)
         self.words[key] = word
-        counts[word] += 1
+        self._count(key, word, 1)
+
+    def _count(self, key: Key, word: str, one: int) -> None:
+        number, target = key
+        if word in GOOD:
+            self._good[number] += one
+            return
+        self._bad[number] += one
+        self.trouble[target] = self.trouble.get(target, 0) + one
+        if not self.trouble[target]:
+            del self.trouble[target]
 
     def good(self, number: int) -> int:
         """On how many targets a step is as it should be."""
-        return sum(count for word, count in self.counts[number].items() if word in GOOD)
+        return self._good[number]
 
     def bad(self, number: int) -> int:
         """On how many targets a step ended in anything else."""
-        return sum(count for word, count in self.counts[number].items() if word not in GOOD)
+        return self._bad[number]
 
     def total(self, number: int) -> int:
         """On how many targets a step acts."""
-        return len(self.plan.steps[number].hosts)
+        return self._totals[number]
 
     def took(self, number: int) -> float:
         """How long a step has taken so far, from its first host's begin to its last host's end, in seconds."""
@@ -113,14 +125,15 @@ class Progress:
             self._picture.stop()
             return
         for n in range(len(self.board.plan.steps)):
-            if n not in self._told and self.board.words and (self.board.counts[n] or self.board.running[n]):
+            begun = self.board.good(n) or self.board.bad(n) or self.board.running[n]
+            if n not in self._told and self.board.words and begun:
                 self._say(self._standing(n))
 
     def __call__(self, event: Event) -> None:
         """Take note of an event, and tell what is worth telling."""
         with self._lock:
             self.board.take(event)
-            if event.step is None or event.target is None or event.step >= len(self.board.counts):
+            if event.step is None or event.target is None or event.step >= len(self.board.plan.steps):
                 return
             failure = self._failure(event)
             if self._picture is None:
@@ -130,8 +143,7 @@ class Progress:
             self._picture.above(failure)
 
     def _failure(self, event: Event) -> str:
-        word = str(event.data.get("result", ""))
-        if event.kind != "outcome" or word in GOOD or event.step is None:
+        if event.kind != "outcome" or event.step is None or (word := str(event.data.get("result", ""))) in GOOD:
             return ""
         step = self.board.plan.steps[event.step]
         note = clean(str(event.data.get("note") or ""))

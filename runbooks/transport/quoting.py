@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import shlex
 from collections.abc import Sequence
+from functools import lru_cache
 
 Argument = str | bytes
 
 
+@lru_cache(maxsize=4096)
 def quote(argument: Argument) -> bytes:
-    """One argument, quoted for sh. Raises ValueError for a NUL byte, which no argument can hold."""
+    """One argument, quoted for sh. Raises ValueError for a NUL byte, which no argument can hold. What was quoted is
+    kept, as a fleet is asked the same everywhere."""
     raw = argument.encode("utf-8", "surrogateescape") if isinstance(argument, str) else argument
     if b"\0" in raw:
         raise ValueError("an argument cannot hold a NUL byte")
@@ -19,7 +22,7 @@ def quote(argument: Argument) -> bytes:
 
 def command_line(argv: Sequence[Argument]) -> str:
     """An argv list as a person would type it."""
-    return b" ".join(quote(argument) for argument in argv).decode("utf-8", "replace")
+    return b" ".join([quote(argument) for argument in argv]).decode("utf-8", "replace")
 
 
 def _program(name: Argument) -> bytes:
@@ -30,8 +33,8 @@ def _program(name: Argument) -> bytes:
 
 def fed(argv: Sequence[Argument], feed: bytes | None) -> bytes:
     """The command with its standard input: the given bytes, never the shell's own."""
-    line = b" ".join([_program(argv[0]), *(quote(argument) for argument in argv[1:])])
+    line = b" ".join([_program(argv[0]), *[quote(argument) for argument in argv[1:]]])
     if feed is None:
         return line + b" </dev/null"
-    # printf is the shell's own, so what is fed never stands in a process list.
-    return b"printf %s " + quote(base64.b64encode(feed)) + b" | base64 -d | " + line
+    # printf is the shell's own, so what is fed never stands in a process list. Base64 needs no quotes.
+    return b"printf %s '" + base64.b64encode(feed) + b"' | base64 -d | " + line
