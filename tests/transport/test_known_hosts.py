@@ -246,13 +246,11 @@ FILES = {
 
 
 @pytest.mark.parametrize("what", FILES)
-def test_nobody_is_let_through_whom_ssh_refuses(what: str, sshd: Any, tmp_path: Path) -> None:
+def test_nobody_is_let_through_whom_ssh_refuses(what: str, sshd: Any) -> None:
     text, welcome = FILES[what]
-    key = " ".join((sshd.home / "host.pub").read_text().split()[:2])
-    name = f"[{sshd.address}]:{sshd.port}"
-    config = sshd.config("GlobalKnownHostsFile /dev/null", known=text.format(
-        name=name, host=sshd.address, key=key, other=" ".join((sshd.home / "stranger.pub").read_text().split()[:2]), blob=key.split()[1]
-    ))  # fmt: skip
+    key, other = (" ".join((sshd.home / f"{name}.pub").read_text().split()[:2]) for name in ("host", "stranger"))
+    words = {"name": f"[{sshd.address}]:{sshd.port}", "host": sshd.address, "key": key, "blob": key.split()[1]}
+    config = sshd.config("GlobalKnownHostsFile /dev/null", known=text.format(other=other, **words))
     argv = ["ssh", "-F", config, "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", "-p", str(sshd.port)]
     done = subprocess.run([*argv, f"root@{sshd.address}", "true"], capture_output=True, text=True, timeout=20)
     assert (done.returncode == 0) == welcome, done.stderr
