@@ -19,7 +19,7 @@ from benchmarks.meter import tree
 from runbooks.errors import Blocked
 from runbooks.lab import scratch
 from runbooks.lab.host import wait_for
-from runbooks.lab.machine import CLEAN, Machine, find
+from runbooks.lab.machine import CLEAN, Machine, find, look
 
 LISTENER = Path(__file__).with_name("listener.py")
 CURVE = "curve25519-sha256"
@@ -177,9 +177,12 @@ class Fleet:
 
 
 def _need() -> None:
+    """What a fleet needs of this machine; as root, what is missing is installed as for a lab. Raises Blocked."""
     needed = {"/usr/sbin/sshd": "openssh-server", "ssh-keygen": "openssh-client", "unshare": "util-linux"}
     if os.geteuid():
         needed["newuidmap"] = "uidmap"
     missing = [package for program, package in needed.items() if not find(program)]
-    if missing:
+    if missing and os.geteuid() == 0:
+        look()
+    elif missing:
         raise Blocked(f"fleet: missing here: {' '.join(missing)}; apt-get install {' '.join(missing)}")
