@@ -2,8 +2,8 @@
 answer as one real shell did, with latency and failures (``transport.recorded``).
 
 ``python benchmarks/engine.py [--hosts N,N,…] [--window N] [--latency MS] [--json] [--plot FILE.svg]``. Each size runs
-in processes of its own: one plans, prints and applies; one is killed half-way; one goes on. CPU is that of all threads, in
-user space and kernel, per host and step. "Transport" is what the same exchanges cost without shell, hosts or engine.
+in processes of its own: one plans, prints and applies; one is killed half-way; one goes on. CPU is that of all threads
+in user space and kernel, per host and step. "Transport" is what the same exchanges cost without shell, hosts or engine.
 """
 
 from __future__ import annotations
@@ -308,7 +308,7 @@ def rest(some: Setting) -> dict[str, Any]:
 
     with measured(found, "load"):
         mine = engine(f"sqlite:///{some.top}/half{some.hosts}.db", some.transport().open, observe)
-        run = mine.journal.unfinished()[0]
+        run = mine.journal.run(mine.journal.unfinished()[0].id)
         steps = draft(some.names, some.top)
     known = len(run.outcomes())
     with measured(found, "look"):

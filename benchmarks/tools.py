@@ -125,7 +125,7 @@ def _journalled(job: Job) -> Answers:
     addresses = {host.name: host.address for host in job.hosts}
     found: dict[str, list[str]] = {}
     for run in journal.runs():
-        for (step, host), outcome in sorted(run.outcomes().items()):
+        for (step, host), outcome in sorted(journal.run(run.id).outcomes().items()):
             if outcome.result is Result.DONE:
                 found.setdefault(addresses[host], []).append(answer(host, step + 1))
     journal.close()

@@ -13,7 +13,6 @@ import yaml
 from marks import PROCEDURE
 
 from runbooks.engine import Engine
-from runbooks.inventory import Inventory
 from runbooks.model import Batch, RunStatus
 from runbooks.settings import Settings
 from runbooks.settings_kinds import Layer
@@ -25,7 +24,7 @@ def main() -> int:
     path, steps = Path(sys.argv[1]), int(sys.argv[2])
     values = yaml.safe_load(path.read_text())["ops_clinic"]
     settings = Settings.of(Layer(values, str(path), path.parent), root=path.parent)
-    site = Site(settings, Inventory.load(settings.inventory))
+    site = Site(settings)
     try:
         draft = PROCEDURE.draft(site, {"steps": steps})
         engine = Engine(site.journal, site.targets, site.operator)

@@ -274,4 +274,5 @@ class Shell:
 
 
 def _report(token: bytes, status: bytes) -> bytes:
-    return b"_r=%s; printf '\\n%s %%s\\n' \"$_r\"; printf '\\n%s \\n' >&2\n" % (status, token, token)
+    # Errors first: who waits for the other stream finds both there, in one packet.
+    return b"_r=%s; printf '\\n%s \\n' >&2; printf '\\n%s %%s\\n' \"$_r\"\n" % (status, token, token)
