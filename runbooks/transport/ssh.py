@@ -1,4 +1,5 @@
-"""Shells over ssh: libssh logs in where it can, Fabric where a jump host, a ProxyCommand or an ed25519 certificate is on the way.
+"""Shells over ssh: libssh logs in where it can, Fabric where a jump host or a ProxyCommand is on the way, and with
+certificates that libssh cannot use.
 
 ``ssh.client: fabric`` has Fabric do all of it. What a log-in fails with is said in one line, the same for both.
 """
