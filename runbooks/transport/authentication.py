@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from runbooks.transport.reasons import NoKey, no_key
+from runbooks.transport.reasons import Refused, no_key
 from runbooks.transport.route import Route
 
 
@@ -21,21 +21,21 @@ class Authentication:
         self._locked = False
 
     def authenticate(self, transport: Any) -> None:
-        """Log in. Raises AuthenticationException, the last refusal, or NoKey."""
+        """Log in. Raises Refused, SSHException."""
         from paramiko import AuthenticationException
 
-        refused: Exception | None = None
+        refused = ""
         with contextlib.ExitStack() as stack:
             for key in self._keys(stack):
                 try:
                     if not transport.auth_publickey(self._route.user, key):
                         return
-                    refused = AuthenticationException("the host asks for more than a key")
+                    refused = "the host asks for more than a key"
                 except AuthenticationException as error:
-                    refused = error
+                    refused = str(error)
                     if not transport.is_active():
                         break
-        raise refused or NoKey(no_key(self._locked))
+        raise Refused(refused or no_key(self._locked))
 
     def _keys(self, stack: contextlib.ExitStack) -> Iterator[Any]:
         for path in self._route.identities:
@@ -49,19 +49,26 @@ class Authentication:
 
     def _keys_of(self, path: Path) -> Iterator[Any]:
         """A private key with each certificate that was made for it, then alone."""
-        from paramiko import PKey, SSHException
-        from paramiko.pkey import UnknownKeyType
+        from paramiko import SSHException
 
         try:
             for certificate in filter(Path.is_file, self._route.certificates):
-                key = PKey.from_path(path)
-                key.public_blob = None
+                key = _read(path)
                 with contextlib.suppress(ValueError, SSHException):
                     key.load_certificate(str(certificate))
                     yield key
-            key = PKey.from_path(path)
-            key.public_blob = None
-            yield key
-        except (OSError, ValueError, TypeError, SSHException, UnknownKeyType):
+            yield _read(path)
+        except (OSError, ValueError, SSHException):
             # Not there, or with a passphrase: then the agent may hold it.
             self._locked = self._locked or path.is_file()
+
+
+def _read(path: Path) -> Any:
+    """A private key. Raises OSError, ValueError, SSHException. Paramiko's own ``PKey.from_path`` would fail over a
+    certificate beside it that is none."""
+    from paramiko import ECDSAKey, Ed25519Key, RSAKey, SSHException
+
+    for kind in (Ed25519Key, ECDSAKey):
+        with contextlib.suppress(SSHException, ValueError):
+            return kind.from_private_key_file(str(path))
+    return RSAKey.from_private_key_file(str(path))

@@ -16,7 +16,7 @@ from typing import Any
 
 from runbooks.transport import kex
 from runbooks.transport.known_hosts import HostKeyRefused
-from runbooks.transport.reasons import NoKey, no_key
+from runbooks.transport.reasons import Refused, no_key
 from runbooks.transport.route import Route, SshSettings
 from runbooks.transport.sockets import connect, notice_silence
 
@@ -45,7 +45,7 @@ def log_in(route: Route, settings: SshSettings) -> LibsshChannel:
     except BaseSSHError as error:
         _end(session)
         raise OSError(_said(error)) from error
-    except (HostKeyRefused, NoKey):
+    except (HostKeyRefused, Refused):
         _end(session)
         raise
 
@@ -123,10 +123,11 @@ def _type_of(key: str) -> str:
 
 
 def _authenticate(session: Any, route: Route) -> None:
-    """By the identity files, then by the agent. Raises BaseSSHError, the last refusal."""
-    from ssh.exceptions import AuthenticationError, BaseSSHError, KeyImportError
+    """By the identity files, then by the agent. Raises Refused, BaseSSHError."""
+    from ssh.exceptions import AuthenticationDenied, AuthenticationPartial, BaseSSHError, KeyImportError
 
-    refused: BaseSSHError | None = None
+    # Words, not the exception: that would keep this frame, and so the session and its connection.
+    refused = ""
     locked = False
     for path in route.identities:
         try:
@@ -134,15 +135,21 @@ def _authenticate(session: Any, route: Route) -> None:
                 try:
                     session.userauth_publickey(key)
                     return
-                except AuthenticationError as error:
-                    refused = error
+                except (AuthenticationDenied, AuthenticationPartial) as error:
+                    refused = _said(error)
         except KeyImportError:
             # Not there, or with a passphrase: then the agent may hold it.
             locked = locked or path.is_file()
     if os.environ.get("SSH_AUTH_SOCK") and (route.uses_agent or locked):
-        session.userauth_agent(route.user)
-        return
-    raise refused or NoKey(no_key(locked))
+        try:
+            session.userauth_agent(route.user)
+            return
+        except (AuthenticationDenied, AuthenticationPartial) as error:
+            refused = _said(error)
+        except BaseSSHError as error:
+            # Most likely there is no such agent any more; what was refused before says more.
+            refused = refused or ("" if locked else _said(error))
+    raise Refused(refused or no_key(locked))
 
 
 def _keys(path: Path, certificates: tuple[Path, ...]) -> list[Any]:
@@ -173,7 +180,8 @@ class LibsshChannel:
 
         self._session, self._errors, self._eof = session, BaseSSHError, EOF
         self._send_timeout_s = settings.send_timeout_s
-        self.key_exchange = str(session.get_kex_algo().decode())
+        # libssh has no name for group exchange, of which it offers no other kind by itself.
+        self.key_exchange = (session.get_kex_algo() or b"diffie-hellman-group-exchange-sha256").decode()
         self._channel: Any = session.channel_new()
         self._channel.open_session()
         # exec: whatever the log-in shell is, it only starts ours.

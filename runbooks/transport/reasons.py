@@ -9,12 +9,12 @@ class JumpFailed(Exception):
     """A jump host could not be used; the text names it and says why."""
 
 
-class NoKey(Exception):
-    """There is nothing to log in with."""
+class Refused(Exception):
+    """None of our keys was taken, or there is none; the text says which."""
 
 
 def no_key(locked: bool) -> str:
-    """What NoKey says; ``locked``: a key is there, but with a passphrase."""
+    """What is said where no key was shown; ``locked``: a key is there, but with a passphrase."""
     return f"no private key to log in with: {'one needs an agent' if locked else 'IdentityFile names none'}"
 
 
@@ -25,7 +25,7 @@ def reason(error: Exception) -> str:
         return text
     if isinstance(error, TimeoutError):
         return "no answer (connect timed out)"
-    if "Authentication" in type(error).__name__ or "Access denied" in text or isinstance(error, NoKey):
+    if isinstance(error, Refused):
         return f"log-in refused ({text})"
     if "Timeout opening channel" in text:
         return "no answer (connect timed out)"

@@ -1,4 +1,5 @@
-"""Shells over ssh: libssh logs in where it can, Fabric where a jump host or a ProxyCommand is on the way.
+"""Shells over ssh: libssh logs in where it can, Fabric where a jump host or a ProxyCommand is on the way, and with
+certificates that libssh cannot use.
 
 ``ssh.client: fabric`` has Fabric do all of it. What a log-in fails with is said in one line, the same for both.
 """
@@ -8,6 +9,8 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from runbooks.errors import SettingsError, Unreachable
@@ -71,7 +74,7 @@ class SshTransport:
             return found
 
     def _attempt(self, route: Route) -> SshChannel:
-        if self.settings.client == "fabric" or route.jump or route.proxy_command:
+        if self.settings.client == "fabric" or route.jump or route.proxy_command or _beyond_libssh(route.certificates):
             return self._fabric_client().log_in(route)
         from runbooks.transport.libssh import log_in
 
@@ -89,3 +92,9 @@ class SshTransport:
         """Let go of the jump hosts."""
         if self._fabric is not None:
             self._fabric.close()
+
+
+@cache
+def _beyond_libssh(certificates: tuple[Path, ...]) -> bool:
+    """Whether a certificate is of a kind that libssh (0.11) does not join with its key."""
+    return any(path.is_file() and path.read_bytes().startswith(b"ssh-ed25519-cert") for path in certificates)
