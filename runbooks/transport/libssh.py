@@ -189,20 +189,27 @@ class LibsshChannel:
 
     def send(self, data: bytes) -> None:
         """Write to its standard input. Raises OSError."""
-        view, deadline = memoryview(data), time.monotonic() + self._send_timeout_s
         try:
-            while view:
-                # Never more than the other side has room for: libssh would wait for it without an end.
-                room = min(self._channel.window_size(), _PIECE)
-                if room:
-                    self._channel.write(bytes(view[:room]))
-                    view = view[room:]
-                elif time.monotonic() > deadline:
-                    raise OSError(f"it takes no input for {self._send_timeout_s:.0f} s")
-                else:
-                    self._channel.poll_timeout(100)
+            if len(data) <= _PIECE:
+                # What is this small, or was answered since, there is room for; each further question costs time.
+                self._channel.write(data)
+            else:
+                self._send_by_pieces(data)
         except self._errors as error:
             raise OSError(_said(error)) from error
+
+    def _send_by_pieces(self, data: bytes) -> None:
+        """Never more than the other side has room for: libssh would wait for it without an end."""
+        view, deadline = memoryview(data), time.monotonic() + self._send_timeout_s
+        while view:
+            room = min(self._channel.window_size() - _PIECE, _PIECE)
+            if room > 0:
+                self._channel.write(bytes(view[:room]))
+                view = view[room:]
+            elif time.monotonic() > deadline:
+                raise OSError(f"it takes no input for {self._send_timeout_s:.0f} s")
+            else:
+                self._channel.poll_timeout(100)
 
     def receive(self, timeout_s: float, errors: bool = False) -> tuple[bytes, bytes]:
         """What has come on standard output and error, of which the one that is waited for is the first unless
