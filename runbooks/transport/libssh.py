@@ -22,6 +22,8 @@ from runbooks.transport.sockets import connect, notice_silence
 
 _PIECE = 32 * 1024
 _SLICE_S = 0.5
+_WINDOW = 2 * 1024 * 1024
+"""More than libssh takes in before it is read (its window, for both streams together)."""
 _HOST_KEYS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
 
 
@@ -221,8 +223,9 @@ class LibsshChannel:
                 read, data = self._channel.read_timeout(int(1000 * min(left_s, _SLICE_S)), _PIECE, errors)
                 if data:
                     return (b"", data) if errors else (data, b"")
-                # What fills the other stream may be what keeps this one from coming.
-                other = self._channel.read_nonblocking(_PIECE, not errors)[1]
+                # What fills the other stream may be what keeps this one from coming: all of it, as there is one look
+                # a slice.
+                other = self._channel.read_nonblocking(_WINDOW, not errors)[1]
                 if other:
                     return (other, b"") if errors else (b"", other)
                 if read == 0 or self._channel.is_closed():

@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,28 +49,33 @@ def _free_port(address: str) -> int:
 
 @pytest.fixture(scope="session")
 def start_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Sshd]]:
-    """Starts one more; all end with the session."""
+    """Starts one more, at an address and maybe others, with lines of one's own in its settings, and what to put before
+    its command; all end with the session."""
     program = shutil.which("sshd") or "/usr/sbin/sshd"
     if not Path(program).exists() or os.getuid() != 0:
         pytest.skip("needs sshd, and to be root")
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     started: list[Sshd] = []
 
-    def start(address: str, port: int = 0, **more: object) -> Sshd:
+    def start(
+        address: str, *lines: str, also: Sequence[str] = (), prefix: Sequence[str] = (), port: int = 0, **more: object
+    ) -> Sshd:
         home, port = tmp_path_factory.mktemp("sshd"), port or _free_port(address)
         for name in ("host", "id", "stranger"):
             _key(home / name)
         shutil.copy(home / "id.pub", home / "authorized_keys")
         settings = {
-            "ListenAddress": f"{address}:{port}", "HostKey": home / "host",
+            "HostKey": home / "host",
             "AuthorizedKeysFile": home / "authorized_keys",
             "PidFile": "none", "StrictModes": "no", "UsePAM": "no", "PasswordAuthentication": "no",
             "PermitRootLogin": "prohibit-password", "MaxStartups": "100", "AllowTcpForwarding": "yes",
             **more,
         }  # fmt: skip
-        (home / "sshd_config").write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
+        listen = [f"ListenAddress {place}:{port}" for place in (address, *also)]
+        settings_lines = [*listen, *(f"{key} {value}" for key, value in settings.items()), *lines]
+        (home / "sshd_config").write_text("\n".join(settings_lines) + "\n")
         log = (home / "log").open("wb")
-        process = subprocess.Popen([program, "-D", "-e", "-f", str(home / "sshd_config")], stderr=log)
+        process = subprocess.Popen([*prefix, program, "-D", "-e", "-f", str(home / "sshd_config")], stderr=log)
         started.append(Sshd(address, port, home, process))
         deadline = time.monotonic() + 10
         while True:
