@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
 
 import yaml
+from machine import machine
 
 from runbooks.registry import Registry
 from runbooks.registry.document import LOADER
@@ -52,12 +51,7 @@ def measure(rounds: int) -> dict[str, object]:
     )
     return {
         "registry": {"lines": text.count("\n"), "bytes": len(text.encode()), "users": len(registry.users())},
-        "machine": {
-            "cores": os.cpu_count(),
-            "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-            "python": platform.python_version(),
-            "libyaml": bool(yaml.__with_libyaml__),
-        },
+        "machine": machine() | {"libyaml": bool(yaml.__with_libyaml__)},
         "rounds": rounds,
         "median_ms": {name: round(value, 1) for name, value in times.items()},
         "times_plain_load": {name: round(value / times[BASE], 2) for name, value in times.items()},

@@ -15,6 +15,8 @@ import sys
 import time
 from pathlib import Path
 
+from machine import machine
+
 from runbooks.lab import Lab, Person, scratch
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,11 +55,10 @@ def measure(hosts: int, rounds: int) -> dict[str, object]:
         lab.down()
     medians = {name: statistics.median(some[name] for some in taken) for name in taken[0]}
     base = medians["one puppet run"]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "hosts": hosts,
         "rounds": rounds,
-        "machine": {"cores": os.cpu_count(), "memory_gib": round(memory, 1)},
+        "machine": machine(),
         "median_s": {name: round(value, 1) for name, value in medians.items()},
         "times_one_puppet_run": {name: round(value / base, 1) for name, value in medians.items()},
     }

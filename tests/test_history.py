@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +22,7 @@ from runbooks.lease import Lease
 from runbooks.model import Event, Plan, PlannedStep, Result, RunStatus, Tally, todo
 
 HOSTS = ("h1", "h2", "h3")
+ROOT = Path(__file__).parents[1]
 OLD = Path(__file__).parent / "data" / "journal_with_plans_in_runs.sql"
 
 
@@ -196,6 +201,61 @@ def test_a_discarded_run_leaves_no_plan(journal: Journal) -> None:
     journal.discard(start(journal))
     with journal._engine.connect() as db:
         assert db.execute(sa.text("SELECT count(*) FROM run_plans")).scalar() == 0
+
+
+# as an operator asks
+
+
+def inv(url: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command over that journal, with nothing of this machine's settings."""
+    ours = {key: value for key, value in os.environ.items() if not key.startswith("INVOKE_")}
+    argv = [sys.executable, "-m", "invoke", *words]
+    ours |= {"INVOKE_OPS_CLINIC_JOURNAL": url}
+    return subprocess.run(argv, cwd=ROOT, env=ours, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
+def test_a_list_as_text_as_json_and_for_a_monitoring_system(journal: Journal, url: str) -> None:
+    first = whole(journal)
+    assert inv(url, "runs", "--check").stdout == "RUNS OK: no unfinished run | unfinished=0\n"
+    leases = [start(journal, f"u{number}") for number in range(2)]
+    leases[0].finish(RunStatus.INCOMPLETE)
+    lines = inv(url, "runs").stdout.splitlines()
+    assert [line.split()[:2] for line in lines[1:]] == [
+        [leases[1].run_id, "running"],
+        [leases[0].run_id, "incomplete"],
+        [first.run_id, "done"],
+    ]
+    assert [line.rpartition("Z  ")[2] for line in lines[1:]] == ["0/3 done", "0/3 done", "3 done"]
+    assert json.loads(inv(url, "runs", "--json").stdout) == {
+        "runs": [line.to_json() for line in journal.runs()],
+        "exit": 0,
+    }
+    checked = inv(url, "runs", "--check")
+    assert checked.returncode == 1
+    assert checked.stdout == (
+        f"RUNS WARNING: 2 unfinished: {leases[0].run_id} (rename-user, incomplete, jo), "
+        f"{leases[1].run_id} (rename-user, running, jo) | unfinished=2\n"
+    )
+
+
+def test_which_run_is_meant(journal: Journal, url: str) -> None:
+    assert "there is no unfinished run" in inv(url, "resume").stderr
+    leases = [start(journal, f"u{number}") for number in range(2)]
+    several = inv(url, "resume")
+    assert several.returncode == 2
+    assert several.stderr == f"inv: which run? --run one of {leases[0].run_id}, {leases[1].run_id}\n"
+
+
+def test_runs_are_listed_though_no_host_can_be_read(journal: Journal, url: str, tmp_path: Path) -> None:
+    lease = whole(journal)
+    (tmp_path / "fleet").mkdir()
+    (tmp_path / "fleet" / "hosts.yaml").write_text("hosts: [\n")
+    config = tmp_path / "broken.yaml"
+    config.write_text("ops_clinic: {inventory: fleet}\n")
+    assert lease.run_id in inv(url, "-f", str(config), "runs").stdout
+    assert lease.run_id in inv(url, "-f", str(config), "show", lease.run_id).stdout
+    refused = inv(url, "-f", str(config), "rename-user", "--old", "x", "--new", "y", "--dry-run")
+    assert (refused.returncode, "hosts.yaml" in refused.stderr) == (2, True)
 
 
 # journals of an earlier version

@@ -26,6 +26,7 @@ from runbooks.model import (
     RunStatus,
     Status,
     Step,
+    Tally,
     blocked,
     canonical,
     differences,
@@ -218,6 +219,31 @@ def test_what_has_no_word_is_pending() -> None:
         ("First", "h2", "pending"),
         ("Then", "@git", "pending"),
     ]
+
+
+def test_a_host_counts_by_the_worst_that_is_known_of_it_and_a_system_not_at_all() -> None:
+    assert run().tally() == Tally(2, 0, 0)
+    for word in Result:
+        good = word in (Result.DONE, Result.UNDONE)
+        assert run(outcome(0, "h1", word)).tally() == Tally(2, int(good), int(not good)), word
+    assert run(outcome(0, "h1", "done"), begin(0, "h2")).tally() == Tally(2, 1, 1)
+    assert run(outcome(0, "h1", "done"), outcome(0, "h2", "failed"), outcome(0, "h2", "done")).tally() == Tally(2, 2, 0)
+    steps = (plan().steps[0], replace(plan().steps[0], name="Next", hosts=("h1",)))
+    two = replace(run(outcome(0, "h1", "done"), outcome(0, "h2", "done")), plan=plan(steps=steps))
+    assert two.tally() == Tally(2, 1, 0)
+
+
+def test_a_line_of_a_list_has_the_names_of_the_contract() -> None:
+    assert run().line().to_json() == {
+        "id": "r",
+        "status": "incomplete",
+        "operator": "alice",
+        "created": 1.0,
+        "finished": None,
+        "undoes": None,
+        "tally": {"hosts": 2, "done": 0, "trouble": 0},
+        "plan": {"id": plan().id, "procedure": plan().procedure, "arguments": dict(plan().arguments)},
+    }
 
 
 def test_which_statuses_end_a_run() -> None:

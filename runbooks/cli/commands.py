@@ -121,7 +121,7 @@ class Commands(Surface):
             runs = site.journal.runs()
             self.document = {"runs": [run.to_json() for run in runs]}
             if not self.options.as_json:
-                from runbooks.report.terminal import print_runs
+                from runbooks.report.runs import print_runs
 
                 print_runs(runs, file=sys.stdout)
             return 0

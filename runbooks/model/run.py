@@ -98,7 +98,7 @@ class RunLine:
             "created": self.created,
             "finished": self.finished,
             "undoes": self.undoes,
-            "hosts": self.tally and self.tally._asdict(),
+            "tally": self.tally and self.tally._asdict(),
             "plan": {"id": self.plan_id, "procedure": self.procedure, "arguments": dict(self.arguments)},
         }
 

@@ -2,6 +2,7 @@
 
 from runbooks.report.plan import print_plan
 from runbooks.report.progress import Progress
-from runbooks.report.summary import print_run, print_runs, print_summary
+from runbooks.report.runs import print_runs
+from runbooks.report.summary import print_run, print_summary
 
 __all__ = ["Progress", "print_plan", "print_run", "print_runs", "print_summary"]

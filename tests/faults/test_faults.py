@@ -51,8 +51,10 @@ def monkeymodule() -> Iterator[pytest.MonkeyPatch]:
 
 
 def newest(campaign: Campaign) -> dict[str, object]:
-    runs: list[dict[str, object]] = json.loads(campaign.inv("none", ["runs", "--json"]).stdout)["runs"]
-    return runs[0]
+    """The newest run, with all its outcomes."""
+    listed = json.loads(campaign.inv("none", ["runs", "--json"]).stdout)["runs"]
+    run: dict[str, object] = json.loads(campaign.inv("none", ["show", listed[0]["id"], "--json"]).stdout)["run"]
+    return run
 
 
 @pytest.mark.parametrize("first", range(3) if os.environ.get("ALL_FAULTS") else range(1))
