@@ -15,7 +15,7 @@ import sys
 from benchmarks import venvs
 from benchmarks.compare import CACHE, HERE, compare
 from benchmarks.tools import TOOLS, Tool
-from runbooks.errors import Blocked
+from runbooks.errors import RunbookError
 
 SIZES, QUICK_SIZES = (10, 100, 300, 500, 1000), (300,)
 
@@ -53,7 +53,7 @@ def main() -> None:
     sizes = options.hosts or (QUICK_SIZES if options.quick else SIZES)
     try:
         compare(tools, sorted(sizes), options.rounds, HERE / "results.json")
-    except Blocked as error:
+    except RunbookError as error:
         sys.exit(f"bench: {error}")
 
 

@@ -147,19 +147,19 @@ def compare(tools: Sequence[Tool], sizes: Sequence[int], rounds: int, results: P
     with bench(max(sizes), folder) as made:
         exchanges = made.key_exchanges(tools)
         tools = [tool for tool in tools if tool.name in exchanges]
+        about = {
+            "machine": venvs.machine(),
+            "versions": venvs.versions(folder / "venvs", [tool.package for tool in tools]),
+            "key_exchange": exchanges,
+            "notes": {tool.name: _note(tool, max(sizes)) for tool in tools if _note(tool, max(sizes))},
+            "hosts_at_a_time": WIDTH,
+            "rounds": rounds,
+        }
         for which, workload in enumerate(WORKLOADS):
             for size in sizes:
                 _say(f"{workload} on {size} hosts, {rounds} rounds")
                 rows += made.cell([tool for tool in tools if tool.most[which] >= size], workload, size, rounds)
-    about = {
-        "machine": venvs.machine(),
-        "versions": venvs.versions(folder / "venvs", [tool.package for tool in tools]),
-        "key_exchange": exchanges,
-        "notes": {tool.name: _note(tool, max(sizes)) for tool in tools if _note(tool, max(sizes))},
-        "hosts_at_a_time": WIDTH,
-        "rounds": rounds,
-    }
-    write(rows, about, results)
+                write(rows, about, results)
     print_tables(rows, about)
     return rows
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.meter import tree
-from runbooks.errors import Blocked
+from runbooks.errors import Blocked, RunbookError
 from runbooks.lab import scratch
 from runbooks.lab.host import wait_for
 from runbooks.lab.machine import CLEAN, Machine, find, look
@@ -134,9 +136,17 @@ class Fleet:
         return found[-1] if found else ""
 
     def settle(self) -> None:
-        """Wait until no host has a connection any more. Raises RunbookError."""
-        # All that is left is the listener.
-        wait_for(lambda: len(list(tree(self._process.pid))) <= 1, 30, "fleet: a connection does not end")
+        """Wait until no host has a connection any more; what a tool that was ended left running there is ended."""
+        try:
+            wait_for(lambda: not self._sessions(), 10, "fleet: a connection does not end")
+        except RunbookError:
+            for pid in self._sessions():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    def _sessions(self) -> list[int]:
+        """Every process of a host: all that the listener started."""
+        return list(tree(self._process.pid))[1:]
 
     def _build(self) -> None:
         for name in ("host_key", "key"):

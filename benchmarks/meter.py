@@ -54,14 +54,17 @@ def memory_kib(pid: int) -> int:
 
 
 def watch(process: subprocess.Popen[bytes], timeout_s: float) -> tuple[float, int, bool]:
-    """Wait for a process, or for the end of standard input: wall seconds, the tree's peak in KiB, whether it ended."""
+    """Wait for a process: wall seconds, the tree's peak in KiB, whether it ended. Raises EOFError when standard input
+    ends: nobody wants to know any more."""
     started, peak, pause = time.monotonic(), 0, _FIRST_LOOK_S
     ended = os.pidfd_open(process.pid)
     while True:
         left = started + timeout_s - time.monotonic()
         ready, _, _ = select.select([ended, sys.stdin], [], [], max(0.0, min(pause, left)))
-        if ready or left <= 0:
+        if ended in ready or left <= 0:
             return time.monotonic() - started, peak, ended in ready
+        if ready:
+            raise EOFError
         looked = time.monotonic()
         peak = max(peak, sum(map(memory_kib, tree(os.getpid()))))
         pause = max(_EVERY_S, _SHARE * (time.monotonic() - looked))
@@ -101,9 +104,13 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with Path(out).open("wb") as stdout, Path(err).open("wb") as stderr:
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
-    wall_s, peak_kib, ended = watch(process, float(timeout_s))
-    status = process.wait() if ended else None
-    end_tree()
+    try:
+        wall_s, peak_kib, ended = watch(process, float(timeout_s))
+        status = process.wait() if ended else None
+    except EOFError:
+        sys.exit(1)
+    finally:
+        end_tree()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     figures = {"status": status, "wall_s": wall_s, "cpu_s": used.ru_utime + used.ru_stime, "peak_mb": peak_kib / 1024}
     print(json.dumps(figures), flush=True)
