@@ -62,8 +62,8 @@ class Database:
 
     @contextmanager
     def _alone(self) -> Iterator[sa.Connection]:
-        """A transaction beside which no other such one is under way: what it reads stays so until it has written.
-        SQLite has no other ones; of those, PostgreSQL lets ``_append`` go on, and this one waits for a row."""
+        """A transaction beside which no other such one is under way, so that a look and the write that follows from it
+        are one. On SQLite every transaction is alone; PostgreSQL lets ``_append`` go on, but for rows that are kept."""
         with self._append() as connection:
             if self._is_served:
                 connection.execute(sa.text(f"LOCK TABLE {schema.owners.name} IN SHARE ROW EXCLUSIVE MODE"))

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -87,9 +88,7 @@ class Server:
         with (self.data / "postgresql.conf").open("a") as stream:
             stream.write(_CONFIG.format(top=self.top))
         (self.data / "pg_hba.conf").write_text(_HBA)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = _free_port()
 
     def _argv(self, program: str, *rest: str) -> list[str]:
         # Should this process be killed, the server shuts down at once, and its own processes with it.
@@ -119,15 +118,22 @@ class Server:
         if self.process is None:
             return
         if number == signal.SIGKILL:
-            children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-            self.process.kill()
-            for child in children:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(child), number)
+            self._kill_all()
         else:
             self.process.send_signal(number)
         self.process.wait(60)
         self.process = None
+
+    def _kill_all(self) -> None:
+        assert self.process
+        # Stopped first, so that it starts no more of them.
+        self.process.send_signal(signal.SIGSTOP)
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        for pid in (self.process.pid, *map(int, children)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        while any(_lives(pid) for pid in children):
+            time.sleep(0.01)
 
     def connect(self) -> psycopg.Connection[tuple[object, ...]]:
         """The superuser, each statement a transaction of its own."""
@@ -156,6 +162,21 @@ class Server:
     def tcp(self, user: str, database: str = "postgres", password: str = "") -> str:
         """Over the network."""
         return f"postgresql://{user}{':' + password if password else ''}@127.0.0.1:{self.port}/{database}"
+
+
+def _lives(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def _free_port() -> int:
+    """Below those that the kernel gives to anybody while the server is stopped."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def _exists(user: str) -> bool:

@@ -63,7 +63,7 @@ def is_resumed(url: str, world: World) -> Run:
     """Everything done so far is in the journal as begun; the rest is done now, and nothing again that is recorded as
     done."""
     with contextlib.closing(Journal(url)) as journal:
-        (run,) = journal.unfinished()
+        run = journal.run(journal.unfinished()[0].id)
     names = [s.name for s in procedure().steps]
     assert set(world.did()) <= {(e.target, names[e.step]) for e in run.events if e.kind == "begin"}
     recorded = {(t, names[n]) for (n, t), outcome in run.outcomes().items() if outcome.result is Result.DONE}
@@ -197,7 +197,7 @@ def test_a_journal_lost_while_looking_what_became_of_a_command_ends_the_walk(
         Life(url, world, points=2).apply(procedure(), Batch(size="1"))
     assert world.holds()["h1"] == {"stop": "new"}, "done, and no outcome recorded"
     life = Life(url, world)
-    (run,) = life.journal.unfinished()
+    run = life.journal.run(life.journal.unfinished()[0].id)
     commits: list[object] = []
 
     def count(connection: object) -> None:
@@ -316,7 +316,7 @@ def test_the_network_is_lost_after_any_message(postgresql: Server, mends: bool) 
             except Incomplete:
                 lost += 1
                 with contextlib.closing(Journal(url)) as journal:
-                    (run,) = journal.runs()
+                    run = journal.run(journal.runs()[0].id)
                 # Where the answer to the last word of all was lost, it is there, and nothing is left to do.
                 if run.status is not RunStatus.DONE:
                     is_resumed(url, world)

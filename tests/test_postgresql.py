@@ -44,8 +44,8 @@ def team(postgresql: Server, role: str) -> str:
     return "team"
 
 
-def plan(name: str = "p") -> Plan:
-    return Plan(name, {"old": "alice"}, (PlannedStep("s", "hosts", ("h1",), {"h1": done()}),))
+def plan(old: str = "alice") -> Plan:
+    return Plan("p", {"old": old}, (PlannedStep("s", "hosts", ("h1",), {"h1": done()}),))
 
 
 def create(journal: Journal, subject: str = "user:alice", **options: Any) -> Any:

@@ -39,7 +39,8 @@ for _ in sys.stdin:
 
 def inv(url: str, *argv: str) -> subprocess.CompletedProcess[str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("INVOKE_")}
-    ours = {"INVOKE_OPS_CLINIC_JOURNAL": url, "INVOKE_OPS_CLINIC_INVENTORY": str(ROOT / "inventory")}
+    ours = {"JOURNAL": url, "INVENTORY": str(ROOT / "inventory"), "LEASE_EXPIRES_S": "3600"}
+    ours = {f"INVOKE_OPS_CLINIC_{name}": value for name, value in ours.items()}
     argv = (sys.executable, "-m", "invoke", *argv)
     return subprocess.run(argv, cwd=ROOT, env=kept | ours, capture_output=True, text=True, check=False)
 
@@ -49,10 +50,10 @@ def test_they_see_each_others_runs_and_locks(postgresql: Server) -> None:
     pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
     olga = subprocess.Popen(on("mgmt1", sys.executable, "-c", DRIVER, url), **pipes)
     run_id = olga.stdout.readline().strip()  # type: ignore[union-attr]
-    journal = Journal(url)
+    journal = Journal(url, expires_s=3600)
 
     (seen,) = json.loads(inv(url, "runs", "--json").stdout)["runs"]
-    assert (seen["id"], seen["status"], seen["outcomes"][0]["status"]) == (run_id, "running", "unknown")
+    assert (seen["id"], seen["status"], seen["operator"]) == (run_id, "running", "olga")
     assert f"{run_id} (rename-user, running, olga)" in inv(url, "runs", "--check").stdout
     for argv in (("abandon", run_id, "--yes"), ("undo", run_id, "--yes"), ("resume", "--yes")):
         refused = inv(url, *argv)
@@ -77,7 +78,7 @@ def test_they_see_each_others_runs_and_locks(postgresql: Server) -> None:
 
 
 def create(journal: Journal) -> Lease:
-    return journal.create(journal.runs()[0].plan, ALICE, Driver.this(), "nina", {})
+    return journal.create(journal.run(journal.runs()[0].id).plan, ALICE, Driver.this(), "nina", {})
 
 
 def test_who_is_silent_for_too_long_loses_the_run_and_can_do_nothing_more(postgresql: Server) -> None:

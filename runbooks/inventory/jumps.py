@@ -58,17 +58,17 @@ def hops_to(host: Host, jumps: Mapping[str, Hops], hosts: Mapping[str, Host]) ->
     hops = jumps.get(host.site)
     if hops is None:
         return None
-    names = [hop.rpartition("@")[2] for hop in hops]
+    names = [split_hop(hop)[1] for hop in hops]
     if host.name in names:
         hops = hops[: names.index(host.name)]
     return tuple(_resolved(hop, hosts) for hop in hops)
 
 
 def _resolved(hop: str, hosts: Mapping[str, Host]) -> str:
-    user, _, place = hop.rpartition("@")
-    host = hosts.get(place)
+    user, name, port = split_hop(hop)
+    host = hosts.get(name)
     if host is None:
         return hop
     user = user or host.user or ""
     address = f"[{host.address}]" if ":" in host.address else host.address
-    return f"{user}@{address}:{host.port}" if user else f"{address}:{host.port}"
+    return f"{user}@{address}:{port or host.port}" if user else f"{address}:{port or host.port}"

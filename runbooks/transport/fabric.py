@@ -6,21 +6,24 @@ Every jump host is logged in to once, however many hosts are reached through it.
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runbooks.errors import SettingsError
+from runbooks.transport import kex
+from runbooks.transport.authentication import Authentication
 from runbooks.transport.reasons import JumpFailed, reason
 from runbooks.transport.route import Route, Routes, SshSettings, split_hop
-from runbooks.transport.sockets import notice_silence
+from runbooks.transport.sockets import connect, notice_silence, through_command
 
 if TYPE_CHECKING:
     from fabric import Connection
 
 Hops = tuple[str, ...]
+REMEMBERED_S = 20.0
+"""How long a jump host that could not be used is not tried again."""
 
 
 class FabricClient:
@@ -36,8 +39,7 @@ class FabricClient:
 
     def log_in(self, route: Route) -> SshChannel:
         """A root shell at the end of a route. Raises what paramiko raises, OSError, HostKeyRefused, SettingsError."""
-        gateway: Any = self._gateway(route.jump) if route.jump else route.proxy_command or False
-        connection = self._open(route, gateway)
+        connection = self._open(route)
         try:
             return SshChannel(connection, self.settings)
         except BaseException:
@@ -52,43 +54,65 @@ class FabricClient:
         with gate.turn:
             if gate.connection is not None and gate.connection.is_connected:
                 return gate.connection
-            if gate.failure is not None and time.monotonic() < gate.failed_at + self.settings.connect_timeout_s:
-                raise gate.failure
+            if gate.failure and time.monotonic() < gate.failed_at + REMEMBERED_S:
+                raise JumpFailed(gate.failure)
             try:
                 user, host, port = split_hop(hops[-1])
-                route = self._routes.find(host, port, user or None, hops[:-1])
-                gate.connection = self._open(route, self._gateway(hops[:-1]) if hops[:-1] else route.proxy_command)
+                gate.connection = self._open(self._routes.find(host, port, user or None, hops[:-1]))
+            except SettingsError:
+                raise
             except Exception as error:
-                gate.failure, gate.failed_at = JumpFailed(f"jump host {hops[-1]}: {reason(error)}"), time.monotonic()
-                raise gate.failure from error
+                # Which of several it was, is said already.
+                gate.failure = str(error) if isinstance(error, JumpFailed) else f"jump host {hops[-1]}: {reason(error)}"
+                gate.failed_at = time.monotonic()
+                raise JumpFailed(gate.failure) from error
             return gate.connection
 
-    def _open(self, route: Route, gateway: Any) -> Connection:
+    def _socket(self, route: Route) -> Any:
+        """What leads to a host's ssh port: a socket that is watched for silence, or a channel of a jump host."""
+        if route.jump:
+            from paramiko import ChannelException
+
+            gate = self._gateway(route.jump)
+            try:
+                return gate.transport.open_channel("direct-tcpip", (route.host, route.port), ("", 0))
+            except ChannelException as error:
+                raise JumpFailed(f"jump host {route.jump[-1]} cannot reach it ({error.text})") from error
+        if route.proxy_command:
+            return through_command(route.proxy_command)
+        sock = connect(route.host, route.port, self.settings.connect_timeout_s)
+        notice_silence(sock, self.settings.keepalive_s)
+        return sock
+
+    def _open(self, route: Route) -> Connection:
         from fabric import Connection
 
         timeout_s = self.settings.connect_timeout_s
+        sock = self._socket(route)
         connection = Connection(
             route.host,
             user=route.user,
             port=route.port,
             config=self._routes.config,
-            gateway=gateway or False,
+            gateway=False,
             connect_timeout=timeout_s,
             connect_kwargs={
-                "banner_timeout": timeout_s,
-                "auth_timeout": timeout_s,
-                "channel_timeout": timeout_s,
-                "key_filename": [str(path) for path in route.identities if path.is_file()],
-                "allow_agent": route.uses_agent,
+                "sock": sock,
+                **dict.fromkeys(("banner_timeout", "auth_timeout", "channel_timeout"), timeout_s),
+                "auth_strategy": Authentication(route),
                 "transport_factory": lambda sock, **options: _transport(route, sock, options),
             },
         )
         # Fabric would take any host key that it has not seen.
         connection.client.set_missing_host_key_policy(_Known(route))
-        connection.open()
+        try:
+            connection.open()
+        except BaseException:
+            # Fabric closes only what it has opened, and paramiko's thread would hold the socket for ever.
+            connection.client.close()
+            sock.close()
+            raise
         connection.transport.set_keepalive(self.settings.keepalive_s)
-        if isinstance(connection.transport.sock, socket.socket):
-            notice_silence(connection.transport.sock, self.settings.keepalive_s)
         return connection
 
     def close(self) -> None:
@@ -104,7 +128,7 @@ class _Gate:
 
     turn: threading.Lock = field(default_factory=threading.Lock)
     connection: Connection | None = None
-    failure: JumpFailed | None = None
+    failure: str = ""
     failed_at: float = 0.0
 
 
@@ -138,21 +162,26 @@ def _transport(route: Route, sock: Any, options: dict[str, Any]) -> Any:
     known |= {"rsa-sha2-512", "rsa-sha2-256"} if "ssh-rsa" in known else set()
     chosen.key_types = sorted(chosen.key_types, key=lambda kind: kind not in known)
     if route.key_exchange:
-        chosen.kex = _key_exchanges(route.key_exchange, chosen.kex)
+        chosen.kex = _key_exchanges(route.key_exchange, chosen.kex, tuple(transport._kex_info))
     return transport
 
 
-def _key_exchanges(asked: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:
-    """The list that ssh_config(5) makes of KexAlgorithms: ``+`` appends, ``^`` prepends, ``-`` removes. Raises
-    SettingsError for what paramiko does not have."""
-    names = [name.lstrip("+-^") for name in asked]
-    names = [f"{name}@libssh.org" if name == "curve25519-sha256" else name for name in names]
-    for name in names:
-        if name not in own:
-            raise SettingsError(f"key exchange {name}: paramiko here does not have it: name others in ssh.key_exchange")
+def _key_exchanges(asked: tuple[str, ...], own: tuple[str, ...], all_: tuple[str, ...]) -> tuple[str, ...]:
+    """The list that ssh_config(5) makes of KexAlgorithms. Raises SettingsError for what paramiko does not have."""
+    sign, said = kex.parted(asked, lambda name: _own_name(name) in all_, "paramiko")
+    names = tuple(dict.fromkeys(map(_own_name, said)))
     rest = tuple(name for name in own if name not in names)
-    how = asked[0][0]
-    return {"+": (*own, *names), "^": (*names, *rest), "-": rest}.get(how, tuple(names))
+    if sign == "-":
+        out = kex.left_out(said, own)
+        if not (rest := tuple(name for name in own if name not in out)):
+            raise kex.none_left(asked)
+        return rest
+    return {"+": (*own, *(name for name in names if name not in own)), "^": (*names, *rest)}.get(sign, names)
+
+
+def _own_name(name: str) -> str:
+    # One algorithm of two names (RFC 8731), of which paramiko has the older.
+    return f"{name}@libssh.org" if name == "curve25519-sha256" else name
 
 
 class _Bell:

@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
@@ -31,7 +32,8 @@ def known_hosts(files: tuple[str, ...]) -> KnownHosts:
 
 def _lines(path: Path) -> Iterator[str]:
     try:
-        yield from path.read_text(encoding="utf-8", errors="replace").splitlines()
+        # Bytes as they are, and no line ends but "\n": what ssh takes for a comment must not become an entry here.
+        yield from path.read_bytes().decode("latin-1").split("\n")
     except OSError:
         return
 
@@ -44,26 +46,34 @@ class KnownHosts:
         self._hashed: list[tuple[bytes, bytes, Key]] = []
         self._patterns: list[tuple[tuple[str, ...], Key]] = []
         self._revoked: set[Key] = set()
+        self._found: dict[str, frozenset[Key]] = {}
         for line in lines:
-            self._add(line.split())
+            self._add([word for word in re.split(r"[ \t]+", line.strip("\r")) if word])
 
     def _add(self, words: list[str]) -> None:
-        if words[:1] == ["@revoked"]:
+        revoked = words[:1] == ["@revoked"]
+        names, kind, text = (*words[revoked : revoked + 3], "", "", "")[:3]
+        if names.startswith(("#", "@")) or (key := _key(kind, text)) is None:
+            return
+        if revoked:
             # Of whichever host: a key that has got into wrong hands is trusted nowhere.
-            self._revoked.update([(words[2], words[3])] if len(words) > 3 else [])
-        elif len(words) > 2 and not words[0].startswith(("#", "@")):
-            names, key = words[0], (words[1], words[2])
-            if names.startswith("|"):
-                self._hashed.extend((*parts, key) for parts in _hash_of(names))
-            elif any(sign in names for sign in "*?!"):
-                self._patterns.append((tuple(names.lower().split(",")), key))
-            else:
-                for name in names.lower().split(","):
-                    self._plain[name].add(key)
+            self._revoked.add(key)
+        elif names.startswith("|"):
+            self._hashed.extend((*parts, key) for parts in _hash_of(names))
+        elif any(sign in names for sign in "*?!"):
+            self._patterns.append((tuple(names.lower().split(",")), key))
+        else:
+            for name in names.lower().split(","):
+                self._plain[name].add(key)
 
     def keys(self, name: str) -> frozenset[Key]:
         """The keys that a host may show."""
         name = name.lower()
+        if name not in self._found:
+            self._found[name] = self._keys(name)
+        return self._found[name]
+
+    def _keys(self, name: str) -> frozenset[Key]:
         found = set(self._plain.get(name, ()))
         found.update(key for salt, digest, key in self._hashed if hmac.digest(salt, name.encode(), "sha1") == digest)
         found.update(key for patterns, key in self._patterns if _matches(name, patterns))
@@ -90,14 +100,30 @@ def fingerprint(key: Key) -> str:
     return f"{key[0]} SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
 
 
+def _key(kind: str, text: str) -> Key | None:
+    """A key as it is written, or None where it is none: ssh passes over such a line."""
+    blob = _decoded("".join(text.split()))
+    # The first field of the key itself is its type (RFC 4253, 6.6).
+    named = blob[4 : 4 + int.from_bytes(blob[:4], "big")] if blob else b""
+    return (kind, base64.b64encode(blob).decode()) if blob and named.decode("latin-1") == kind else None
+
+
+def _decoded(text: str) -> bytes | None:
+    """What base64 stands for; None where ssh would not read it."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return data if base64.b64encode(data).decode() == text else None
+
+
 def _hash_of(text: str) -> Iterator[tuple[bytes, bytes]]:
     """Salt and digest of ``|1|salt|digest`` (HashKnownHosts)."""
     parts = text.split("|")
     if len(parts) == 4 and parts[1] == "1":
-        try:
-            yield base64.b64decode(parts[2]), base64.b64decode(parts[3])
-        except binascii.Error:
-            return
+        salt, digest = _decoded(parts[2]), _decoded(parts[3])
+        if salt and digest and len(salt) == hashlib.sha1().digest_size:
+            yield salt, digest
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

@@ -14,8 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from runbooks.errors import SettingsError
+from runbooks.transport import kex
 from runbooks.transport.known_hosts import HostKeyRefused
+from runbooks.transport.reasons import NoKey, no_key
 from runbooks.transport.route import Route, SshSettings
 from runbooks.transport.sockets import connect, notice_silence
 
@@ -30,35 +31,36 @@ def log_in(route: Route, settings: SshSettings) -> LibsshChannel:
     from ssh.exceptions import BaseSSHError
     from ssh.session import Session
 
-    refuse_unknown_kex(route.key_exchange)
+    exchanges = key_exchanges(route.key_exchange) if route.key_exchange else ""
     session = Session()
     try:
-        _prepare(session, route, settings)
+        _prepare(session, route, settings, exchanges)
         session.connect()
         shown = session.get_server_publickey().export_pubkey_base64().decode()
         route.known.check(route.known_as, (_type_of(shown), shown))
         _authenticate(session, route)
-        session.options_set_int_val(options.TIMEOUT, int(settings.send_timeout_s))
-        return LibsshChannel(session, settings, route.user)
+        channel = LibsshChannel(session, settings, route.user)
+        session.options_set_int_val(options.TIMEOUT, max(1, round(settings.send_timeout_s)))
+        return channel
     except BaseSSHError as error:
         _end(session)
         raise OSError(_said(error)) from error
-    except HostKeyRefused:
+    except (HostKeyRefused, NoKey):
         _end(session)
         raise
 
 
-def _prepare(session: Any, route: Route, settings: SshSettings) -> None:
+def _prepare(session: Any, route: Route, settings: SshSettings, exchanges: str) -> None:
     """Connect, and hand the connection over. What libssh would read in ssh_config is said here."""
     from ssh import options
 
     session.options_set(options.HOST, route.host)
     session.options_set(options.USER, route.user)
     session.options_set_int_val(options.PROCESS_CONFIG, 0)
-    session.options_set_int_val(options.TIMEOUT, int(settings.connect_timeout_s))
+    session.options_set_int_val(options.TIMEOUT, max(1, round(settings.connect_timeout_s)))
     session.options_set(options.HOSTKEYS, _host_keys(route))
-    if route.key_exchange:
-        session.options_set(options.KEY_EXCHANGE, ",".join(route.key_exchange))
+    if exchanges:
+        session.options_set(options.KEY_EXCHANGE, exchanges)
     sock = connect(route.host, route.port, settings.connect_timeout_s)
     notice_silence(sock, settings.keepalive_s)
     # From here on the descriptor is libssh's, which closes it: Python must not, as its number may be another's by then.
@@ -68,34 +70,46 @@ def _prepare(session: Any, route: Route, settings: SshSettings) -> None:
 def _end(session: Any) -> None:
     """End a session and its connection, of which libssh, as it was handed to it, only lets go when it is freed."""
     number = session.get_fd()
+    # A descriptor of our own: libssh may close its one on the way, and the number be another connection's by then.
+    sock = socket.socket(fileno=os.dup(number)) if number >= 0 else None
     session.disconnect()
-    if number >= 0:
-        sock = socket.socket(fileno=number)
-        with contextlib.suppress(OSError):
+    if sock is not None:
+        with sock, contextlib.suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)
-        sock.detach()
 
 
 @cache
-def refuse_unknown_kex(names: tuple[str, ...]) -> None:
-    """Raise SettingsError for a key exchange that this libssh does not have: it would pass over it without a word."""
+def key_exchanges(asked: tuple[str, ...]) -> str:
+    """What libssh is to be told of the key exchanges that are asked for. Raises SettingsError for one that it does not
+    have, as it would pass over that without a word."""
+    sign, names = kex.parted(asked, _takes, "libssh")
+    if sign == "-":
+        names = kex.left_out(names, kex.NAMES)
+        if not names:
+            return ""
+    text = sign + ",".join(names)
+    if not _takes(text, signed=True):
+        raise kex.none_left(asked)
+    return text
+
+
+def _takes(text: str, signed: bool = False) -> bool:
     from ssh import options
     from ssh.exceptions import BaseSSHError
     from ssh.session import Session
 
-    for name in names:
-        try:
-            Session().options_set(options.KEY_EXCHANGE, name.lstrip("+-^"))
-        except BaseSSHError as error:
-            raise SettingsError(
-                f"key exchange {name}: libssh here does not have it: name others in ssh.key_exchange, "
-                "or set ssh.client to fabric"
-            ) from error
+    if not signed and text[:1] in ("", "+", "^", "-"):
+        return False
+    try:
+        Session().options_set(options.KEY_EXCHANGE, text)
+    except BaseSSHError:
+        return False
+    return True
 
 
 def _host_keys(route: Route) -> str:
     """The types of host key to ask for, the known ones first."""
-    known = sorted(kind for kind, _ in route.known.keys(route.known_as))
+    known = sorted({kind for kind, _ in route.known.keys(route.known_as)} & set(_HOST_KEYS))
     names = dict.fromkeys([*known, *_HOST_KEYS])
     return ",".join("rsa-sha2-512,rsa-sha2-256" if name == "ssh-rsa" else name for name in names)
 
@@ -128,9 +142,7 @@ def _authenticate(session: Any, route: Route) -> None:
     if os.environ.get("SSH_AUTH_SOCK") and (route.uses_agent or locked):
         session.userauth_agent(route.user)
         return
-    raise refused or AuthenticationError(
-        b"no private key to log in with: " + (b"one needs an agent" if locked else b"IdentityFile names none")
-    )
+    raise refused or NoKey(no_key(locked))
 
 
 def _keys(path: Path, certificates: tuple[Path, ...]) -> list[Any]:

@@ -6,6 +6,8 @@ ProxyCommand; and besides these the known_hosts files, HostKeyAlias, IdentitiesO
 
 from __future__ import annotations
 
+import re
+import shlex
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,20 +82,34 @@ class Routes:
         said = self.config.base_ssh_config.lookup(address)
         host, number = str(said.get("hostname", address)), port or int(said.get("port", 22))
         name = str(said.get("hostkeyalias") or (host if number == 22 else f"[{host}]:{number}"))
+        login = user or str(said.get("user") or self.settings.user)
         identities = _paths(said.get("identityfile") or [p for p in _IDENTITIES if Path(p).expanduser().is_file()])
         return Route(
             host,
             number,
-            user or str(said.get("user") or self.settings.user),
+            login,
             known_hosts(_known_hosts_files(said)),
             name,
             identities,
             _paths(said.get("certificatefile") or [f"{path}-cert.pub" for path in identities]),
-            str(said.get("identitiesonly", "no")).lower() != "yes",
+            str(said.get("identitiesonly", "no")).lower() not in ("yes", "true"),
             self.settings.key_exchange or tuple(filter(None, str(said.get("kexalgorithms", "")).split(","))),
-            tuple(jump) if jump is not None else _jump(said),
-            "" if jump else _command(said),
+            tuple(jump) if jump is not None else self._whole(_jump(said)),
+            "" if jump else self._command(address, host, number, login),
         )
+
+    def _whole(self, hops: tuple[str, ...], seen: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """All hops, where the first one has a ProxyJump itself. One that comes round again ends it."""
+        if not hops or hops[0] in seen:
+            return hops
+        before = _jump(self.config.base_ssh_config.lookup(split_hop(hops[0])[1]))
+        return hops if hops[0] in before else (*self._whole(before, (*seen, hops[0])), *hops)
+
+    def _command(self, address: str, host: str, port: int, user: str) -> str:
+        # As it is written: paramiko would put ssh_config's port and user into it, and not those that we log in with.
+        text = str(self.config.base_ssh_config._lookup(address).get("proxycommand") or "none")
+        signs = {"%h": host, "%n": address, "%p": str(port), "%r": user, "%%": "%"}
+        return "" if text.lower() == "none" else re.sub("%.", lambda sign: signs.get(sign[0], sign[0]), text)
 
 
 def split_hop(hop: str) -> tuple[str, str, int | None]:
@@ -111,19 +127,11 @@ def _paths(names: str | Sequence[str | Path]) -> tuple[Path, ...]:
 
 
 def _known_hosts_files(said: Any) -> tuple[str, ...]:
-    if "userknownhostsfile" in said or "globalknownhostsfile" in said:
-        files = f"{said.get('userknownhostsfile', ' '.join(_KNOWN_HOSTS[:2]))} " + str(
-            said.get("globalknownhostsfile", " ".join(_KNOWN_HOSTS[2:]))
-        )
-        return tuple(str(path) for path in _paths(files.split()))
-    return tuple(str(path) for path in _paths(_KNOWN_HOSTS))
+    names = shlex.split(said["userknownhostsfile"]) if "userknownhostsfile" in said else list(_KNOWN_HOSTS[:2])
+    names += shlex.split(said["globalknownhostsfile"]) if "globalknownhostsfile" in said else _KNOWN_HOSTS[2:]
+    return tuple(str(path) for path in _paths([name for name in names if name.lower() != "none"]))
 
 
 def _jump(said: Any) -> tuple[str, ...]:
     text = str(said.get("proxyjump") or "none")
     return () if text.lower() == "none" else tuple(hop.strip() for hop in text.split(","))
-
-
-def _command(said: Any) -> str:
-    text = str(said.get("proxycommand") or "none")
-    return "" if text.lower() == "none" else text

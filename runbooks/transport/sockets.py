@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import resource
 import socket
+import subprocess
 import time
 
 _OTHER_DESCRIPTORS = 256
@@ -36,6 +37,23 @@ def connect(host: str, port: int, timeout_s: float) -> socket.socket:
             if number + 1 == len(found):
                 raise
     raise OSError(f"{host} has no address")
+
+
+def through_command(command: str) -> socket.socket:
+    """A socket whose other end is a ProxyCommand's input and output; the command ends when it is closed. Raises
+    OSError."""
+    ours, theirs = socket.socketpair()
+    try:
+        with theirs:
+            # By a shell, as ssh does it (ssh_config(5)). In a session of its own: Ctrl-C is ours to answer.
+            argv = ["/bin/sh", "-c", f"exec {command}"]
+            subprocess.Popen(
+                argv, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.DEVNULL, start_new_session=True
+            )
+    except BaseException:
+        ours.close()
+        raise
+    return ours
 
 
 def notice_silence(sock: socket.socket, keepalive_s: int) -> None:

@@ -48,7 +48,7 @@ def _free_port(address: str) -> int:
 
 
 @pytest.fixture(scope="session")
-def start_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Sshd]]:
+def start_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Sshd]]:
     """Starts one more; all end with the session."""
     program = shutil.which("sshd") or "/usr/sbin/sshd"
     if not Path(program).exists() or os.getuid() != 0:
@@ -56,8 +56,8 @@ def start_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[s
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     started: list[Sshd] = []
 
-    def start(address: str) -> Sshd:
-        home, port = tmp_path_factory.mktemp("sshd"), _free_port(address)
+    def start(address: str, port: int = 0, **more: object) -> Sshd:
+        home, port = tmp_path_factory.mktemp("sshd"), port or _free_port(address)
         for name in ("host", "id", "stranger"):
             _key(home / name)
         shutil.copy(home / "id.pub", home / "authorized_keys")
@@ -66,6 +66,7 @@ def start_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[s
             "AuthorizedKeysFile": home / "authorized_keys",
             "PidFile": "none", "StrictModes": "no", "UsePAM": "no", "PasswordAuthentication": "no",
             "PermitRootLogin": "prohibit-password", "MaxStartups": "100", "AllowTcpForwarding": "yes",
+            **more,
         }  # fmt: skip
         (home / "sshd_config").write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
         log = (home / "log").open("wb")
@@ -88,6 +89,6 @@ def start_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[s
 
 
 @pytest.fixture(scope="session")
-def sshd(start_sshd: Callable[[str], Sshd]) -> Sshd:
+def sshd(start_sshd: Callable[..., Sshd]) -> Sshd:
     """One daemon for the session."""
     return start_sshd("127.0.53.1")
