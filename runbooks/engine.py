@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from runbooks import batch
 from runbooks.driver import Driver
@@ -89,7 +89,7 @@ class Engine:
             except BaseException:
                 self.journal.discard(lease)
                 raise
-            return self._walk(lease, draft.steps, findings, policy)
+            return self._walk(lease, self.journal.run(lease.run_id, plan), draft.steps, findings, policy)
 
     def _look_again(self, plan: Plan, draft: Draft, lease: Lease) -> Findings:
         family = draft.undoes or lease.run_id
@@ -123,7 +123,8 @@ class Engine:
         lease = self.journal.take_over(run.id, Driver.this())
         with self._beating(lease):
             lease.record(Event("resumed", self.journal.clock(), data={"operator": self.operator}))
-            return self._walk(lease, steps, {}, policy)
+            # Somebody else may have driven it since it was looked at.
+            return self._walk(lease, self.journal.run(run.id, run.plan), steps, {}, policy)
 
     def undo(self, run: Run, original: Draft, arguments: Mapping[str, Json]) -> Draft:
         """The draft that takes back what a run has begun; ``original`` is that run's own draft. Raises Blocked where
@@ -136,15 +137,21 @@ class Engine:
 
     # one walk
 
-    def _walk(self, lease: Lease, steps: Sequence[Step], expected: Mapping[tuple[int, str], Finding], p: Batch) -> Run:
-        run = self.journal.run(lease.run_id)
+    def _walk(
+        self,
+        lease: Lease,
+        run: Run,
+        steps: Sequence[Step],
+        expected: Mapping[tuple[int, str], Finding],
+        policy: Batch,
+    ) -> Run:
         walker = Walker(
             run,
             run.undoes or run.id,
             lease,
             steps,
             self.targets,
-            p,
+            policy,
             expected,
             self.observer,
             self.stop,
@@ -158,7 +165,7 @@ class Engine:
         except BaseException:
             lease.finish(RunStatus.INCOMPLETE)
             raise
-        return lease.finish(_status(walker, steps))
+        return lease.finish(_status(walker, steps), replace(run, events=walker.events))
 
     @contextmanager
     def _beating(self, lease: Lease) -> Iterator[None]:

@@ -20,10 +20,11 @@ def plan(db: sa.Connection, prefix: str) -> Plan:
     return Plan.from_record(json.loads(record.scalar_one()))
 
 
-def run(db: sa.Connection, prefix: str) -> Run:
-    """The run whose id begins so, with its events. Raises UsageError where none, or more than one, does."""
+def run(db: sa.Connection, prefix: str, known: Plan | None = None) -> Run:
+    """The run whose id begins so, with its events. A plan that is ``known`` is not read again. Raises UsageError where
+    none, or more than one, does."""
     run_id = _only(db, schema.runs, "run", prefix)
-    found = _whole(db, run_id)
+    found = _whole(db, run_id, known)
     if found is None:
         raise UsageError(f"run {run_id}: no such run")
     return found
@@ -75,16 +76,16 @@ def _only(db: sa.Connection, table: sa.Table, what: str, prefix: str) -> str:
     return str(found[0])
 
 
-def _whole(db: sa.Connection, run_id: str) -> Run | None:
+def _whole(db: sa.Connection, run_id: str, known: Plan | None = None) -> Run | None:
     runs, plans, events = schema.runs, schema.run_plans, schema.events
-    query = sa.select(runs, plans.c.record).join(plans, plans.c.run == runs.c.id).where(runs.c.id == run_id)
-    row = db.execute(query).one_or_none()
+    query = sa.select(runs) if known else sa.select(runs, plans.c.record).join(plans, plans.c.run == runs.c.id)
+    row = db.execute(query.where(runs.c.id == run_id)).one_or_none()
     if row is None:
         return None
     happened = db.execute(sa.select(events).where(events.c.run == run_id).order_by(events.c.seq))
     return Run(
         row.id,
-        Plan.from_record(json.loads(row.record)),
+        known or Plan.from_record(json.loads(row.record)),
         RunStatus(row.status),
         row.operator,
         row.created,

@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -33,6 +34,7 @@ class Journal(Database):
     def __init__(self, url: str, *, expires_s: float = 60.0, clock: Clock | None = None) -> None:
         super().__init__(url, clock)
         self.expires_s = expires_s
+        self._beat = schema.HELD.values(heartbeat=self._now() if self._asks_server else sa.bindparam("now"))
 
     # plans
 
@@ -175,15 +177,17 @@ class Journal(Database):
     @repeated
     def write(self, lease: Lease, events: Sequence[Row]) -> None:
         """Commit events and a heartbeat under the lease's epoch. Raises Fenced."""
+        now = {} if self._asks_server else {"now": self.clock()}
         with self._append() as db:
-            self._hold(db, lease, {"heartbeat": self._now()})
+            self._refuse_fenced(lease, db.execute(self._beat, {"held": lease.run_id, "under": lease.epoch, **now}))
             if events:
-                db.execute(sa.insert(schema.events), list(events))
+                db.exec_driver_sql(*schema.adding(db, events))
 
     @repeated
-    def set_status(self, lease: Lease, status: RunStatus) -> Run:
-        """Record where the run stands, and free its subjects when it is finished; the run. Raises Fenced."""
-        run = self.run(lease.run_id)
+    def set_status(self, lease: Lease, status: RunStatus, known: Run | None = None) -> Run:
+        """Record where the run stands, and free its subjects when it is finished; the run. What its driver has
+        ``known`` of it is not read again. Raises Fenced."""
+        run = known or self.run(lease.run_id)
         tally = json.dumps(run.tally())
         with self._alone() as db:
             finished = self.clock() if status.finished else None
@@ -215,11 +219,11 @@ class Journal(Database):
         self._release(db, run_id)
 
     def _hold(self, db: sa.Connection, lease: Lease, values: dict[str, object]) -> None:
-        held = db.execute(
-            sa.update(schema.runs)
-            .where(schema.runs.c.id == lease.run_id, schema.runs.c.epoch == lease.epoch)
-            .values(values)
-        )
+        keys = {"held": lease.run_id, "under": lease.epoch}
+        self._refuse_fenced(lease, db.execute(schema.HELD.values(values), keys))
+
+    @staticmethod
+    def _refuse_fenced(lease: Lease, held: sa.CursorResult[Any]) -> None:
         if held.rowcount != 1:
             raise Fenced(f"run {lease.run_id} was taken over by another driver: nothing more is done here")
 
@@ -242,10 +246,11 @@ class Journal(Database):
             self._give_back(db, run_id)
         return self.run(run_id)
 
-    def run(self, prefix: str) -> Run:
-        """The run whose id begins so, with its events. Raises UsageError where none, or more than one, does."""
+    def run(self, prefix: str, known: Plan | None = None) -> Run:
+        """The run whose id begins so, with its events. A plan that is ``known`` is not read again. Raises UsageError
+        where none, or more than one, does."""
         with self._read() as db:
-            return history.run(db, prefix)
+            return history.run(db, prefix, known)
 
     def options(self, run_id: str) -> dict[str, str]:
         """The options that a run was started with (batch size and the like)."""

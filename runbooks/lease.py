@@ -77,7 +77,8 @@ class Lease:
         with self._commit:
             self.journal.write(self, [])
 
-    def finish(self, status: RunStatus) -> Run:
-        """Set where the run stands; a finished one owns nothing any more. Raises Fenced."""
+    def finish(self, status: RunStatus, known: Run | None = None) -> Run:
+        """Set where the run stands; a finished one owns nothing any more. What is ``known`` of it, which is all that
+        was recorded under this lease and before, is not read again. Raises Fenced."""
         with self._commit:
-            return self.journal.set_status(self, status)
+            return self.journal.set_status(self, status, known)

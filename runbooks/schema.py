@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,18 @@ events = sa.Table(
     sa.Column("target", sa.Text),
     sa.Column("data", sa.Text, nullable=False),
 )
+# Made once, as it is run again for every few events: a run that is still driven under an epoch.
+HELD = sa.update(runs).where(runs.c.id == sa.bindparam("held"), runs.c.epoch == sa.bindparam("under"))
+_EVENT = tuple(column.name for column in events.columns if column is not events.c.seq)
+
+
+def adding(db: sa.Connection, rows: Sequence[Mapping[str, object]]) -> tuple[str, tuple[object, ...]]:
+    """What adds events, as the driver takes it, and its parameters. One statement for all of them: between any two the
+    driver would let other threads go first."""
+    mark = "?" if db.dialect.paramstyle == "qmark" else "%s"
+    row = f"({', '.join([mark] * len(_EVENT))})"
+    text = f"INSERT INTO {events.name} ({', '.join(_EVENT)}) VALUES {', '.join([row] * len(rows))}"
+    return text, tuple(values[name] for values in rows for name in _EVENT)
 
 
 def connect(url: str) -> sa.Engine:

@@ -59,7 +59,7 @@ class Walker:
     """One walk over a run. ``family`` is the run id that records and locks on hosts lie under: an undo shares the one
     of the run it undoes. ``expected`` is what was found when the operator agreed; anything else is a surprise,
     which stops that host. ``patience_s`` bounds the wait for a command of an earlier driver; on ``shut_out`` one may
-    still run although this run has begun nothing there."""
+    still run although this run has begun nothing there. ``events`` are all that the run has come to."""
 
     run: Run
     family: str
@@ -75,6 +75,7 @@ class Walker:
     shut_out: Collection[str] = ()
 
     def __post_init__(self) -> None:
+        self.events: list[Event] = list(self.run.events)
         self.outcomes: dict[Key, Outcome] = self.run.outcomes()
         self.befores: dict[Key, Facts] = self.run.befores()
         self.failed: set[str] = set()
@@ -258,6 +259,7 @@ class Walker:
     def _record(self, kind: str, number: int, target: str, **data: Json) -> None:
         event = Event(kind, self.clock(), number, target, data)
         self.lease.record(event)
+        self.events.append(event)
         # A terminal that is gone ends no run: the journal knows, and who reads it will see.
         with contextlib.suppress(OSError):
             self.observer(event)
