@@ -62,6 +62,7 @@ def _look_at(target: Target, steps: Sequence[tuple[int, Step]], run_id: str) -> 
     found: dict[int, Finding] = {}
     try:
         with target.reader(run_id) as reader:
+            reader.hold_still()
             for number, step in steps:
                 try:
                     found[number] = step.change_on(target.name).check(reader)

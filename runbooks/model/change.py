@@ -75,6 +75,10 @@ class Reader:
 
     run_id: str = ""
 
+    def hold_still(self) -> None:
+        """Answer a question that was asked before from memory, from here on: many checks then share one picture of a
+        target on which nothing is changed meanwhile. Nothing, where looking costs little."""
+
 
 class Writer:
     """What ``do`` is handed. ``transcript`` lists what was really sent, as an outcome's ``commands``: no secrets."""

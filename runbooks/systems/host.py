@@ -27,6 +27,11 @@ class HostReader(Reader):
         self.host = shell.target
         self.run_id = run_id
         self.__shell = shell
+        self._answers: dict[tuple[Argument, ...], Result] | None = None
+
+    def hold_still(self) -> None:
+        """Ask each question once."""
+        self._answers = {}
 
     def ask(self, read: Read[T]) -> T:
         """One question. Raises Unreachable, CommandFailed (an answer that makes no sense)."""
@@ -37,9 +42,13 @@ class HostReader(Reader):
         for read in reads:
             if not isinstance(read, Read):
                 raise TypeError(f"{read!r} is no read command")
-        timeout_s = max((read.timeout_s for read in reads if read.timeout_s), default=None)
-        results = self.__shell.read([read.argv for read in reads], timeout_s)
-        return [read.answer(self.host, result) for read, result in zip(reads, results, strict=True)]
+        known = {} if self._answers is None else self._answers
+        asked = [read for read in reads if read.argv not in known]
+        if asked:
+            timeout_s = max((read.timeout_s for read in asked if read.timeout_s), default=None)
+            results = self.__shell.read([read.argv for read in asked], timeout_s)
+            known |= {read.argv: result for read, result in zip(asked, results, strict=True)}
+        return [read.answer(self.host, known[read.argv]) for read in reads]
 
 
 class HostWriter(Writer):

@@ -37,6 +37,7 @@ if ! flock -w %(wait)s 9; then _k=%(busy)s; else _k=0; umask 077
 [ -d %(dir)s ] || mkdir -p %(dir)s || _k=1
 _e=0; [ -s %(dir)s/epoch ] && read _e < %(dir)s/epoch
 if [ $_k = 0 ] && [ "$_e" -gt %(epoch)s ]; then _k=%(fenced)s
+elif [ $_k = 0 ] && [ "$_e" = 0 ]; then echo %(epoch)s > %(dir)s/epoch || _k=1
 elif [ $_k = 0 ] && [ "$_e" -lt %(epoch)s ]; then
 echo %(epoch)s > %(dir)s/epoch.new && mv %(dir)s/epoch.new %(dir)s/epoch || _k=1; fi
 if [ $_k = 0 ] && [ -z "$_f" ]; then
