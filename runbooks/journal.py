@@ -81,7 +81,7 @@ class Journal:
             epoch = self._fence(db, undoes) if undoes else 1
             row = {
                 "id": run_id,
-                **schema.heading(record),
+                "heading": schema.heading(record),
                 "status": RunStatus.RUNNING,
                 "operator": operator,
                 "created": now,

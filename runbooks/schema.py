@@ -25,9 +25,7 @@ runs = sa.Table(
     "runs",
     meta,
     sa.Column("id", sa.String(40), primary_key=True),
-    sa.Column("plan_id", sa.String(64), nullable=False, server_default=""),
-    sa.Column("procedure", sa.Text, nullable=False, server_default=""),
-    sa.Column("arguments", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("heading", sa.Text, nullable=False, server_default="{}"),
     sa.Column("status", sa.String(12), nullable=False),
     sa.Column("operator", sa.Text, nullable=False),
     sa.Column("created", sa.Float, nullable=False),
@@ -142,14 +140,10 @@ def upgrade(db: sa.Connection) -> None:
     for run_id in db.execute(sa.select(old.c.id)).scalars().all():
         text = db.execute(sa.select(old.c.plan).where(old.c.id == run_id)).scalar_one()
         db.execute(sa.insert(run_plans).values(run=run_id, record=text))
-        db.execute(sa.update(runs).where(runs.c.id == run_id).values(heading(json.loads(text))))
+        db.execute(sa.update(runs).where(runs.c.id == run_id).values(heading=heading(json.loads(text))))
     db.execute(sa.text(f"ALTER TABLE {runs.name} DROP COLUMN plan"))
 
 
-def heading(record: Mapping[str, Any]) -> dict[str, str]:
-    """What a run's row says of its plan, from the plan's record."""
-    return {
-        "plan_id": record["id"],
-        "procedure": record["procedure"],
-        "arguments": json.dumps(record["arguments"]),
-    }
+def heading(record: Mapping[str, Any]) -> str:
+    """What a run's row keeps of its plan, from the plan's record."""
+    return json.dumps({key: record[key] for key in ("id", "procedure", "arguments")})
