@@ -51,15 +51,25 @@ def unfinished(db: sa.Connection) -> list[RunLine]:
     return [line for line in found if line.id not in undone]
 
 
-_LINE = [schema.runs.c[name] for name in RunLine.__slots__]
+_LINE = [
+    schema.runs.c[name] for name in ("id", "heading", "status", "operator", "created", "finished", "undoes", "tally")
+]
 
 
 def _line(row: sa.Row[tuple[object, ...]]) -> RunLine:
-    values = row._asdict()
-    values["arguments"] = json.loads(row.arguments)
-    values["status"] = RunStatus(row.status)
-    values["tally"] = Tally(*json.loads(row.tally)) if row.tally else None
-    return RunLine(**values)
+    plan = json.loads(row.heading)
+    return RunLine(
+        row.id,
+        plan["id"],
+        plan["procedure"],
+        plan["arguments"],
+        RunStatus(row.status),
+        row.operator,
+        row.created,
+        row.finished,
+        row.undoes,
+        Tally(*json.loads(row.tally)) if row.tally else None,
+    )
 
 
 def _only(db: sa.Connection, table: sa.Table, what: str, prefix: str) -> str:

@@ -73,7 +73,7 @@ class Journal(Database):
             epoch = self._fence(db, undoes) if undoes else 1
             row = {
                 "id": run_id,
-                **schema.heading(record),
+                "heading": schema.heading(record),
                 "status": RunStatus.RUNNING,
                 "operator": operator,
                 "created": now,

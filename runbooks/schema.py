@@ -29,9 +29,7 @@ runs = sa.Table(
     "runs",
     meta,
     sa.Column("id", sa.String(40), primary_key=True),
-    sa.Column("plan_id", sa.String(64), nullable=False, server_default=""),
-    sa.Column("procedure", sa.Text, nullable=False, server_default=""),
-    sa.Column("arguments", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("heading", sa.Text, nullable=False, server_default="{}"),
     sa.Column("status", sa.String(12), nullable=False),
     sa.Column("operator", sa.Text, nullable=False),
     sa.Column("created", sa.Float, nullable=False),
@@ -99,33 +97,6 @@ def connect(url: str) -> sa.Engine:
     if served:
         postgresql.be_patient(engine)
     return engine
-
-
-def upgrade(db: sa.Connection) -> None:
-    """Bring the tables of an earlier version to this one's, where a run's plan stood in its row."""
-    there = {column["name"] for column in sa.inspect(db).get_columns(runs.name)}
-    if "plan" not in there:
-        return
-    for column in runs.columns:
-        if column.name not in there:
-            what = sa.schema.CreateColumn(column).compile(dialect=db.dialect)
-            db.execute(sa.text(f"ALTER TABLE {runs.name} ADD COLUMN {what}"))
-    old = sa.table(runs.name, sa.column("id"), sa.column("plan"))
-    # One at a time: all plans at once may be more than the memory holds.
-    for run_id in db.execute(sa.select(old.c.id)).scalars().all():
-        text = db.execute(sa.select(old.c.plan).where(old.c.id == run_id)).scalar_one()
-        db.execute(sa.insert(run_plans).values(run=run_id, record=text))
-        db.execute(sa.update(runs).where(runs.c.id == run_id).values(heading(json.loads(text))))
-    db.execute(sa.text(f"ALTER TABLE {runs.name} DROP COLUMN plan"))
-
-
-def heading(record: Mapping[str, Any]) -> dict[str, str]:
-    """What a run's row says of its plan, from the plan's record."""
-    return {
-        "plan_id": record["id"],
-        "procedure": record["procedure"],
-        "arguments": json.dumps(record["arguments"]),
-    }
 
 
 def place(url: sa.URL) -> str:
@@ -196,3 +167,26 @@ def _refuse_unsafe(path: Path) -> None:
                 raise SettingsError(f"journal {place}: everyone can write it: chmod o-w {place}")
     except OSError as error:
         raise SettingsError(f"journal {path}: {error.strerror}: set `journal` to a place you can write") from error
+
+
+def upgrade(db: sa.Connection) -> None:
+    """Bring the tables of an earlier version to this one's, where a run's plan stood in its row."""
+    there = {column["name"] for column in sa.inspect(db).get_columns(runs.name)}
+    if "plan" not in there:
+        return
+    for column in runs.columns:
+        if column.name not in there:
+            what = sa.schema.CreateColumn(column).compile(dialect=db.dialect)
+            db.execute(sa.text(f"ALTER TABLE {runs.name} ADD COLUMN {what}"))
+    old = sa.table(runs.name, sa.column("id"), sa.column("plan"))
+    # One at a time: all plans at once may be more than the memory holds.
+    for run_id in db.execute(sa.select(old.c.id)).scalars().all():
+        text = db.execute(sa.select(old.c.plan).where(old.c.id == run_id)).scalar_one()
+        db.execute(sa.insert(run_plans).values(run=run_id, record=text))
+        db.execute(sa.update(runs).where(runs.c.id == run_id).values(heading=heading(json.loads(text))))
+    db.execute(sa.text(f"ALTER TABLE {runs.name} DROP COLUMN plan"))
+
+
+def heading(record: Mapping[str, Any]) -> str:
+    """What a run's row keeps of its plan, from the plan's record."""
+    return json.dumps({key: record[key] for key in ("id", "procedure", "arguments")})
