@@ -13,7 +13,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
-from functools import cache
 from pathlib import Path
 
 Key = tuple[str, str]
@@ -24,7 +23,6 @@ class HostKeyRefused(Exception):
     """A host showed a key that must not be trusted; the text says why, for a person."""
 
 
-@cache
 def known_hosts(files: tuple[str, ...]) -> KnownHosts:
     """The keys of some files, those that are not there left out."""
     return KnownHosts(line for name in files for line in _lines(Path(name)))

@@ -11,6 +11,7 @@ import shlex
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,11 @@ class Routes:
     def __init__(self, settings: SshSettings) -> None:
         self.settings = settings
         self._config: Any = None
+        self._known: dict[tuple[str, ...], KnownHosts] = {}
         self._turn = threading.Lock()
+        # The same for most hosts of a fleet, and asked for each.
+        self._paths, self._own_identities = cache(_paths), cache(_own_identities)
+        self._known_hosts_files = cache(_known_hosts_files)
 
     @property
     def config(self) -> Any:
@@ -83,20 +88,27 @@ class Routes:
         host, number = str(said.get("hostname", address)), port or int(said.get("port", 22))
         name = str(said.get("hostkeyalias") or (host if number == 22 else f"[{host}]:{number}"))
         login = user or str(said.get("user") or self.settings.user)
-        identities = _paths(said.get("identityfile") or [p for p in _IDENTITIES if Path(p).expanduser().is_file()])
+        identities = self._paths(tuple(said.get("identityfile") or self._own_identities()))
         return Route(
             host,
             number,
             login,
-            known_hosts(_known_hosts_files(said)),
+            self._known_hosts(said),
             name,
             identities,
-            _paths(said.get("certificatefile") or [f"{path}-cert.pub" for path in identities]),
+            self._paths(tuple(_listed(said.get("certificatefile")) or [f"{path}-cert.pub" for path in identities])),
             str(said.get("identitiesonly", "no")).lower() not in ("yes", "true"),
             self.settings.key_exchange or tuple(filter(None, str(said.get("kexalgorithms", "")).split(","))),
             tuple(jump) if jump is not None else self._whole(_jump(said)),
-            "" if jump else self._command(address, host, number, login),
+            self._command(address, host, number, login) if "proxycommand" in said and not jump else "",
         )
+
+    def _known_hosts(self, said: Any) -> KnownHosts:
+        files = self._known_hosts_files(said.get("userknownhostsfile"), said.get("globalknownhostsfile"))
+        with self._turn:
+            if files not in self._known:
+                self._known[files] = known_hosts(files)
+            return self._known[files]
 
     def _whole(self, hops: tuple[str, ...], seen: tuple[str, ...] = ()) -> tuple[str, ...]:
         """All hops, where the first one has a ProxyJump itself. One that comes round again ends it."""
@@ -122,14 +134,22 @@ def split_hop(hop: str) -> tuple[str, str, int | None]:
     return user, place.strip("[]"), None
 
 
-def _paths(names: str | Sequence[str | Path]) -> tuple[Path, ...]:
-    return tuple(Path(name).expanduser() for name in ([names] if isinstance(names, str) else names))
+def _paths(names: tuple[str, ...]) -> tuple[Path, ...]:
+    return tuple(Path(name).expanduser() for name in names)
 
 
-def _known_hosts_files(said: Any) -> tuple[str, ...]:
-    names = shlex.split(said["userknownhostsfile"]) if "userknownhostsfile" in said else list(_KNOWN_HOSTS[:2])
-    names += shlex.split(said["globalknownhostsfile"]) if "globalknownhostsfile" in said else _KNOWN_HOSTS[2:]
-    return tuple(str(path) for path in _paths([name for name in names if name.lower() != "none"]))
+def _own_identities() -> tuple[str, ...]:
+    return tuple(name for name in _IDENTITIES if Path(name).expanduser().is_file())
+
+
+def _known_hosts_files(user: str | None, everyone: str | None) -> tuple[str, ...]:
+    names = list(_KNOWN_HOSTS[:2]) if user is None else shlex.split(user)
+    names += _KNOWN_HOSTS[2:] if everyone is None else shlex.split(everyone)
+    return tuple(str(path) for path in _paths(tuple(name for name in names if name.lower() != "none")))
+
+
+def _listed(value: str | Sequence[str] | None) -> Sequence[str]:
+    return [value] if isinstance(value, str) else value or []
 
 
 def _jump(said: Any) -> tuple[str, ...]:
