@@ -30,17 +30,22 @@ def event_row(run_id: str, event: Event) -> Row:
 
 @dataclass(slots=True)
 class _Ticket:
-    """One event waiting to be committed."""
+    """One event waiting to be committed. ``turn`` is let go of when it was, or when its thread is to commit."""
 
     row: Row
-    committed: bool = False
+    settled: bool = False
     error: BaseException | None = None
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.turn.acquire()
 
 
 @dataclass
 class Lease:
     """The right to drive one run, under one epoch. ``record`` is safe from many threads: events that wait at the same
-    time are committed together, in one transaction."""
+    time are committed together, in one transaction, by the thread of the first of them; each of the others is woken
+    once."""
 
     journal: Journal
     run_id: str
@@ -48,6 +53,7 @@ class Lease:
     _pending: list[_Ticket] = field(default_factory=list)
     _queue: threading.Lock = field(default_factory=threading.Lock)
     _commit: threading.Lock = field(default_factory=threading.Lock)
+    _is_led: bool = False
 
     def record(self, event: Event) -> None:
         """Make an event durable. Raises Fenced where another driver has taken the run over."""
@@ -55,22 +61,31 @@ class Lease:
         ticket = _Ticket(event_row(self.run_id, event))
         with self._queue:
             self._pending.append(ticket)
-        with self._commit:
-            if not ticket.committed and ticket.error is None:
-                self._commit_pending()
+            waits, self._is_led = self._is_led, True
+        if waits:
+            ticket.turn.acquire()
+        if not ticket.settled:
+            self._lead()
         if ticket.error is not None:
             raise ticket.error
 
-    def _commit_pending(self) -> None:
-        with self._queue:
-            tickets, self._pending = self._pending, []
-        try:
-            self.journal.write(self, [ticket.row for ticket in tickets])
-        except BaseException as error:
-            for ticket in tickets:
-                ticket.error = error
+    def _lead(self) -> None:
+        """Commit what waits, our own event among it; who has come meanwhile leads next."""
+        with self._commit:
+            with self._queue:
+                tickets, self._pending = self._pending, []
+            error: BaseException | None = None
+            try:
+                self.journal.write(self, [ticket.row for ticket in tickets])
+            except BaseException as raised:
+                error = raised
         for ticket in tickets:
-            ticket.committed = ticket.error is None
+            ticket.error, ticket.settled = error, True
+            ticket.turn.release()
+        with self._queue:
+            self._is_led = bool(self._pending)
+            if self._pending:
+                self._pending[0].turn.release()
 
     def beat(self) -> None:
         """Say that the driver lives. Raises Fenced."""

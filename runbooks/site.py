@@ -219,12 +219,16 @@ class Fleet:
         return Shell(name, channel, self._site.settings.ssh.command_timeout_s)
 
     def rest(self, name: str) -> None:
-        """Close a target's connection where more are open than may be."""
+        """Have a target let go of its lock, and of its connection where more are open than may be."""
         with self._lock:
-            if name not in self._connected or len(self._connected) <= self._site.settings.ssh.max_connections:
-                return
-            self._connected.discard(name)
-        self[name].close()
+            target = self._targets.get(name)
+            closes = name in self._connected and len(self._connected) > self._site.settings.ssh.max_connections
+            if closes:
+                self._connected.discard(name)
+        if target is not None and closes:
+            target.close()
+        elif target is not None:
+            target.rest()
 
     def key_exchanges(self) -> str:
         """How the connections so far were secured, for a person: ``curve25519-sha256 (12)``."""

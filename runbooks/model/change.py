@@ -144,6 +144,9 @@ class Target(ABC):
     def settle(self, wait_s: float) -> None:
         """Wait until no command of ours runs there any more, changing nothing; raises Unreachable, Busy."""
 
+    def rest(self) -> None:  # noqa: B027 - most have nothing to do
+        """Nothing more is asked or done for now: let go of what is held, though not of connections."""
+
     @abstractmethod
     def close(self) -> None:
         """Let go of connections."""

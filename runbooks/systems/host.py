@@ -147,6 +147,12 @@ class HostTarget(Target):
         with self._turn:
             self._open().wait_for_lock(wait_s)
 
+    def rest(self) -> None:
+        """Nothing more is asked or done for now."""
+        with self._turn:
+            if self._shell is not None:
+                self._shell.rest()
+
     def close(self) -> None:
         """Close the connection."""
         with self._turn:

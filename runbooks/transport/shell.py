@@ -64,7 +64,8 @@ class Channel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came back: the exit status (128 + N for signal N), and both streams as bytes."""
+    """What came back: the exit status (128 + N for signal N), and both streams as bytes; of a command that ended well
+    (status 0) maybe without what it wrote to standard error."""
 
     status: int
     stdout: bytes
@@ -98,6 +99,8 @@ class Shell:
         self._out = bytearray()
         self._err = bytearray()
         self._closed = False
+        self._lets_go = False
+        self._unread = b""
         self._asked: _Asked | None = None
         self._hello = self._next_token()
         try:
@@ -160,11 +163,14 @@ class Shell:
             raise Unwritable(f"{self.target}: cannot write {place}: is the disk full, or read-only?")
 
     def unlock(self) -> None:
-        """Let go of the lock."""
-        if not self._closed:
-            # No answer is waited for: the next command's answer says enough.
+        """Let go of the lock, along with the next question: one always follows, or ``rest``."""
+        self._lets_go = not self._closed
+
+    def rest(self) -> None:
+        """Let go of the lock now, if that is still to be said. No answer is waited for: the next one says enough."""
+        if self._lets_go:
             with contextlib.suppress(Lost):
-                self._send(b"exec 9<&-; _k=1\n")
+                self._send(b"")
 
     def wait_for_lock(self, wait_s: float) -> None:
         """Wait until nobody holds the lock, holding it for no time; writes nothing. Raises Busy."""
@@ -218,6 +224,8 @@ class Shell:
     def _send(self, data: bytes) -> None:
         if self._closed:
             raise Lost(self.target, "the connection is closed")
+        if self._lets_go:
+            self._lets_go, data = False, b"exec 9<&-; _k=1\n" + data
         try:
             self._channel.send(data)
         except (OSError, EOFError) as error:
@@ -239,9 +247,16 @@ class Shell:
             self._hello = b""
         limit_s = timeout_s or self.timeout_s
         deadline = time.monotonic() + limit_s
-        out, status = self._until(token, False, deadline, limit_s)
-        err, _ = self._until(token, True, deadline, limit_s)
-        return Result(int(status), out, err)
+        out, word = self._until(token, False, deadline, limit_s)
+        status = int(word)
+        if status == 0 and len(self._err) < KEPT_OUTPUT_BYTES:
+            # Nobody asks what was complained of where all went well; whoever asks next passes over it.
+            self._unread = token
+            return Result(0, out, b"")
+        if self._unread:
+            self._until(self._unread, True, deadline, limit_s)
+            self._unread = b""
+        return Result(status, out, self._until(token, True, deadline, limit_s)[0])
 
     def _until(self, token: bytes, errors: bool, deadline: float, limit_s: float) -> tuple[bytes, bytes]:
         """What a stream brings before a token, and what stands behind the token on its line."""

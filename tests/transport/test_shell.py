@@ -109,7 +109,9 @@ def test_a_token_of_an_earlier_command_is_only_output(shell: Shell) -> None:
 
 
 def test_a_megabyte_on_both_streams_at_once(shell: Shell) -> None:
-    code = "import sys; [ (sys.stdout.write('o' * 1024), sys.stderr.write('e' * 1024)) for _ in range(1024) ]"
+    code = (
+        "import sys; [ (sys.stdout.write('o' * 1024), sys.stderr.write('e' * 1024)) for _ in range(1024) ]; sys.exit(1)"
+    )
     result = shell.read([python(code)])[0]
     assert (len(result.stdout), len(result.stderr)) == (1 << 20, 1 << 20)
 
