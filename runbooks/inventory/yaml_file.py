@@ -59,8 +59,9 @@ class YamlFile:
             raise self.fail(node, f"{what} must be a mapping (key: value), not {_kind(node)}")
         self._once(node)
         seen: dict[str, Node] = {}
+        each = f"a key of {what}"
         for key_node, value in node.value:
-            key = self.text(key_node, f"a key of {what}")
+            key = self.text(key_node, each)
             if key in seen:
                 raise self.fail(key_node, f"{what}: {key} stands twice, first on line {seen[key].start_mark.line + 1}")
             seen[key] = key_node
