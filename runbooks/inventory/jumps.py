@@ -13,7 +13,7 @@ from runbooks.errors import InventoryError
 from runbooks.inventory.hosts import Host
 from runbooks.inventory.names import address_problem, short, suggest, user_problem
 from runbooks.inventory.yaml_file import YamlFile
-from runbooks.transport.route import split_hop
+from runbooks.transport.hops import split_hop
 
 Hops = tuple[str, ...]
 """Jump hosts as ``[user@]host[:port]``, the first one nearest to us."""

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from runbooks.errors import SettingsError
 from runbooks.transport import kex
 from runbooks.transport.authentication import Authentication
+from runbooks.transport.hops import split_hop
 from runbooks.transport.reasons import JumpFailed, reason
-from runbooks.transport.route import Route, Routes, SshSettings, split_hop
+from runbooks.transport.route import Route, Routes, SshSettings
 from runbooks.transport.sockets import connect, notice_silence, through_command
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from runbooks.errors import SettingsError
+from runbooks.transport.hops import split_hop
 from runbooks.transport.known_hosts import KnownHosts, known_hosts
 
 CLIENTS = ("libssh", "fabric")
@@ -122,16 +123,6 @@ class Routes:
         text = str(self.config.base_ssh_config._lookup(address).get("proxycommand") or "none")
         signs = {"%h": host, "%n": address, "%p": str(port), "%r": user, "%%": "%"}
         return "" if text.lower() == "none" else re.sub("%.", lambda sign: signs.get(sign[0], sign[0]), text)
-
-
-def split_hop(hop: str) -> tuple[str, str, int | None]:
-    """The user (or nothing), host and port (or None) of ``[user@]host[:port]``; an IPv6 address with a port stands in
-    brackets."""
-    user, _, place = hop.rpartition("@")
-    host, colon, port = place.rpartition(":")
-    if colon and port.isdigit() and (":" not in host or host.startswith("[")):
-        return user, host.strip("[]"), int(port)
-    return user, place.strip("[]"), None
 
 
 def _paths(names: tuple[str, ...]) -> tuple[Path, ...]:
