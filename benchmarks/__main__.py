@@ -1,8 +1,9 @@
 """All benchmarks, or the quick form of the comparison with other tools alone.
 
-``python -m benchmarks`` measures the registry, a rename on a lab, and ours beside the tools that are installed: those
-that come with this project, and those that ``--peers`` has made virtual environments for. ``--quick``: the comparison
-alone, on 300 hosts, with our rows, asyncssh and cumin.
+``python -m benchmarks`` measures the registry, what starts without a host, the engine up to 10,000 hosts, far hosts, a
+rename on a lab, and ours beside the tools that are installed: those that come with this project, and those that
+``--peers`` has made virtual environments for. ``--quick``: the comparison alone, on 300 hosts, with our rows, asyncssh
+and cumin.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from benchmarks.compare import CACHE, HERE, compare
 from benchmarks.tools import TOOLS, Tool
 from runbooks.errors import RunbookError
 
+ALONE = ("registry", "startup", "engine", "far", "rename")
+"""Benchmarks of ours without others beside them."""
 SIZES, QUICK_SIZES = (10, 100, 300, 500, 1000), (300,)
 
 
@@ -47,8 +50,8 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     if not (options.quick or options.hosts or options.tools):
-        for name in ("registry.py", "rename.py"):
-            subprocess.run([sys.executable, str(HERE / name)], check=True)
+        for name in ALONE:
+            subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], cwd=HERE.parent, check=True)
     tools = chosen(options.quick, options.peers, options.tools)
     sizes = options.hosts or (QUICK_SIZES if options.quick else SIZES)
     try:

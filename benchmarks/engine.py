@@ -1,7 +1,7 @@
 """What the engine itself costs, from a hundred hosts to ten thousand: six steps on each, a real journal, and hosts that
 answer as one real shell did, with latency and failures (``transport.recorded``).
 
-``python benchmarks/engine.py [--hosts N,N,…] [--window N] [--latency MS] [--json] [--plot FILE.svg]``. Each size runs
+``python -m benchmarks.engine [--hosts N,N,…] [--window N] [--latency MS] [--json] [--plot FILE.svg]``. Each size runs
 in processes of its own: one plans, prints and applies; one is killed half-way; one goes on. CPU is that of all threads
 in user space and kernel, per host and step. "Transport" is what the same exchanges cost without shell, hosts or engine.
 """

@@ -1,6 +1,6 @@
 """How long the account registry takes to read, validate and edit, at the field's size.
 
-``python benchmarks/registry.py [--rounds N] [--json]``: median milliseconds of N rounds on the made-up registry, each
+``python -m benchmarks.registry [--rounds N] [--json]``: median milliseconds of N rounds on the made-up registry, each
 beside its ratio to one plain load by PyYAML's fastest loader, measured in the same rounds.
 """
 
@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 
 import yaml
-from machine import machine
 
+from benchmarks.machine import machine
 from runbooks.registry import Registry
 from runbooks.registry.document import LOADER
 from runbooks.registry.synthetic import synthetic

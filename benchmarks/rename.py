@@ -1,6 +1,6 @@
 """How long a rename takes on a lab: the dry run, the rename, and its undo, as a person would run them.
 
-``python benchmarks/rename.py [--hosts N] [--rounds N] [--json]``: medians in seconds, and as ratios to one puppet run
+``python -m benchmarks.rename [--hosts N] [--rounds N] [--json]``: medians in seconds, and as ratios to one puppet run
 on one host of the same lab, which is what most of the time goes to. Every host runs on this one machine.
 """
 
@@ -15,8 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from machine import machine
-
+from benchmarks.machine import machine
 from runbooks.lab import Lab, Person, scratch
 
 ROOT = Path(__file__).resolve().parents[1]

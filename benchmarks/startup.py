@@ -1,6 +1,6 @@
 """How long commands take that touch no host: the list, a help, the runs of a full journal, a query of a big inventory.
 
-``python benchmarks/startup.py [--rounds N] [--runs N] [--hosts N] [--json]``: medians over N rounds, in which all take
+``python -m benchmarks.startup [--rounds N] [--runs N] [--hosts N] [--json]``: medians over N rounds, in which all take
 turns, in processes of their own. Commands are measured beside ``inv --list`` of an empty ``tasks.py``: that is what
 Python and Invoke take. A journal of 1,000 runs of 6 steps on 100 hosts each takes a minute to make, and 400 MB.
 """
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from machine import machine
+from benchmarks.machine import machine
 
 ROOT = Path(__file__).resolve().parents[1]
 INV = str(Path(sys.executable).with_name("inv"))
