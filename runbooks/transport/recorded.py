@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 
 from runbooks.errors import UsageError
-from runbooks.transport.shell import Channel
+from runbooks.transport.shell import UNLOCK, Channel
 
 # How transport.shell ends a script: a line that prints its token, with the exit status, and again on standard error.
 _REPORT = re.compile(rb"_r=[^\n]*?printf '\\n([0-9a-f]{24}\d+) [^\n]*\n")
 _ACTS = b"if [ $_k = 0 ]; then\n( "
 # Run ids, waits and epochs: they differ from run to run, and no answer rests on them.
-_VARIES = re.compile(rb"\d{8}-\d{6}-[0-9a-f]{6}|(?<=flock -w )[\d.]+|(?<=-[gl]t )\d+|(?<=\necho )\d+(?= > )")
+_VARIES = re.compile(rb"\d{8}-\d{6}-[0-9a-f]{6}|(?<=flock -w )[\d.]+|(?<=-[gl]t )\d+|(?<=echo )\d+(?= > )")
 
 Act = tuple[bytes, int]
 """An acting script, and the how manieth time of it."""
@@ -123,7 +123,8 @@ def _scripts(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     no report stays unheard."""
     start = 0
     for end in _REPORT.finditer(data):
-        yield data[start : end.start()].replace(end[1][:24], b"*"), end[1]
+        # The lock is let go of along with whatever comes next.
+        yield data[start : end.start()].removeprefix(UNLOCK).replace(end[1][:24], b"*"), end[1]
         start = end.end()
 
 

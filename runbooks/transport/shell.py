@@ -45,6 +45,7 @@ if [ $_k = 0 ] && [ -z "$_f" ]; then
 umask 022; fi
 [ $_k = 0 ] || exec 9<&-
 """
+UNLOCK = b"exec 9<&-; _k=1\n"
 
 
 class Channel(Protocol):
@@ -225,7 +226,7 @@ class Shell:
         if self._closed:
             raise Lost(self.target, "the connection is closed")
         if self._lets_go:
-            self._lets_go, data = False, b"exec 9<&-; _k=1\n" + data
+            self._lets_go, data = False, UNLOCK + data
         try:
             self._channel.send(data)
         except (OSError, EOFError) as error:
