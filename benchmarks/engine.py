@@ -26,6 +26,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from benchmarks.growth import picture, table
 from runbooks.engine import Draft, Engine
 from runbooks.journal import Journal
 from runbooks.model import Batch, Change, Event, Facts, Finding, RunStatus, Step, done, todo
@@ -327,7 +328,10 @@ def child(some: Setting, part: str, **options: Any) -> subprocess.Popen[str]:
     """A process of its own for one part."""
     words = [str(some.hosts), str(some.window), str(some.latency_s), str(some.top)]
     return subprocess.Popen(
-        [sys.executable, __file__, "--child", part, *words], stdout=subprocess.PIPE, text=True, **options
+        [sys.executable, "-m", "benchmarks.engine", "--child", part, *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        **options,
     )
 
 
@@ -370,6 +374,7 @@ def main() -> None:
     parser.add_argument("--window", type=int, default=100)
     parser.add_argument("--latency", type=float, default=2.0, help="milliseconds of each round trip")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw how it grows")
     arguments = parser.parse_args()
     rows = []
     # A journal in memory would cost less than a real one.
@@ -379,7 +384,9 @@ def main() -> None:
             (top / "recording.json").write_text(record(top).to_text())
         for hosts in map(int, arguments.hosts.split(",")):
             rows.append(measure(Setting(hosts, arguments.window, arguments.latency / 1000, top)))
-    print(json.dumps(rows, indent=1))
+    print(json.dumps(rows, indent=1) if arguments.json else table(rows))
+    if arguments.plot:
+        arguments.plot.write_text(picture(rows), encoding="utf-8")
 
 
 if __name__ == "__main__":
