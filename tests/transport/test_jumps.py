@@ -41,7 +41,7 @@ def bastion(start_sshd: Callable[..., Any], hosts: list[Any]) -> Callable[..., A
     """Starts a bastion that takes the hosts' key, and knows nobody yet."""
 
     def start(address: str, port: int = 0) -> Any:
-        gate = start_sshd(address, port, LogLevel="VERBOSE")
+        gate = start_sshd(address, port=port, LogLevel="VERBOSE")
         (gate.home / "authorized_keys").write_text((hosts[0].home / "id.pub").read_text())
         return gate
 
