@@ -18,6 +18,8 @@ from pathlib import Path
 
 import psycopg
 
+from runbooks.lab.machine import install
+
 PASSWORD = "geheim"  # of every role but the superuser, who comes through the socket alone
 _CONFIG = """
 listen_addresses = '127.0.0.1'
@@ -46,7 +48,7 @@ class NoServer(Exception):
 def programs() -> Path:
     """Where Debian keeps the newest version's programs. Raises NoServer."""
     if not _installed() and os.geteuid() == 0 and shutil.which("apt-get"):
-        _install()
+        install(lambda: [] if _installed() else ["postgresql"])
     if not (found := _installed()):
         raise NoServer("no PostgreSQL in /usr/lib/postgresql: apt-get install postgresql")
     return found[-1]
@@ -54,15 +56,6 @@ def programs() -> Path:
 
 def _installed() -> list[Path]:
     return sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-
-
-def _install() -> None:
-    from runbooks.lab.machine import _no_daemons
-
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    with _no_daemons():
-        for argv in (["update"], ["install", "-y", "--no-install-recommends", "postgresql"]):
-            subprocess.run(["apt-get", *argv], capture_output=True, check=False, env=env)
 
 
 @dataclass

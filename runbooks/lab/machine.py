@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,16 +125,19 @@ def _install_missing() -> None:
         return
     if not find("apt-get"):
         raise Blocked(f"lab: missing here: {' '.join(sorted(set(programs.values())))}; install what provides them")
+    install(lambda: sorted({package for program, package in programs.items() if not find(program)}))
+
+
+def install(missing: Callable[[], list[str]]) -> None:
+    """The Debian packages that are missing when our turn comes, none of whose daemons is started. Raises Blocked."""
     # Two labs may come up at the same moment: one installs, the other waits for it.
     with Path("/run/lock/ops-clinic-lab").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
-        install(sorted({package for program, package in programs.items() if not find(program)}))
+        if packages := missing():
+            _install(packages)
 
 
-def install(packages: list[str]) -> None:
-    """Debian packages, none of whose daemons is started. Raises Blocked."""
-    if not packages:
-        return
+def _install(packages: list[str]) -> None:
     say(f"installing {' '.join(packages)} (no daemon is started)")
     with _no_daemons():
         install = ["apt-get", "-o", "DPkg::Lock::Timeout=300", "install", "-y", "--no-install-recommends", *packages]

@@ -40,14 +40,18 @@ class Operator:
 
 
 @pytest.fixture
-def team(inv: Inv, postgresql: Server, tmp_path: Path) -> Inv:
+def team(inv: Inv, postgresql: Server, tmp_path: Path) -> Iterator[Inv]:
     """A journal of the team's, whose password nothing but libpq reads."""
     postgresql.execute(f"CREATE ROLE team LOGIN PASSWORD '{PASSWORD}'")
     postgresql.execute("CREATE DATABASE team OWNER team")
     (tmp_path / "pgpass").write_text(f"127.0.0.1:{postgresql.port}:team:team:{PASSWORD}\n")
     (tmp_path / "pgpass").chmod(0o600)
     url = postgresql.tcp("team", "team")
-    return Inv(inv.lab, {"INVOKE_OPS_CLINIC_JOURNAL": url, "PGPASSFILE": str(tmp_path / "pgpass"), **LEASE})
+    yield Inv(inv.lab, {"INVOKE_OPS_CLINIC_JOURNAL": url, "PGPASSFILE": str(tmp_path / "pgpass"), **LEASE})
+    postgresql.start()
+    postgresql.hang_up()
+    postgresql.execute("DROP DATABASE team")
+    postgresql.execute("DROP ROLE team")
 
 
 @pytest.fixture

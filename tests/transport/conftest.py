@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from runbooks.errors import Blocked
+from runbooks.lab.machine import find, look
+
 
 @dataclass
 class Sshd:
@@ -51,9 +54,14 @@ def _free_port(address: str) -> int:
 def start_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Sshd]]:
     """Starts one more, at an address and maybe others, with lines of one's own in its settings, and what to put before
     its command; all end with the session."""
-    program = shutil.which("sshd") or "/usr/sbin/sshd"
-    if not Path(program).exists() or os.getuid() != 0:
-        pytest.skip("needs sshd, and to be root")
+    if os.getuid() != 0:
+        pytest.skip("needs to be root")
+    try:
+        look()
+    except Blocked as missing:
+        pytest.skip(str(missing))
+    program = find("sshd")
+    assert program
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     started: list[Sshd] = []
 
