@@ -30,9 +30,9 @@ def event_row(run_id: str, event: Event) -> Row:
 
 @dataclass(slots=True)
 class _Ticket:
-    """One event waiting to be committed. ``turn`` is let go of when it was, or when its thread is to commit."""
+    """Events waiting to be committed. ``turn`` is let go of when they were, or when their thread is to commit."""
 
-    row: Row
+    rows: list[Row]
     settled: bool = False
     error: BaseException | None = None
     turn: threading.Lock = field(default_factory=threading.Lock)
@@ -55,10 +55,10 @@ class Lease:
     _commit: threading.Lock = field(default_factory=threading.Lock)
     _is_led: bool = False
 
-    def record(self, event: Event) -> None:
-        """Make an event durable. Raises Fenced where another driver has taken the run over."""
-        # Made here, so that an event that cannot be written fails alone.
-        ticket = _Ticket(event_row(self.run_id, event))
+    def record(self, *events: Event) -> None:
+        """Make events durable, all or none. Raises Fenced where another driver has taken the run over."""
+        # Made here, so that what cannot be written fails alone.
+        ticket = _Ticket([event_row(self.run_id, event) for event in events])
         with self._queue:
             self._pending.append(ticket)
             waits, self._is_led = self._is_led, True
@@ -76,7 +76,7 @@ class Lease:
                 tickets, self._pending = self._pending, []
             error: BaseException | None = None
             try:
-                self.journal.write(self, [ticket.row for ticket in tickets])
+                self.journal.write(self, [row for ticket in tickets for row in ticket.rows])
             except BaseException as raised:
                 error = raised
         for ticket in tickets:

@@ -81,6 +81,7 @@ class Walker:
         self.failed: set[str] = set()
         self.waits = False
         self._halt = False
+        self._unwritten: dict[str, list[Event]] = {}
 
     # the walk
 
@@ -158,6 +159,7 @@ class Walker:
             raise
         finally:
             self.targets.rest(target)
+            self._write(target)
 
     # one step on one target
 
@@ -199,7 +201,8 @@ class Walker:
         kept = self._kept(number, target)
         # As the journal holds it: what works now works when it is read back, too.
         before = self.befores.setdefault((number, target), json.loads(json.dumps(dict(finding.before))))
-        self._record("begin", number, target, before=before)
+        self._tell("begin", number, target, before=before)
+        self._write(target)
         started = time.monotonic()
         commands: list[Facts] = []
         try:
@@ -246,23 +249,30 @@ class Walker:
         commands: Sequence[Facts] = (),
         started: float | None = None,
     ) -> bool:
-        """Record what became of a step; whether it is done."""
+        """Tell what became of a step; whether it is done. It is written together with what this target begins next, or
+        at the target's end: until then nothing is done there that would have to be known."""
         data: dict[str, Json] = {"result": str(result), "note": note}
         if commands:
             data["commands"] = [dict(command) for command in commands]
         if started is not None:
             data["seconds"] = round(time.monotonic() - started, 3)
         self.outcomes[number, target] = Outcome(number, target, result, note)
-        self._record("outcome", number, target, **data)
+        self._tell("outcome", number, target, **data)
         return result is Result.DONE
 
-    def _record(self, kind: str, number: int, target: str, **data: Json) -> None:
-        event = Event(kind, self.clock(), number, target, data)
-        self.lease.record(event)
-        self.events.append(event)
-        # A terminal that is gone ends no run: the journal knows, and who reads it will see.
-        with contextlib.suppress(OSError):
-            self.observer(event)
+    def _tell(self, kind: str, number: int, target: str, **data: Json) -> None:
+        self._unwritten.setdefault(target, []).append(Event(kind, self.clock(), number, target, data))
+
+    def _write(self, target: str) -> None:
+        """Make durable what was told of a target, and only then show it."""
+        events = self._unwritten.pop(target, [])
+        if events:
+            self.lease.record(*events)
+        self.events += events
+        for event in events:
+            # A terminal that is gone ends no run: the journal knows, and who reads it will see.
+            with contextlib.suppress(OSError):
+                self.observer(event)
 
     # what an earlier driver left
 
@@ -293,3 +303,5 @@ class Walker:
                 if not self._is_done(number, name):
                     self._close(number, name, self._kept(number, name), str(error))
             self.failed.add(name)
+        finally:
+            self._write(name)

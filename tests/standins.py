@@ -69,7 +69,9 @@ class World:
         return StandIn(self, name)
 
     def rest(self, name: str) -> None:
-        """Nothing to close."""
+        """As the real one is told."""
+        if self.real is not None:
+            self.real.target(name).rest()
 
     def holds(self) -> dict[str, dict[str, Any]]:
         """A copy of what all hosts hold."""
@@ -81,6 +83,11 @@ class WorldReader(Reader):
 
     def __init__(self, world: World, host: str, run_id: str, real: HostReader | None = None) -> None:
         self.world, self.host, self.run_id, self.real = world, host, run_id, real
+
+    def hold_still(self) -> None:
+        """As the real one does."""
+        if self.real is not None:
+            self.real.hold_still()
 
     def get(self, key: str) -> Any:
         """What the host holds."""

@@ -6,7 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from runbooks.errors import CommandFailed, Lost, Unreachable
 from runbooks.model import Reader, Target, Writer
@@ -18,20 +19,42 @@ T = TypeVar("T")
 _SHOWN_OUTPUT = 4000
 REMEMBERED_S = 20.0
 """How long a host that could not be reached is not tried again."""
+FRESH_S = 1.0
+"""How long what a look has seen may serve the next one, where nothing was done in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a host said, and when (monotonic)."""
+
+    result: Result
+    at: float
+
+
+Answers = dict[tuple[Argument, ...], _Answer]
+"""By question."""
 
 
 class HostReader(Reader):
-    """Asks a host the questions of ``systems.reads``; it has no other way to run anything."""
+    """Asks a host the questions of ``systems.reads``; it has no other way to run anything. ``fresh`` are answers that
+    another reader has just got, on a host on which nothing was done since: the same question is not asked again so
+    soon, unless it is asked twice."""
 
-    def __init__(self, shell: Shell, run_id: str) -> None:
+    def __init__(self, shell: Shell, run_id: str, fresh: Answers | None = None) -> None:
         self.host = shell.target
         self.run_id = run_id
         self.__shell = shell
-        self._answers: dict[tuple[Argument, ...], Result] | None = None
+        self._answers: Answers = {}
+        self._fresh = fresh or {}
+        self._still = False
 
     def hold_still(self) -> None:
-        """Ask each question once."""
-        self._answers = {}
+        """Ask each question once, and leave no answer to others, nor take theirs."""
+        self._still, self._fresh = True, {}
+
+    def leaves(self) -> Answers:
+        """What the next reader need not ask."""
+        return {} if self._still else self._answers
 
     def ask(self, read: Read[T]) -> T:
         """One question. Raises Unreachable, CommandFailed (an answer that makes no sense)."""
@@ -42,13 +65,23 @@ class HostReader(Reader):
         for read in reads:
             if not isinstance(read, Read):
                 raise TypeError(f"{read!r} is no read command")
-        known = {} if self._answers is None else self._answers
-        asked = [read for read in reads if read.argv not in known]
+        asked = [read for read in reads if not self._knows(read)]
         if asked:
             timeout_s = max((read.timeout_s for read in asked if read.timeout_s), default=None)
             results = self.__shell.read([read.argv for read in asked], timeout_s)
-            known |= {read.argv: result for read, result in zip(asked, results, strict=True)}
-        return [read.answer(self.host, known[read.argv]) for read in reads]
+            now = time.monotonic()
+            self._answers |= {read.argv: _Answer(result, now) for read, result in zip(asked, results, strict=True)}
+        return [read.answer(self.host, self._answers[read.argv].result) for read in reads]
+
+    def _knows(self, read: Read[Any]) -> bool:
+        """Whether the answer is there without asking."""
+        if self._still and read.argv in self._answers:
+            return True
+        found = self._fresh.pop(read.argv, None)
+        if found is None or time.monotonic() > found.at + FRESH_S:
+            return False
+        self._answers[read.argv] = found
+        return True
 
 
 class HostWriter(Writer):
@@ -105,6 +138,7 @@ class HostTarget(Target):
         self._shell: Shell | None = None
         self._why = ""
         self._failed_at = 0.0
+        self._answers: Answers = {}
         self._turn = threading.RLock()
 
     def _open(self) -> Shell:
@@ -112,6 +146,7 @@ class HostTarget(Target):
             # A dead host costs its timeout once, not again for each look that follows.
             if self._why and time.monotonic() < self._failed_at + REMEMBERED_S:
                 raise Unreachable(self.name, self._why)
+            self._answers = {}
             try:
                 self._shell = self._connect()
             except Unreachable as failure:
@@ -126,15 +161,20 @@ class HostTarget(Target):
 
     @contextmanager
     def reader(self, run_id: str = "") -> Iterator[HostReader]:
-        """A Reader. Raises Unreachable."""
+        """A Reader, to which what the one before it has just seen is still known. Raises Unreachable."""
         with self._turn:
-            yield HostReader(self._open(), run_id)
+            shell = self._open()
+            fresh, self._answers = self._answers, {}
+            reader = HostReader(shell, run_id, fresh)
+            yield reader
+            self._answers = reader.leaves()
 
     @contextmanager
     def writer(self, run_id: str, epoch: int, wait_s: float) -> Iterator[HostWriter]:
         """A Writer that holds the host's lock. Raises Unreachable, Busy, Fenced."""
         with self._turn:
             shell = self._open()
+            self._answers = {}
             shell.lock(run_id, epoch, wait_s)
             try:
                 yield HostWriter(shell, run_id)
@@ -150,6 +190,7 @@ class HostTarget(Target):
     def rest(self) -> None:
         """Nothing more is asked or done for now."""
         with self._turn:
+            self._answers = {}
             if self._shell is not None:
                 self._shell.rest()
 
