@@ -30,8 +30,16 @@ _BUSY, _FENCED = 75, 76
 
 _START = b"export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
 _START += b"unset CDPATH ENV _f; _k=1; cd /\n"
+# Prints what a command has written to 8. How much that is, the kernel knows; a short text needs no program, and if it
+# was one (a NUL is none) shows in its length.
+_START += b"""_o() { _n=; read -r _t _n 2>/dev/null </proc/self/fdinfo/8; [ "$_n" != 0 ] || return; _t=
+if [ "${_n:-9999}" -le 1024 ]; then while [ ${#_t} -le "$_n" ] && IFS= read -r _l; do _t="$_t$_l
+"; done </dev/fd/8; _t=$_t$_l; fi
+if [ "${#_t}" = "$_n" ]; then printf %%s "$_t"; else head -c %d /dev/fd/8; fi; }
+""" % KEPT_OUTPUT_BYTES
 # _k says whether the lock is held (0), and by that whether a command may act. Where output goes (8) is a file without a
-# name on the host's disk: a daemon that a command starts may keep it open for as long as it likes.
+# name on the host's disk: a daemon that a command starts may keep it open for as long as it likes. It is appended to, so
+# what such a daemon writes later stands behind what is looked at.
 _LOCK = b"""exec 9<%(locked)s
 if ! flock -w %(wait)s 9; then _k=%(busy)s; else _k=0; umask 077
 [ -d %(dir)s ] || mkdir -p %(dir)s || _k=1
@@ -41,7 +49,7 @@ elif [ $_k = 0 ] && [ "$_e" = 0 ]; then echo %(epoch)s > %(dir)s/epoch || _k=1
 elif [ $_k = 0 ] && [ "$_e" -lt %(epoch)s ]; then
 echo %(epoch)s > %(dir)s/epoch.new && mv %(dir)s/epoch.new %(dir)s/epoch || _k=1; fi
 if [ $_k = 0 ] && [ -z "$_f" ]; then
-( : > %(output)s ) && exec 8<> %(output)s && rm -f %(output)s && _f=1 || _k=1; fi
+true > %(output)s && exec 8>> %(output)s && rm -f %(output)s && _f=1 || _k=1; fi
 umask 022; fi
 [ $_k = 0 ] || exec 9<&-
 """
@@ -116,7 +124,7 @@ class Shell:
         tokens = [self._next_token() for _ in commands]
         parts = []
         for argv, token in zip(commands, tokens, strict=True):
-            parts.append(b"( " + fed(argv, None) + b" ) 9<&-\n" + _report(token, b"$?"))
+            parts.append(fed(argv, None) + b" 9<&-\n" + _report(token, b"$?"))
         try:
             self._send(b"".join(parts))
             return [self._result(token, timeout_s) for token in tokens]
@@ -187,8 +195,9 @@ class Shell:
         """
         token = self._next_token()
         script = (
-            b"if [ $_k = 0 ]; then\n( " + fed(argv, feed) + b" ) >/dev/fd/8 2>&1 8>&- 9<&-; _s=$?\n"
-            b"[ ! -s /dev/fd/8 ] || head -c %d /dev/fd/8; else _s=1; fi\n" % KEPT_OUTPUT_BYTES
+            b"if [ $_k = 0 ]; then : >/dev/fd/8; exec 8>>/dev/fd/8\n"
+            + fed(argv, feed)
+            + b" >&8 2>&1 8>&- 9<&-; _s=$?; _o; else _s=1; fi\n"
         )
         self._send(script + _report(token, b"$_s"))
         try:

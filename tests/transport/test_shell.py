@@ -16,6 +16,7 @@ import pytest
 
 from runbooks.errors import Busy, CommandFailed, Fenced, Lost, Unreachable, Unwritable
 from runbooks.systems.host import HostTarget
+from runbooks.transport import quoting
 from runbooks.transport import shell as module
 from runbooks.transport.local import LocalChannel
 from runbooks.transport.quoting import command_line, quote
@@ -83,6 +84,10 @@ OUTPUTS = [
     b"\n\n\n",
     b"nul \0 and \xff\xfe bytes \x80\n\r\n",
     bytes(range(256)) * 7,
+    bytes(range(1, 256)) * 3,
+    b"x" * 1023 + b"\n",
+    b"x" * 1025,
+    b"-n \\ trailing \\\n \t",
     b"\n0123456789abcdef012345671 0\n",
     b"%s %d \\n $? `id` 'quotes\"\n",
 ]
@@ -155,13 +160,17 @@ def test_arguments_arrive_as_they_are(shell: Shell) -> None:
     assert command_line(["rm", "-f", "a b"]) == "rm -f 'a b'"
 
 
-@pytest.mark.parametrize("word", ["if", "{", "}", "!", "while", "done", "case", "A=b", "fi", "exit", "exec", "return"])
-def test_words_of_the_shells_own_language_are_only_names(shell: Shell, word: str) -> None:
+WORDS = ["if", "{", "}", "!", "while", "done", "case", "A=b", "fi", "exit", b"exit", "exec", "return", "unset", "set"]
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_words_of_the_shells_own_language_are_only_names(shell: Shell, word: str | bytes) -> None:
     take(shell, "run", 1, 5)
-    result, after = shell.read([(word, "3"), ("pwd",)])
+    argument = "-Z" if word in ("unset", "set") else "3"
+    result, after = shell.read([(word, argument), ("pwd",)])
     assert result.status != 0
     assert after.stdout == b"/\n"
-    assert shell.act((word, "3"), None, None).status != 0
+    assert shell.act((word, argument), None, None).status != 0
     assert shell.read([("echo", "alive")])[0].stdout == b"alive\n"
 
 
@@ -169,6 +178,12 @@ def test_nothing_that_a_command_does_changes_the_shell(shell: Shell) -> None:
     results = shell.read([("cd", "/tmp"), ("umask", "0"), ("pwd",), ("sh", "-c", "umask")])
     assert results[2].stdout == b"/\n"
     assert results[3].stdout != b"0000\n"
+
+
+def test_what_a_shell_does_itself_is_known() -> None:
+    names = subprocess.run(["bash", "-c", "compgen -b"], check=True, capture_output=True, text=True).stdout.split()
+    assert len(names) > 50
+    assert [name for name in names if not quoting.fed((name,), None).startswith(b"(")] == []
 
 
 def test_what_a_log_in_script_prints_is_no_answer(make: Callable[..., Shell]) -> None:
@@ -296,6 +311,15 @@ def test_a_host_that_cannot_be_written_says_so(shell: Shell, tmp_path: Path) -> 
     with pytest.raises(Unwritable, match="cannot write"):
         take(shell, "run", 1, 0)
     shell.wait_for_lock(0)
+
+
+def test_what_a_daemon_goes_on_printing_does_not_hide_the_next_output(shell: Shell) -> None:
+    take(shell, "run", 1, 5)
+    daemon = "(i=0; while [ $i -lt 300 ]; do echo noise; i=$((i + 1)); sleep 0.01; done) & sleep 0.1"
+    assert b"noise\n" in shell.act(("sh", "-c", daemon), None, None).stdout
+    for number in range(50):
+        said = shell.act(("echo", str(number)), None, None).stdout
+        assert said.replace(b"noise\n", b"") == f"{number}\n".encode()
 
 
 def test_a_daemon_that_a_command_leaves_does_not_keep_the_lock(make: Callable[..., Shell], tmp_path: Path) -> None:
