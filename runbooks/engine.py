@@ -32,8 +32,9 @@ from runbooks.model import (
     Step,
     later,
 )
+from runbooks.record import Observer
 from runbooks.verdicts import refuse_drift, refuse_inapplicable
-from runbooks.walker import Observer, Stop, Walker
+from runbooks.walker import Stop, Walker
 
 UNDO = "undo"
 """The procedure's name in the plan of an undo."""
@@ -165,7 +166,7 @@ class Engine:
         except BaseException:
             lease.finish(RunStatus.INCOMPLETE)
             raise
-        return lease.finish(_status(walker, steps), replace(run, events=walker.events))
+        return lease.finish(_status(walker, steps), replace(run, events=walker.record.events))
 
     @contextmanager
     def _beating(self, lease: Lease) -> Iterator[None]:
@@ -224,7 +225,7 @@ class Engine:
 
 def _status(walker: Walker, steps: Sequence[Step]) -> RunStatus:
     keys = [(number, target) for number, step in enumerate(steps) for target in step.on]
-    outcomes = [walker.outcomes.get(key) for key in keys]
+    outcomes = [walker.record.outcomes.get(key) for key in keys]
     if all(outcome is not None and outcome.result is Result.DONE for outcome in outcomes):
         return RunStatus.DONE
     return RunStatus.WAITING if walker.waits else RunStatus.INCOMPLETE

@@ -5,35 +5,21 @@ For each step on each target: check, ``begin`` (durable), do, verify, ``outcome`
 
 from __future__ import annotations
 
-import contextlib
-import json
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from runbooks import batch
 from runbooks.errors import Busy, Fenced, JournalLost, Lost, RunbookError, Unreachable, Unwritable, Waiting
 from runbooks.lease import Lease
 from runbooks.looking import Targets, side_by_side
-from runbooks.model import (
-    AnyChange,
-    Batch,
-    Event,
-    Facts,
-    Finding,
-    Json,
-    Outcome,
-    Result,
-    Run,
-    Status,
-    Step,
-    same,
-)
+from runbooks.model import AnyChange, Batch, Facts, Finding, Reader, Result, Run, Status, Step, same
+from runbooks.record import Key, Observer, Record
 from runbooks.window import Window
 
-Observer = Callable[[Event], None]
-Key = tuple[int, str]
 BRIEFLY_S = 5.0
 """How long a lock is waited for that nobody should hold: a connection of ours that was closed may just let go of it."""
 
@@ -59,7 +45,7 @@ class Walker:
     """One walk over a run. ``family`` is the run id that records and locks on hosts lie under: an undo shares the one
     of the run it undoes. ``expected`` is what was found when the operator agreed; anything else is a surprise,
     which stops that host. ``patience_s`` bounds the wait for a command of an earlier driver; on ``shut_out`` one may
-    still run although this run has begun nothing there. ``events`` are all that the run has come to."""
+    still run although this run has begun nothing there."""
 
     run: Run
     family: str
@@ -75,13 +61,11 @@ class Walker:
     shut_out: Collection[str] = ()
 
     def __post_init__(self) -> None:
-        self.events: list[Event] = list(self.run.events)
-        self.outcomes: dict[Key, Outcome] = self.run.outcomes()
-        self.befores: dict[Key, Facts] = self.run.befores()
+        self.record = Record(self.run, self.lease, self.steps, self.observer, self.clock)
         self.failed: set[str] = set()
         self.waits = False
         self._halt = False
-        self._unwritten: dict[str, list[Event]] = {}
+        self._seen: dict[str, Any] = {}
 
     # the walk
 
@@ -99,7 +83,9 @@ class Walker:
         for number in numbers:
             for target in self.steps[number].on:
                 everyone.setdefault(target, []).append(number)
-        hosts = [t for t, ns in everyone.items() if t not in self.failed and not all(self._is_done(n, t) for n in ns)]
+        hosts = [
+            t for t, ns in everyone.items() if t not in self.failed and not all(self.record.is_done(n, t) for n in ns)
+        ]
         # At a barrier nobody may have failed, neither here nor before: then nothing of it is started.
         strict = any(step.is_barrier for step in steps)
         limit = 0 if strict else batch.amount(self.batch.max_failures, len(everyone), "max failures")
@@ -129,21 +115,6 @@ class Walker:
     def _end_soon(self) -> None:
         self._halt = True
 
-    def _is_done(self, number: int, target: str) -> bool:
-        """Whether nothing is left to do. A gate is looked at again until something behind it was begun on that target:
-        a merge that was begun and did not happen leaves every host's gate to be passed again."""
-        known = self.outcomes.get((number, target))
-        if known is None or known.result is not Result.DONE:
-            return False
-        if not self.steps[number].change_on(target).looks_only:
-            return True
-        return any(self._has_happened(later, target) for later in range(number + 1, len(self.steps)))
-
-    def _has_happened(self, number: int, target: str) -> bool:
-        known = self.outcomes.get((number, target))
-        happened = (number, target) in self.befores or (known is not None and known.result is Result.DONE)
-        return happened and not self.steps[number].change_on(target).looks_only
-
     def _host(self, target: str, numbers: Sequence[int]) -> None:
         """Take one target through a stage, until one of its steps fails, or the walk is to end."""
         try:
@@ -158,34 +129,39 @@ class Walker:
             self._halt = True
             raise
         finally:
+            self._seen.pop(target, None)
             self.targets.rest(target)
-            self._write(target)
+            self.record.write(target)
 
     # one step on one target
 
     def _step(self, number: int, target: str) -> bool:
         """Whether the target may go on to its next step."""
         change = self.steps[number].change_on(target)
-        if self._is_done(number, target):
+        if self.record.is_done(number, target):
             return True
-        kept = self._kept(number, target)
+        kept = self.record.kept(number, target)
         try:
-            with self.targets[target].reader(self.family) as reader:
+            with self._reader(target) as reader:
                 finding = change.check(reader)
         except (Unreachable, Lost) as error:
-            return self._close(number, target, kept, f"unreachable: {error.why}")
+            return self.record.close(number, target, kept, f"unreachable: {error.why}")
         except RunbookError as error:
-            return self._close(number, target, kept, str(error))
+            return self.record.close(number, target, kept, str(error))
         if surprise := self._surprise(number, target, finding):
-            return self._close(number, target, kept, surprise)
+            return self.record.close(number, target, kept, surprise)
         if finding.status is Status.DONE:
-            return self._close(number, target, Result.DONE, finding.note)
+            return self.record.close(number, target, Result.DONE, finding.note)
         return self._act(number, target, change, finding)
 
-    def _kept(self, number: int, target: str) -> Result:
-        """What a step stays that nothing could be done about: as unknown, failed or pending as it was."""
-        known = self.outcomes.get((number, target))
-        return Result.PENDING if known is None or known.result is Result.DONE else known.result
+    @contextmanager
+    def _reader(self, target: str) -> Iterator[Reader]:
+        """A Reader for one target; what a step was seen to end with, the next one need not look at again."""
+        with self.targets[target].reader(self.family) as reader:
+            if target in self._seen:
+                reader.recall(self._seen.pop(target))
+            yield reader
+            self._seen[target] = reader.seen()
 
     def _surprise(self, number: int, target: str, finding: Finding) -> str:
         if finding.status in (Status.BLOCKED, Status.UNREACHABLE):
@@ -193,40 +169,38 @@ class Walker:
         if finding.status is Status.LATER:
             return f"an earlier step has not brought about what this one needs: {finding.note}"
         expected = self.expected.get((number, target))
-        if expected is None or expected.status is Status.LATER or (number, target) in self.befores:
+        if expected is None or expected.status is Status.LATER or (number, target) in self.record.befores:
             return ""
         return "" if same(expected, finding) else f"no longer as planned ({expected.status}, now {finding.status})"
 
     def _act(self, number: int, target: str, change: AnyChange, finding: Finding) -> bool:
-        kept = self._kept(number, target)
-        # As the journal holds it: what works now works when it is read back, too.
-        before = self.befores.setdefault((number, target), json.loads(json.dumps(dict(finding.before))))
-        self._tell("begin", number, target, before=before)
-        self._write(target)
+        kept = self.record.kept(number, target)
+        self._seen.pop(target, None)
+        before = self.record.begin(number, target, finding.before)
         started = time.monotonic()
         commands: list[Facts] = []
         try:
             error = self._do(target, change, before, commands)
         except Lost as lost:
-            return self._close(number, target, Result.UNKNOWN, lost.why, commands, started)
+            return self.record.close(number, target, Result.UNKNOWN, lost.why, commands, started)
         except Fenced:
             raise
         except Waiting as waiting:
             self.waits = True
-            return self._close(number, target, Result.PENDING, f"waiting for a person: {waiting}")
+            return self.record.close(number, target, Result.PENDING, f"waiting for a person: {waiting}")
         except RunbookError as refused:
-            return self._close(number, target, kept, f"nothing was sent: {refused}")
+            return self.record.close(number, target, kept, f"nothing was sent: {refused}")
         try:
-            with self.targets[target].reader(self.family) as reader:
+            with self._reader(target) as reader:
                 seen = change.verify(reader, before)
         except RunbookError as lost:
-            return self._close(number, target, Result.UNKNOWN, f"cannot look again: {lost}", commands, started)
+            return self.record.close(number, target, Result.UNKNOWN, f"cannot look again: {lost}", commands, started)
         if seen.status is Status.DONE:
             note = "; ".join(filter(None, [seen.note, f"although {error}" if error else ""]))
-            return self._close(number, target, Result.DONE, note, commands, started)
+            return self.record.close(number, target, Result.DONE, note, commands, started)
         result = Result.FAILED if error else Result.UNVERIFIED
         note = str(error) if error else f"done, but looking again shows: {seen.note or seen.status}"
-        return self._close(number, target, result, note, commands, started)
+        return self.record.close(number, target, result, note, commands, started)
 
     def _do(self, target: str, change: AnyChange, before: Facts, commands: list[Facts]) -> RunbookError | None:
         """The error that the change ended with, if it did. Raises Lost; anything else is raised before it began."""
@@ -240,46 +214,12 @@ class Walker:
                 return error
         return None
 
-    def _close(
-        self,
-        number: int,
-        target: str,
-        result: Result,
-        note: str,
-        commands: Sequence[Facts] = (),
-        started: float | None = None,
-    ) -> bool:
-        """Tell what became of a step; whether it is done. It is written together with what this target begins next, or
-        at the target's end: until then nothing is done there that would have to be known."""
-        data: dict[str, Json] = {"result": str(result), "note": note}
-        if commands:
-            data["commands"] = [dict(command) for command in commands]
-        if started is not None:
-            data["seconds"] = round(time.monotonic() - started, 3)
-        self.outcomes[number, target] = Outcome(number, target, result, note)
-        self._tell("outcome", number, target, **data)
-        return result is Result.DONE
-
-    def _tell(self, kind: str, number: int, target: str, **data: Json) -> None:
-        self._unwritten.setdefault(target, []).append(Event(kind, self.clock(), number, target, data))
-
-    def _write(self, target: str) -> None:
-        """Make durable what was told of a target, and only then show it."""
-        events = self._unwritten.pop(target, [])
-        if events:
-            self.lease.record(*events)
-        self.events += events
-        for event in events:
-            # A terminal that is gone ends no run: the journal knows, and who reads it will see.
-            with contextlib.suppress(OSError):
-                self.observer(event)
-
     # what an earlier driver left
 
     def _settle(self) -> None:
         """Where a begin has no outcome: wait for its command, shut its driver out, and look what became of it."""
         unknown: dict[str, list[int]] = {name: [] for name in self.shut_out}
-        for (number, target), outcome in self.outcomes.items():
+        for (number, target), outcome in self.record.outcomes.items():
             if outcome.result is Result.UNKNOWN:
                 unknown.setdefault(target, []).append(number)
         side_by_side(unknown, lambda target: self._settle_one(target, unknown[target]))
@@ -294,14 +234,14 @@ class Walker:
             with target.reader(self.family) as reader:
                 for number in numbers:
                     change = self.steps[number].change_on(name)
-                    if change.verify(reader, self.befores[number, name]).status is Status.DONE:
-                        self._close(number, name, Result.DONE, "found done when looked at again")
+                    if change.verify(reader, self.record.befores[number, name]).status is Status.DONE:
+                        self.record.close(number, name, Result.DONE, "found done when looked at again")
         except (Fenced, JournalLost):
             raise
         except RunbookError as error:
             for number in numbers or [n for n, step in enumerate(self.steps) if name in step.on][:1]:
-                if not self._is_done(number, name):
-                    self._close(number, name, self._kept(number, name), str(error))
+                if not self.record.is_done(number, name):
+                    self.record.close(number, name, self.record.kept(number, name), str(error))
             self.failed.add(name)
         finally:
-            self._write(name)
+            self.record.write(name)

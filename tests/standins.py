@@ -89,6 +89,15 @@ class WorldReader(Reader):
         if self.real is not None:
             self.real.hold_still()
 
+    def seen(self) -> Any:
+        """As the real one does."""
+        return self.real and self.real.seen()
+
+    def recall(self, seen: Any) -> None:
+        """As the real one does."""
+        if self.real is not None:
+            self.real.recall(seen)
+
     def get(self, key: str) -> Any:
         """What the host holds."""
         if self.host in self.world.down:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from standins import HOSTS, FakeEvent, Gate, Life, Put, World, draft, step
+from standins import HOSTS, FakeEvent, Gate, Life, Put, World, WorldReader, draft, step
 
 from runbooks.errors import Fenced, Lost, RunbookError, UsageError
-from runbooks.model import Batch, Run, RunStatus
+from runbooks.lease import Lease
+from runbooks.model import Batch, Event, Run, RunStatus
 from runbooks.verdicts import exit_status
 from runbooks.walker import BRIEFLY_S, Stop, Walker
 
@@ -35,6 +37,54 @@ def test_the_canary_goes_through_the_whole_stage_before_the_others(url: str) -> 
     assert world.did()[:2] == [("n1", "a"), ("n1", "b")]
     assert world.waits == {BRIEFLY_S}
     assert {host for host, _ in world.did()[2:4]} & {"n1"} == set()
+
+
+def test_an_outcome_is_written_with_the_next_begin(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    world, written = World.of("h1"), []
+    record = Lease.record
+
+    def noted(lease: Lease, *events: Event) -> None:
+        record(lease, *events)
+        written.append([(event.kind, event.step) for event in events])
+
+    monkeypatch.setattr(Lease, "record", noted)
+    run = Life(url, world).apply(draft(step("a", "h1"), step("b", "h1"), step("gate", "h1", change=Gate())))
+    assert run.status is RunStatus.DONE
+    assert written == [
+        [("begin", 0)],
+        [("outcome", 0), ("begin", 1)],
+        [("outcome", 1), ("outcome", 2)],
+    ]
+    assert [event.kind for event in run.events] == ["begin", "outcome", "begin", "outcome", "outcome"]
+
+
+@dataclass(frozen=True)
+class Seeing(Put):
+    """Notes what its readers were told to recall."""
+
+    def check(self, reader: Any) -> Any:
+        """As it does; and what is recalled."""
+        reader.world.tell(f"check {reader.recalled}", reader.host, self.key)
+        return super().check(reader)
+
+    def verify(self, reader: Any, before: Any) -> Any:
+        """As it does; and what is recalled."""
+        reader.world.tell(f"verify {reader.recalled}", reader.host, self.key)
+        return super().verify(reader, before)
+
+
+def test_a_check_recalls_what_the_verify_before_it_saw_and_a_verify_nothing(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, numbers = World.of("h1"), iter(range(100))
+    monkeypatch.setattr(WorldReader, "recalled", None, raising=False)
+    monkeypatch.setattr(WorldReader, "seen", lambda _reader: next(numbers))
+    monkeypatch.setattr(WorldReader, "recall", lambda reader, seen: setattr(reader, "recalled", seen))
+    plan = draft(step("a", "h1", change=Seeing("a")), step("b", "h1", change=Seeing("b")))
+    assert Life(url, world).apply(plan).status is RunStatus.DONE
+    told = [(point, key) for point, _, key in world.told if point.startswith(("check ", "verify "))]
+    # Check a (0), verify a (1), check b with what 1 saw, verify b; looking before the walk is for itself.
+    assert told[-4:] == [("check None", "a"), ("verify None", "a"), ("check 1", "b"), ("verify None", "b")]
 
 
 def test_a_canary_of_none_and_of_three(url: str) -> None:

@@ -79,6 +79,12 @@ class Reader:
         """Answer a question that was asked before from memory, from here on: many checks then share one picture of a
         target on which nothing is changed meanwhile. Nothing, where looking costs little."""
 
+    def seen(self) -> Any:
+        """What it has seen, for the next Reader of the same target to ``recall``, if nothing is done there before."""
+
+    def recall(self, seen: Any) -> None:
+        """What another Reader has just seen need not be looked at again."""
+
 
 class Writer:
     """What ``do`` is handed. ``transcript`` lists what was really sent, as an outcome's ``commands``: no secrets."""

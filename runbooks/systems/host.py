@@ -36,25 +36,27 @@ Answers = dict[tuple[Argument, ...], _Answer]
 
 
 class HostReader(Reader):
-    """Asks a host the questions of ``systems.reads``; it has no other way to run anything. ``fresh`` are answers that
-    another reader has just got, on a host on which nothing was done since: the same question is not asked again so
-    soon, unless it is asked twice."""
+    """Asks a host the questions of ``systems.reads``; it has no other way to run anything."""
 
-    def __init__(self, shell: Shell, run_id: str, fresh: Answers | None = None) -> None:
+    def __init__(self, shell: Shell, run_id: str) -> None:
         self.host = shell.target
         self.run_id = run_id
         self.__shell = shell
         self._answers: Answers = {}
-        self._fresh = fresh or {}
+        self._recalled: Answers = {}
         self._still = False
 
     def hold_still(self) -> None:
-        """Ask each question once, and leave no answer to others, nor take theirs."""
-        self._still, self._fresh = True, {}
+        """Ask each question once."""
+        self._still = True
 
-    def leaves(self) -> Answers:
-        """What the next reader need not ask."""
-        return {} if self._still else self._answers
+    def seen(self) -> Answers:
+        """What it was told."""
+        return self._answers
+
+    def recall(self, seen: Answers) -> None:
+        """Ask what the other one was told not again so soon, unless it is asked twice."""
+        self._recalled = dict(seen)
 
     def ask(self, read: Read[T]) -> T:
         """One question. Raises Unreachable, CommandFailed (an answer that makes no sense)."""
@@ -77,7 +79,7 @@ class HostReader(Reader):
         """Whether the answer is there without asking."""
         if self._still and read.argv in self._answers:
             return True
-        found = self._fresh.pop(read.argv, None)
+        found = self._recalled.pop(read.argv, None)
         if found is None or time.monotonic() > found.at + FRESH_S:
             return False
         self._answers[read.argv] = found
@@ -138,7 +140,6 @@ class HostTarget(Target):
         self._shell: Shell | None = None
         self._why = ""
         self._failed_at = 0.0
-        self._answers: Answers = {}
         self._turn = threading.RLock()
 
     def _open(self) -> Shell:
@@ -146,7 +147,6 @@ class HostTarget(Target):
             # A dead host costs its timeout once, not again for each look that follows.
             if self._why and time.monotonic() < self._failed_at + REMEMBERED_S:
                 raise Unreachable(self.name, self._why)
-            self._answers = {}
             try:
                 self._shell = self._connect()
             except Unreachable as failure:
@@ -161,20 +161,15 @@ class HostTarget(Target):
 
     @contextmanager
     def reader(self, run_id: str = "") -> Iterator[HostReader]:
-        """A Reader, to which what the one before it has just seen is still known. Raises Unreachable."""
+        """A Reader. Raises Unreachable."""
         with self._turn:
-            shell = self._open()
-            fresh, self._answers = self._answers, {}
-            reader = HostReader(shell, run_id, fresh)
-            yield reader
-            self._answers = reader.leaves()
+            yield HostReader(self._open(), run_id)
 
     @contextmanager
     def writer(self, run_id: str, epoch: int, wait_s: float) -> Iterator[HostWriter]:
         """A Writer that holds the host's lock. Raises Unreachable, Busy, Fenced."""
         with self._turn:
             shell = self._open()
-            self._answers = {}
             shell.lock(run_id, epoch, wait_s)
             try:
                 yield HostWriter(shell, run_id)
@@ -190,7 +185,6 @@ class HostTarget(Target):
     def rest(self) -> None:
         """Nothing more is asked or done for now."""
         with self._turn:
-            self._answers = {}
             if self._shell is not None:
                 self._shell.rest()
 

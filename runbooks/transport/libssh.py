@@ -18,7 +18,7 @@ from runbooks.transport import kex
 from runbooks.transport.known_hosts import HostKeyRefused
 from runbooks.transport.reasons import Refused, no_key
 from runbooks.transport.route import Route, SshSettings
-from runbooks.transport.sockets import connect, notice_silence
+from runbooks.transport.sockets import answer_at_once, connect, notice_silence, wait_for_input
 
 _PIECE = 32 * 1024
 _SLICE_S = 0.5
@@ -174,6 +174,22 @@ def _said(error: Exception) -> str:
     return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text or type(error).__name__)
 
 
+def _channel(session: Any, timeout_s: float) -> Any:
+    """A channel, opened without libssh waiting for the answer: before that comes, sshd says which host keys it has, and
+    wants that acknowledged first. Raises BaseSSHError, OSError."""
+    from ssh.error_codes import SSH_AGAIN
+
+    channel, number, deadline = session.channel_new(), session.get_fd(), time.monotonic() + timeout_s
+    session.set_blocking(0)
+    while channel.open_session() == SSH_AGAIN:
+        answer_at_once(number)
+        if time.monotonic() > deadline:
+            raise OSError(f"no answer within {timeout_s:.0f} s")
+        wait_for_input(number, deadline - time.monotonic())
+    session.set_blocking(1)
+    return channel
+
+
 class LibsshChannel:
     """``/bin/sh`` as root over one session. ``key_exchange`` is the one that was agreed on."""
 
@@ -184,8 +200,7 @@ class LibsshChannel:
         self._send_timeout_s = settings.send_timeout_s
         # libssh has no name for group exchange, of which it offers no other kind by itself.
         self.key_exchange = (session.get_kex_algo() or b"diffie-hellman-group-exchange-sha256").decode()
-        self._channel: Any = session.channel_new()
-        self._channel.open_session()
+        self._channel = _channel(session, settings.connect_timeout_s)
         # exec: whatever the log-in shell is, it only starts ours.
         self._channel.request_exec("exec sudo -n -- /bin/sh" if settings.sudo and user != "root" else "exec /bin/sh")
 

@@ -10,12 +10,13 @@ from functools import lru_cache
 
 Argument = str | bytes
 # What a shell does in its own process: the built-ins of POSIX (XCU 2.14 and 1.6), dash, bash and busybox.
-_BUILT_IN = frozenset(
-    """. : [ alias bg bind break builtin caller cd chdir command compgen complete compopt continue declare dirs disown
-    echo enable eval exec exit export false fc fg getopts hash help history jobs kill let local logout mapfile popd
-    printf pushd pwd read readarray readonly return set shift shopt source suspend test time times trap true type
-    typeset ulimit umask unalias unset wait""".split()
+_OWN = (
+    ". : [ alias bg bind break builtin caller cd chdir command compgen complete compopt continue declare dirs "
+    "disown echo enable eval exec exit export false fc fg getopts hash help history jobs kill let local logout "
+    "mapfile popd printf pushd pwd read readarray readonly return set shift shopt source suspend test time times "
+    "trap true type typeset ulimit umask unalias unset wait"
 )
+_BUILT_IN = frozenset(_OWN.split())
 
 
 @lru_cache(maxsize=4096)

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 
 from runbooks.errors import UsageError
-from runbooks.transport.shell import UNLOCK, Channel
+from runbooks.transport.scripts import ACT, UNLOCK
+from runbooks.transport.shell import Channel
 
-# How transport.shell ends a script: a line that prints its token, with the exit status, and again on standard error.
+# How transport.scripts ends one: a line that prints its token, with the exit status, and again on standard error.
 _REPORT = re.compile(rb"_r=[^\n]*?printf '\\n([0-9a-f]{24}\d+) [^\n]*\n")
-_ACTS = b"if [ $_k = 0 ]; then : >/dev/fd/8;"
 # Run ids, waits and epochs: they differ from run to run, and no answer rests on them.
 _VARIES = re.compile(rb"\d{8}-\d{6}-[0-9a-f]{6}|(?<=flock -w )[\d.]+|(?<=-[gl]t )\d+|(?<=echo )\d+(?= > )")
 
@@ -92,7 +92,7 @@ def _scripts_of(answers: list[Answer]) -> dict[bytes, _Script]:
     after: Act | None = None
     for answer in answers:
         text, said = _bytes(answer.script), (b"%d" % answer.status, _bytes(answer.out), _bytes(answer.err))
-        script = scripts.setdefault(text, _Script(text, _ACTS in text))
+        script = scripts.setdefault(text, _Script(text, ACT in text))
         turns = script.turns
         if not turns:
             turns.append(_Turn(None, [said]))

@@ -3,8 +3,6 @@
 A command is an argv list, quoted here and nowhere else. After it the shell prints a token that nothing else can know,
 with the exit status, on both of its streams, so output of any bytes comes back whole. While it acts, the shell holds an
 ``flock`` and sends output to a file: a client that is killed kills no command, and whoever comes next can wait for it.
-
-What runs there is mostly the shell itself: each program that it has to start costs a host as much as a round trip.
 """
 
 from __future__ import annotations
@@ -17,43 +15,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from runbooks.errors import Busy, Fenced, Lost, Unreachable, Unwritable
-from runbooks.transport.quoting import Argument, fed, quote
+from runbooks.transport import scripts
+from runbooks.transport.quoting import Argument, fed
+from runbooks.transport.scripts import KEPT_OUTPUT_BYTES
 
 MAX_OUTPUT_BYTES = 4 * 1024 * 1024
 """What one look at a host may print; one that prints more is let go of, so that it cannot fill our memory."""
-KEPT_OUTPUT_BYTES = 64 * 1024
 STATE_DIR = "/var/lib/ops-clinic"
 """Where a host keeps what may not leave it (a password hash) and who may act for a run: root's alone, by run id."""
 # Root's home: only root can open it, so nobody else can hold the lock and so keep us out.
 _LOCKED_DIR = "/root"
-_BUSY, _FENCED = 75, 76
-
-_START = b"export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
-_START += b"unset CDPATH ENV _f; _k=1; cd /\n"
-# Prints what a command has written to 8. How much that is, the kernel knows; a short text needs no program, and if it
-# was one (a NUL is none) shows in its length.
-_START += b"""_o() { _n=; read -r _t _n 2>/dev/null </proc/self/fdinfo/8; [ "$_n" != 0 ] || return; _t=
-if [ "${_n:-9999}" -le 1024 ]; then while [ ${#_t} -le "$_n" ] && IFS= read -r _l; do _t="$_t$_l
-"; done </dev/fd/8; _t=$_t$_l; fi
-if [ "${#_t}" = "$_n" ]; then printf %%s "$_t"; else head -c %d /dev/fd/8; fi; }
-""" % KEPT_OUTPUT_BYTES
-# _k says whether the lock is held (0), and by that whether a command may act. Where output goes (8) is a file without a
-# name on the host's disk: a daemon that a command starts may keep it open for as long as it likes. It is appended to, so
-# what such a daemon writes later stands behind what is looked at.
-_LOCK = b"""exec 9<%(locked)s
-if ! flock -w %(wait)s 9; then _k=%(busy)s; else _k=0; umask 077
-[ -d %(dir)s ] || mkdir -p %(dir)s || _k=1
-_e=0; [ -s %(dir)s/epoch ] && read _e < %(dir)s/epoch
-if [ $_k = 0 ] && [ "$_e" -gt %(epoch)s ]; then _k=%(fenced)s
-elif [ $_k = 0 ] && [ "$_e" = 0 ]; then echo %(epoch)s > %(dir)s/epoch || _k=1
-elif [ $_k = 0 ] && [ "$_e" -lt %(epoch)s ]; then
-echo %(epoch)s > %(dir)s/epoch.new && mv %(dir)s/epoch.new %(dir)s/epoch || _k=1; fi
-if [ $_k = 0 ] && [ -z "$_f" ]; then
-true > %(output)s && exec 8>> %(output)s && rm -f %(output)s && _f=1 || _k=1; fi
-umask 022; fi
-[ $_k = 0 ] || exec 9<&-
-"""
-UNLOCK = b"exec 9<&-; _k=1\n"
 
 
 class Channel(Protocol):
@@ -113,7 +84,7 @@ class Shell:
         self._asked: _Asked | None = None
         self._hello = self._next_token()
         try:
-            self._send(_START + _report(self._hello, b"0"))
+            self._send(scripts.START + scripts.report(self._hello, b"0"))
         except Lost as lost:
             raise Unreachable(target, lost.why) from lost
 
@@ -124,7 +95,7 @@ class Shell:
         tokens = [self._next_token() for _ in commands]
         parts = []
         for argv, token in zip(commands, tokens, strict=True):
-            parts.append(fed(argv, None) + b" 9<&-\n" + _report(token, b"$?"))
+            parts.append(fed(argv, None) + b" 9<&-\n" + scripts.report(token, b"$?"))
         try:
             self._send(b"".join(parts))
             return [self._result(token, timeout_s) for token in tokens]
@@ -135,17 +106,10 @@ class Shell:
         """Ask for the host's lock, to be held from here on. The answer comes with that of the next command, which is
         only carried out under the lock, or with ``granted``."""
         self._asked = _Asked(self._next_token(), run_id, wait_s)
-        script = _LOCK % {
-            b"locked": quote(_LOCKED_DIR),
-            b"wait": f"{max(0.0, wait_s):.1f}".encode(),
-            b"dir": quote(f"{STATE_DIR}/{run_id}"),
-            b"output": quote(f"{STATE_DIR}/{run_id}/output.{self._token}"),
-            b"epoch": str(epoch).encode(),
-            b"busy": str(_BUSY).encode(),
-            b"fenced": str(_FENCED).encode(),
-        }
+        place = f"{STATE_DIR}/{run_id}"
+        script = scripts.lock(_LOCKED_DIR, place, f"{place}/output.{self._token}", epoch, wait_s)
         try:
-            self._send(script + _report(self._asked.token, b"$_k"))
+            self._send(script + scripts.report(self._asked.token, b"$_k"))
         except Lost as lost:
             raise Unreachable(self.target, lost.why) from lost
 
@@ -161,9 +125,9 @@ class Shell:
         if asked is None:
             return
         status = self._result(asked.token, asked.wait_s + self.timeout_s).status
-        if status == _BUSY:
+        if status == scripts.BUSY:
             raise Busy(f"{self.target}: an earlier command still runs there: wait for it, then `inv resume`")
-        if status == _FENCED:
+        if status == scripts.FENCED:
             raise Fenced(
                 f"{self.target}: a newer driver of run {asked.run_id} was here: nothing more is done from this one"
             )
@@ -183,7 +147,7 @@ class Shell:
 
     def wait_for_lock(self, wait_s: float) -> None:
         """Wait until nobody holds the lock, holding it for no time; writes nothing. Raises Busy."""
-        script = b"( exec 9<" + quote(_LOCKED_DIR) + b"; flock -w " + f"{wait_s:.1f}".encode() + b" 9 ); _s=$?\n"
+        script = scripts.wait_for_lock(_LOCKED_DIR, wait_s)
         if self._script(script, b"$_s", wait_s + self.timeout_s):
             raise Busy(f"{self.target}: an earlier command still runs there after {wait_s:.0f} s: try again later")
 
@@ -194,12 +158,8 @@ class Shell:
         Descriptor 9, the lock, stays with the shell: a daemon that the command starts must not keep it.
         """
         token = self._next_token()
-        script = (
-            b"if [ $_k = 0 ]; then : >/dev/fd/8; exec 8>>/dev/fd/8\n"
-            + fed(argv, feed)
-            + b" >&8 2>&1 8>&- 9<&-; _s=$?; _o; else _s=1; fi\n"
-        )
-        self._send(script + _report(token, b"$_s"))
+        script = scripts.act(fed(argv, feed))
+        self._send(script + scripts.report(token, b"$_s"))
         try:
             self._grant()
         except (Busy, Fenced, Unwritable):
@@ -226,7 +186,7 @@ class Shell:
     def _script(self, script: bytes, status: bytes, timeout_s: float) -> int:
         token = self._next_token()
         try:
-            self._send(script + _report(token, status))
+            self._send(script + scripts.report(token, status))
             return self._result(token, timeout_s).status
         except Lost as lost:
             raise Unreachable(self.target, lost.why) from lost
@@ -235,7 +195,7 @@ class Shell:
         if self._closed:
             raise Lost(self.target, "the connection is closed")
         if self._lets_go:
-            self._lets_go, data = False, UNLOCK + data
+            self._lets_go, data = False, scripts.UNLOCK + data
         try:
             self._channel.send(data)
         except (OSError, EOFError) as error:
@@ -297,8 +257,3 @@ class Shell:
         if len(self._out) + len(self._err) > MAX_OUTPUT_BYTES:
             self.close()
             raise Lost(self.target, f"a command printed more than {MAX_OUTPUT_BYTES >> 20} MiB")
-
-
-def _report(token: bytes, status: bytes) -> bytes:
-    # Errors first: who waits for the other stream finds both there, in one packet.
-    return b"_r=%s; printf '\\n%s \\n' >&2; printf '\\n%s %%s\\n' \"$_r\"\n" % (status, token, token)

@@ -1,0 +1,84 @@
+"""A host's Reader, over a real shell: what it asks, and what it takes from the one before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runbooks.systems import host as module
+from runbooks.systems.host import FRESH_S, HostReader, HostTarget
+from runbooks.systems.reads import Read
+from runbooks.transport import shell as shell_module
+from runbooks.transport.local import LocalChannel
+from runbooks.transport.shell import Shell
+
+
+@pytest.fixture
+def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HostTarget]:
+    monkeypatch.setattr(shell_module, "STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setattr(shell_module, "_LOCKED_DIR", str(tmp_path))
+    made = HostTarget("h1", lambda: Shell("h1", LocalChannel(("/bin/sh",)), 20.0))
+    yield made
+    made.close()
+
+
+def held(path: Path) -> Read[str]:
+    return Read(("cat", str(path)), lambda result: result.text)
+
+
+def one(target: HostTarget) -> HostReader:
+    with target.reader() as reader:
+        return reader
+
+
+def test_readers_know_nothing_of_each_other_unless_told(target: HostTarget, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1")
+    first = one(target)
+    assert first.ask(held(tmp_path / "a")) == "1"
+    (tmp_path / "a").write_text("2")
+    assert first.ask(held(tmp_path / "a")) == "2"
+    assert one(target).ask(held(tmp_path / "a")) == "2"
+
+
+def test_what_was_just_seen_is_not_asked_again_unless_asked_twice(target: HostTarget, tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).write_text("1")
+    first, second = one(target), one(target)
+    first.ask(held(tmp_path / "a"))
+    for name in "ab":
+        (tmp_path / name).write_text("2")
+    second.recall(first.seen())
+    assert second.ask_all([held(tmp_path / "a"), held(tmp_path / "b")]) == ["1", "2"]
+    third = one(target)
+    third.recall(second.seen())
+    assert third.ask(held(tmp_path / "a")) == "1"
+    assert third.ask(held(tmp_path / "a")) == "2"
+
+
+def test_what_was_seen_a_while_ago_is_asked_again(
+    target: HostTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_text("1")
+    now = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    readers = [one(target) for _ in range(3)]
+    readers[0].ask(held(tmp_path / "a"))
+    (tmp_path / "a").write_text("2")
+    now[0] += FRESH_S
+    readers[1].recall(readers[0].seen())
+    assert readers[1].ask(held(tmp_path / "a")) == "1"
+    # Passed on, it is as old as it was.
+    now[0] += 0.1
+    readers[2].recall(readers[1].seen())
+    assert readers[2].ask(held(tmp_path / "a")) == "2"
+
+
+def test_a_picture_holds_still(target: HostTarget, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1")
+    reader = one(target)
+    reader.hold_still()
+    assert reader.ask(held(tmp_path / "a")) == "1"
+    (tmp_path / "a").write_text("2")
+    assert reader.ask(held(tmp_path / "a")) == "1"
