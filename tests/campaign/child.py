@@ -47,13 +47,15 @@ def note(line: str) -> None:
 def kill_after_event(number: int) -> None:
     record = Lease.record
 
-    def counted(self: Lease, event: Event) -> None:
+    def counted(self: Lease, *events: Event) -> None:
         global _events
-        record(self, event)
+        record(self, *events)
         with _lock:
-            _events += 1
-            note(f"event:{_events} {event.kind} {event.step} {event.target}")
-            if _events == number:
+            # What is written at once is there as a whole, or not at all.
+            for event in events:
+                _events += 1
+                note(f"event:{_events} {event.kind} {event.step} {event.target}")
+            if 0 <= _events - number < len(events):
                 die()
 
     Lease.record = counted  # type: ignore[method-assign]
@@ -63,9 +65,9 @@ def break_at(step: int, target: str, what: str) -> None:
     """Break a host, or stop, right after a begin has become durable: the command is not sent yet."""
     record = Lease.record
 
-    def watched(self: Lease, event: Event) -> None:
-        record(self, event)
-        if (event.kind, event.step, event.target) != ("begin", step, target):
+    def watched(self: Lease, *events: Event) -> None:
+        record(self, *events)
+        if ("begin", step, target) not in [(event.kind, event.step, event.target) for event in events]:
             return
         if what == "stop":
             os.kill(os.getpid(), signal.SIGSTOP)
