@@ -24,7 +24,6 @@ from typing import Any
 from benchmarks.fleet import Fleet, hosts
 from benchmarks.runbook.marks import PROCEDURE
 from runbooks.engine import Engine
-from runbooks.inventory import Inventory
 from runbooks.model import Batch, RunStatus
 from runbooks.settings import Settings
 from runbooks.settings_kinds import Layer
@@ -94,7 +93,7 @@ class Far:
             "batch_size": str(WIDTH),
         }
         settings = Settings.of(Layer(values, "benchmark", top), root=top)
-        return Site(settings, Inventory.load(settings.inventory))
+        return Site(settings)
 
 
 @contextmanager

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -142,8 +141,7 @@ class Walker:
             return True
         kept = self.record.kept(number, target)
         try:
-            with self._reader(target) as reader:
-                finding = change.check(reader)
+            finding = self._look(target, change.check)
         except (Unreachable, Lost) as error:
             return self.record.close(number, target, kept, f"unreachable: {error.why}")
         except RunbookError as error:
@@ -154,14 +152,14 @@ class Walker:
             return self.record.close(number, target, Result.DONE, finding.note)
         return self._act(number, target, change, finding)
 
-    @contextmanager
-    def _reader(self, target: str) -> Iterator[Reader]:
-        """A Reader for one target; what a step was seen to end with, the next one need not look at again."""
+    def _look(self, target: str, look: Callable[[Reader], Finding]) -> Finding:
+        """Look at one target; what a step was seen to end with, the next one need not look at again."""
         with self.targets[target].reader(self.family) as reader:
             if target in self._seen:
                 reader.recall(self._seen.pop(target))
-            yield reader
+            finding = look(reader)
             self._seen[target] = reader.seen()
+        return finding
 
     def _surprise(self, number: int, target: str, finding: Finding) -> str:
         if finding.status in (Status.BLOCKED, Status.UNREACHABLE):
@@ -191,8 +189,7 @@ class Walker:
         except RunbookError as refused:
             return self.record.close(number, target, kept, f"nothing was sent: {refused}")
         try:
-            with self._reader(target) as reader:
-                seen = change.verify(reader, before)
+            seen = self._look(target, lambda reader: change.verify(reader, before))
         except RunbookError as lost:
             return self.record.close(number, target, Result.UNKNOWN, f"cannot look again: {lost}", commands, started)
         if seen.status is Status.DONE:

@@ -6,8 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from runbooks.errors import CommandFailed, Lost, Unreachable
 from runbooks.model import Reader, Target, Writer
@@ -23,8 +22,7 @@ FRESH_S = 1.0
 """How long what a look has seen may serve the next one, where nothing was done in between."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(NamedTuple):
     """What a host said, and when (monotonic)."""
 
     result: Result

@@ -40,12 +40,21 @@ def _program(name: Argument) -> bytes:
     return quoted if quoted.startswith(b"'") else b"'" + quoted + b"'"
 
 
+@lru_cache(maxsize=4096)
+def _alone(argv: tuple[Argument, ...]) -> bytes:
+    """The command without any input. A program takes the shell no second process, which costs a fifth of a small
+    command."""
+    line = _line(argv) + b" </dev/null"
+    return b"( " + line + b" )" if os.fsdecode(argv[0]) in _BUILT_IN else line
+
+
+def _line(argv: Sequence[Argument]) -> bytes:
+    return b" ".join([_program(argv[0]), *[quote(argument) for argument in argv[1:]]])
+
+
 def fed(argv: Sequence[Argument], feed: bytes | None) -> bytes:
     """The command with its standard input, the given bytes and never the shell's own; redirections may follow it."""
-    line = b" ".join([_program(argv[0]), *[quote(argument) for argument in argv[1:]]])
     if feed is None:
-        # A program takes the shell no second process, which costs a fifth of a small command.
-        own = os.fsdecode(argv[0]) in _BUILT_IN
-        return b"( " + line + b" </dev/null )" if own else line + b" </dev/null"
+        return _alone(tuple(argv))
     # printf is the shell's own, so what is fed never stands in a process list. Base64 needs no quotes.
-    return b"( printf %s '" + base64.b64encode(feed) + b"' | base64 -d | " + line + b" )"
+    return b"( printf %s '" + base64.b64encode(feed) + b"' | base64 -d | " + _line(argv) + b" )"

@@ -18,7 +18,6 @@ import pytest
 
 from runbooks.engine import Draft, Engine
 from runbooks.errors import Lost, Unreachable
-from runbooks.inventory import Inventory
 from runbooks.looking import look
 from runbooks.model import Batch, Change, Event, Facts, Finding, Run, RunStatus, Status, Step, done, todo
 from runbooks.model import Result as Outcome
@@ -189,7 +188,7 @@ def site_of(
         "ssh": {"config": str(fleet.config(known=known)), "client": client, **ssh},
     }
     settings = Settings.of(Layer(values, "test", top), root=top)
-    site = Site(settings, Inventory.load(settings.inventory))
+    site = Site(settings)
     yield site
     site.close()
 

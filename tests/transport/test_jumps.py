@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from runbooks.errors import SettingsError, Unreachable
-from runbooks.inventory import Inventory
 from runbooks.settings import Settings, Ssh
 from runbooks.site import Site
 from runbooks.systems import reads
@@ -62,7 +61,7 @@ def site(hosts: list[Any], tmp_path: Path) -> Iterator[Callable[..., Site]]:
         config = hosts[0].config(*lines, known="".join(one.known() for one in (*hosts, *known)))
         ssh = Ssh(config=config, connect_timeout_s=5, command_timeout_s=20)
         settings = replace(Settings.of(root=tmp_path), inventory=directory, ssh=ssh)
-        opened.append(Site(settings, Inventory.load(directory), "somebody"))
+        opened.append(Site(settings))
         return opened[-1]
 
     yield make
