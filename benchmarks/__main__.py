@@ -18,8 +18,14 @@ from benchmarks.compare import CACHE, HERE, compare
 from benchmarks.tools import TOOLS, Tool
 from runbooks.errors import RunbookError
 
-ALONE = ("registry", "startup", "engine", "far", "rename")
-"""Benchmarks of ours without others beside them."""
+ALONE = {
+    "registry": [],
+    "startup": [],
+    "engine": ["--plot", str(HERE.parent / "docs/growth.svg")],
+    "far": [],
+    "rename": [],
+}
+"""Benchmarks of ours without others beside them, and what they are told."""
 SIZES, QUICK_SIZES = (10, 100, 300, 500, 1000), (300,)
 
 
@@ -50,8 +56,8 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     if not (options.quick or options.hosts or options.tools):
-        for name in ALONE:
-            subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], cwd=HERE.parent, check=True)
+        for name, words in ALONE.items():
+            subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *words], cwd=HERE.parent, check=True)
     tools = chosen(options.quick, options.peers, options.tools)
     sizes = options.hosts or (QUICK_SIZES if options.quick else SIZES)
     try:

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from runbooks.errors import SettingsError
@@ -37,6 +38,13 @@ class FabricClient:
         self._turn = threading.Lock()
         # What paramiko's threads meet with comes back as an exception, too: it is told once, in our words.
         logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+    @cached_property
+    def _config(self) -> Any:
+        from fabric import Config
+
+        path = self.settings.config
+        return Config(runtime_ssh_path=str(path) if path else None)
 
     def log_in(self, route: Route) -> SshChannel:
         """A root shell at the end of a route. Raises what paramiko raises, OSError, HostKeyRefused, SettingsError."""
@@ -94,7 +102,7 @@ class FabricClient:
             route.host,
             user=route.user,
             port=route.port,
-            config=self._routes.config,
+            config=self._config,
             gateway=False,
             connect_timeout=timeout_s,
             connect_kwargs={

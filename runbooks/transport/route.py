@@ -1,7 +1,7 @@
 """How a host is reached: what ssh_config says about it, put together with the settings.
 
-The files are read by Fabric, so they mean what its users know: HostName, User, Port, IdentityFile, ProxyJump,
-ProxyCommand; and besides these the known_hosts files, HostKeyAlias, IdentitiesOnly, CertificateFile, KexAlgorithms.
+The files are read as Fabric reads them: HostName, User, Port, IdentityFile, ProxyJump, ProxyCommand; and besides these
+the known_hosts files, HostKeyAlias, IdentitiesOnly, CertificateFile, KexAlgorithms.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from runbooks.errors import SettingsError
+from runbooks.transport import ssh_config
 from runbooks.transport.hops import split_hop
 from runbooks.transport.known_hosts import KnownHosts, known_hosts
 
@@ -59,7 +59,7 @@ class Route:
 
 
 class Routes:
-    """Finds routes. Fabric's configuration is read once, when first needed."""
+    """Finds routes. The files are read once, when first needed."""
 
     def __init__(self, settings: SshSettings) -> None:
         self.settings = settings
@@ -72,20 +72,15 @@ class Routes:
 
     @property
     def config(self) -> Any:
-        """Fabric's configuration. Raises SettingsError."""
+        """What ssh_config says. Raises SettingsError."""
         with self._turn:
             if self._config is None:
-                from fabric import Config
-
-                path = self.settings.config
-                if path is not None and not path.is_file():
-                    raise SettingsError(f"ssh.config: {path}: no such file")
-                self._config = Config(runtime_ssh_path=str(path) if path else None)
+                self._config = ssh_config.read(self.settings.config)
             return self._config
 
     def find(self, address: str, port: int | None, user: str | None, jump: Sequence[str] | None = None) -> Route:
         """The route to an address; ``jump``, unless None, goes over ssh_config's ProxyJump. Raises SettingsError."""
-        said = self.config.base_ssh_config.lookup(address)
+        said = self.config.lookup(address)
         host, number = str(said.get("hostname", address)), port or int(said.get("port", 22))
         name = str(said.get("hostkeyalias") or (host if number == 22 else f"[{host}]:{number}"))
         login = user or str(said.get("user") or self.settings.user)
@@ -115,12 +110,12 @@ class Routes:
         """All hops, where the first one has a ProxyJump itself. One that comes round again ends it."""
         if not hops or hops[0] in seen:
             return hops
-        before = _jump(self.config.base_ssh_config.lookup(split_hop(hops[0])[1]))
+        before = _jump(self.config.lookup(split_hop(hops[0])[1]))
         return hops if hops[0] in before else (*self._whole(before, (*seen, hops[0])), *hops)
 
     def _command(self, address: str, host: str, port: int, user: str) -> str:
         # As it is written: paramiko would put ssh_config's port and user into it, and not those that we log in with.
-        text = str(self.config.base_ssh_config._lookup(address).get("proxycommand") or "none")
+        text = str(self.config._lookup(address).get("proxycommand") or "none")
         signs = {"%h": host, "%n": address, "%p": str(port), "%r": user, "%%": "%"}
         return "" if text.lower() == "none" else re.sub("%.", lambda sign: signs.get(sign[0], sign[0]), text)
 

@@ -79,7 +79,7 @@ class Shell:
         self._out = bytearray()
         self._err = bytearray()
         self._closed = False
-        self._lets_go = False
+        self._ahead: list[bytes] = []
         self._unread = b""
         self._asked: _Asked | None = None
         self._hello = self._next_token()
@@ -103,19 +103,20 @@ class Shell:
             raise Unreachable(self.target, lost.why) from lost
 
     def lock(self, run_id: str, epoch: int, wait_s: float) -> None:
-        """Ask for the host's lock, to be held from here on. The answer comes with that of the next command, which is
-        only carried out under the lock, or with ``granted``."""
+        """Ask for the host's lock, to be held from here on: along with the next command, which is only carried out
+        under the lock, or with ``granted``. Raises Unreachable."""
+        if self._closed:
+            raise Unreachable(self.target, "the connection is closed")
         self._asked = _Asked(self._next_token(), run_id, wait_s)
         place = f"{STATE_DIR}/{run_id}"
         script = scripts.lock(_LOCKED_DIR, place, f"{place}/output.{self._token}", epoch, wait_s)
-        try:
-            self._send(script + scripts.report(self._asked.token, b"$_k"))
-        except Lost as lost:
-            raise Unreachable(self.target, lost.why) from lost
+        self._ahead.append(script + scripts.report(self._asked.token, b"$_k"))
 
     def granted(self) -> None:
         """Make sure of the lock that was asked for. Raises Busy, Fenced, Unwritable, Unreachable: nothing was done."""
         try:
+            if self._asked is not None and self._ahead:
+                self._send(b"")
             self._grant()
         except Lost as lost:
             raise Unreachable(self.target, lost.why) from lost
@@ -137,11 +138,16 @@ class Shell:
 
     def unlock(self) -> None:
         """Let go of the lock, along with the next question: one always follows, or ``rest``."""
-        self._lets_go = not self._closed
+        if self._asked is not None and self._ahead:
+            # Nothing needed it.
+            self._asked = None
+            self._ahead.pop()
+        else:
+            self._ahead.append(scripts.UNLOCK)
 
     def rest(self) -> None:
         """Let go of the lock now, if that is still to be said. No answer is waited for: the next one says enough."""
-        if self._lets_go:
+        if self._ahead and not self._closed:
             with contextlib.suppress(Lost):
                 self._send(b"")
 
@@ -194,8 +200,9 @@ class Shell:
     def _send(self, data: bytes) -> None:
         if self._closed:
             raise Lost(self.target, "the connection is closed")
-        if self._lets_go:
-            self._lets_go, data = False, scripts.UNLOCK + data
+        if self._ahead:
+            data = b"".join([*self._ahead, data])
+            self._ahead.clear()
         try:
             self._channel.send(data)
         except (OSError, EOFError) as error:

@@ -261,6 +261,18 @@ def test_a_lock_that_is_refused_is_told_with_the_next_command_which_does_not_run
     assert (tmp_path / "done").exists()
 
 
+def test_a_lock_that_nothing_needed_is_not_asked_for(make: Callable[..., Shell], tmp_path: Path) -> None:
+    one, other = make(), make()
+    one.lock("run", 1, 5)
+    one.unlock()
+    assert one.read([("echo", "here")])[0].stdout == b"here\n"
+    assert not (tmp_path / "state").exists()
+    take(other, "other", 1, 0)
+    one.lock("run", 1, 0)
+    with pytest.raises(Busy):
+        one.granted()
+
+
 def test_one_holds_the_lock_and_others_wait(make: Callable[..., Shell]) -> None:
     one, other = make(), make()
     take(one, "run", 1, 0)
