@@ -13,6 +13,7 @@ SERIES = (
     ("apply", "#c0392b", ("apply",)),
     ("load and look, to resume", "#3f7d3a", ("load", "look")),
 )
+_LABEL = 15
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 760, 420, 64, 200, 24, 48
 
 
@@ -67,13 +68,22 @@ def picture(rows: Sequence[Row]) -> str:
     parts = [_frame(), *_axes(hosts, low, high, x, y)]
     start = taken["apply"][0]
     parts.append(_line([(x(n), y(start * n / hosts[0])) for n in (hosts[0], hosts[-1])], "#aaa", "4 4"))
-    parts.append(_text(x(hosts[-1]) + 8, y(start * hosts[-1] / hosts[0]) - 10, "linear", "#888"))
+    labels = [(y(start * hosts[-1] / hosts[0]), "linear", "#888")]
     for label, colour, _ in SERIES:
         points = [(x(n), y(s)) for n, s in zip(hosts, taken[label], strict=True)]
         parts.append(_line(points, colour))
         parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3" fill="{colour}"/>' for a, b in points]
-        parts.append(_text(points[-1][0] + 8, points[-1][1] + 4, f"{label}: {taken[label][-1]:.1f} s", colour))
+        labels.append((points[-1][1], f"{label}: {taken[label][-1]:.1f} s", colour))
+    parts += [_text(_WIDTH - _RIGHT + 8, level + 4, words, colour) for level, words, colour in _apart(labels)]
     return "\n".join([*parts, "</svg>\n"])
+
+
+def _apart(labels: list[tuple[float, str, str]]) -> list[tuple[float, str, str]]:
+    """Each where its line ends, or below the one above it."""
+    placed: list[tuple[float, str, str]] = []
+    for level, words, colour in sorted(labels):
+        placed.append((max(level, placed[-1][0] + _LABEL) if placed else level, words, colour))
+    return placed
 
 
 def _frame() -> str:
