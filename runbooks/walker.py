@@ -129,8 +129,10 @@ class Walker:
             raise
         finally:
             self._seen.pop(target, None)
-            self.targets.rest(target)
-            self.record.write(target)
+            try:
+                self.record.write(target)
+            finally:
+                self.targets.rest(target)
 
     # one step on one target
 
