@@ -18,7 +18,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +36,7 @@ from runbooks.transport.local import LocalChannel
 from runbooks.transport.recorded import Faults, RecordedTransport, Recorder, Recording
 from runbooks.transport.shell import Channel, Shell
 from runbooks.transport.shell import Result as Said
+from runbooks.window import Window
 
 SIZES = (100, 300, 1_000, 3_000, 10_000)
 STEPS = 6
@@ -219,21 +219,18 @@ def taped(some: Setting) -> list[bytes | None]:
 
 def play(some: Setting, tape: Sequence[bytes | None]) -> None:
     """The same exchanges with every host, side by side, by nobody in particular."""
-    transport, names = some.transport(), iter(some.names)
-
-    def work() -> None:
-        for name in names:
-            channel = transport.open(name)
-            for sent in tape:
-                if sent is None:
-                    channel.receive(60.0)
-                else:
-                    channel.send(sent)
-
+    transport = some.transport()
     transport.faults = Faults()
-    with ThreadPoolExecutor(some.window) as pool:
-        for worker in [pool.submit(work) for _ in range(some.window)]:
-            worker.result()
+
+    def work(name: str) -> None:
+        channel = transport.open(name)
+        for sent in tape:
+            if sent is None:
+                channel.receive(60.0)
+            else:
+                channel.send(sent)
+
+    Window(work, blocks=lambda _: False).slide(some.names, some.window)
 
 
 def whole(some: Setting) -> dict[str, Any]:

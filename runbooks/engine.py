@@ -211,7 +211,8 @@ class Engine:
                 return
 
         undone = [self.journal.run(run.undoes)] if run.undoes else []
-        side_by_side({name for some in [run, *undone] for name in self._unknown_targets(some)}, settle)
+        names = {name for some in [run, *undone] for name in self._unknown_targets(some)}
+        side_by_side(names, self.targets, settle)
 
     def _shut_out(self, run_id: str, lease: Lease) -> None:
         """Take the locks where the undone run's outcome is unknown, so that its old driver can do nothing any more."""
@@ -220,7 +221,7 @@ class Engine:
             with self.targets[name].writer(run_id, lease.epoch, self.patience_s):
                 pass
 
-        side_by_side(self._unknown_targets(self.journal.run(run_id)), take)
+        side_by_side(self._unknown_targets(self.journal.run(run_id)), self.targets, take)
 
 
 def _status(walker: Walker, steps: Sequence[Step]) -> RunStatus:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from runbooks import fibres
 from runbooks.model import Event, Run, RunStatus
 
 if TYPE_CHECKING:
@@ -30,62 +33,52 @@ def event_row(run_id: str, event: Event) -> Row:
 
 @dataclass(slots=True)
 class _Ticket:
-    """Events waiting to be committed. ``turn`` is let go of when they were, or when their thread is to commit."""
+    """Events waiting to be committed, and whether they were."""
 
     rows: list[Row]
     settled: bool = False
     error: BaseException | None = None
-    turn: threading.Lock = field(default_factory=threading.Lock)
-
-    def __post_init__(self) -> None:
-        self.turn.acquire()
 
 
 @dataclass
 class Lease:
-    """The right to drive one run, under one epoch. ``record`` is safe from many threads: events that wait at the same
-    time are committed together, in one transaction, by the thread of the first of them; each of the others is woken
-    once."""
+    """The right to drive one run, under one epoch. ``record`` is safe from many fibres and threads: events that wait at
+    the same time are committed together, in one transaction, by the first of them whose turn it is."""
 
     journal: Journal
     run_id: str
     epoch: int
-    _pending: list[_Ticket] = field(default_factory=list)
-    _queue: threading.Lock = field(default_factory=threading.Lock)
+    _pending: deque[_Ticket] = field(default_factory=deque)
     _commit: threading.Lock = field(default_factory=threading.Lock)
-    _is_led: bool = False
 
     def record(self, *events: Event) -> None:
         """Make events durable, all or none. Raises Fenced where another driver has taken the run over."""
         # Made here, so that what cannot be written fails alone.
         ticket = _Ticket([event_row(self.run_id, event) for event in events])
-        with self._queue:
-            self._pending.append(ticket)
-            waits, self._is_led = self._is_led, True
-        if waits:
-            ticket.turn.acquire()
+        self._pending.append(ticket)
+        # They may have something to record, too.
+        fibres.others_first()
         if not ticket.settled:
-            self._lead()
+            with self._commit:
+                # What is not settled by now still waits: it is taken up under this lock alone.
+                if not ticket.settled:
+                    self._settle()
         if ticket.error is not None:
             raise ticket.error
 
-    def _lead(self) -> None:
-        """Commit what waits, our own event among it; who has come meanwhile leads next."""
-        with self._commit:
-            with self._queue:
-                tickets, self._pending = self._pending, []
-            error: BaseException | None = None
-            try:
-                self.journal.write(self, [row for ticket in tickets for row in ticket.rows])
-            except BaseException as raised:
-                error = raised
+    def _settle(self) -> None:
+        """Commit all that waits."""
+        tickets = []
+        with contextlib.suppress(IndexError):
+            while True:
+                tickets.append(self._pending.popleft())
+        error: BaseException | None = None
+        try:
+            self.journal.write(self, [row for ticket in tickets for row in ticket.rows])
+        except BaseException as raised:
+            error = raised
         for ticket in tickets:
             ticket.error, ticket.settled = error, True
-            ticket.turn.release()
-        with self._queue:
-            self._is_led = bool(self._pending)
-            if self._pending:
-                self._pending[0].turn.release()
 
     def beat(self) -> None:
         """Say that the driver lives. Raises Fenced."""

@@ -26,9 +26,21 @@ class Targets(Protocol):
         ...
 
 
-def side_by_side(names: Iterable[str], work: Callable[[str], None], width: int = WIDTH) -> None:
-    """Call ``work`` for each name in threads, and raise the first error that one of them raised."""
-    Window(work).slide(names, width)
+def side_by_side(names: Iterable[str], targets: Targets, work: Callable[[str], object], width: int = WIDTH) -> None:
+    """Call ``work`` for each target, and raise the first error that one of them raised."""
+    Window(work, blocks=lambda name: targets[name].blocks).slide(names, width)
+
+
+def by_target(
+    steps: Sequence[Step], numbers: Iterable[int], only: Callable[[int, str], bool] = lambda _step, _target: True
+) -> dict[str, list[int]]:
+    """Some steps' numbers, by the targets that they are for."""
+    found: dict[str, list[int]] = {}
+    for number in numbers:
+        for target in steps[number].on:
+            if only(number, target):
+                found.setdefault(target, []).append(number)
+    return found
 
 
 def look(
@@ -42,11 +54,7 @@ def look(
     """What ``check`` finds for each step on each of its targets; a target is connected to once. ``seen`` is told of
     each target when it has been looked at."""
     findings: Findings = {}
-    numbers: dict[str, list[int]] = {}
-    for number, step in enumerate(steps):
-        for target in step.on:
-            if only(number, target):
-                numbers.setdefault(target, []).append(number)
+    numbers = by_target(steps, range(len(steps)), only)
 
     def work(name: str) -> None:
         for number, finding in _look_at(targets[name], [(n, steps[n]) for n in numbers[name]], run_id):
@@ -54,7 +62,7 @@ def look(
         targets.rest(name)
         seen(name)
 
-    side_by_side(numbers, work)
+    side_by_side(numbers, targets, work)
     return findings
 
 

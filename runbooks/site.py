@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from runbooks import driver
 from runbooks.errors import RunbookError, SettingsError, UsageError
 from runbooks.inventory import Inventory, fold
-from runbooks.looking import WIDTH
+from runbooks.looking import side_by_side
 from runbooks.model import Target
 from runbooks.settings import Settings
 
@@ -119,6 +118,8 @@ class Site:
         """
         from runbooks.systems import reads
 
+        found: dict[str, bool] = {}
+
         def has_it(host: str) -> bool:
             try:
                 with self.targets[host].reader() as reader:
@@ -129,10 +130,12 @@ class Site:
                 self.targets.rest(host)
             return any(account.name == name or account.uid == uid for account in accounts)
 
+        def look(host: str) -> None:
+            found[host] = has_it(host)
+
         candidates = [host for host in self.inventory.hosts if host not in set(except_for)]
-        with ThreadPoolExecutor(WIDTH) as pool:
-            found = list(pool.map(has_it, candidates))
-        hosts = tuple(host for host, has in zip(candidates, found, strict=True) if has)
+        side_by_side(candidates, self.targets, look)
+        hosts = tuple(host for host in candidates if found[host])
         if not hosts:
             besides = f" besides {fold(except_for)}" if except_for else ""
             raise UsageError(

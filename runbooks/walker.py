@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from runbooks import batch
+from runbooks import batch, fibres
 from runbooks.errors import Busy, Fenced, JournalLost, Lost, RunbookError, Unreachable, Unwritable, Waiting
 from runbooks.lease import Lease
-from runbooks.looking import Targets, side_by_side
+from runbooks.looking import Targets, by_target, side_by_side
 from runbooks.model import AnyChange, Batch, Facts, Finding, Reader, Result, Run, Status, Step, same
 from runbooks.record import Key, Observer, Record
 from runbooks.window import Window
@@ -78,10 +78,7 @@ class Walker:
 
     def _stage(self, numbers: Sequence[int]) -> None:
         steps = [self.steps[n] for n in numbers]
-        everyone: dict[str, list[int]] = {}
-        for number in numbers:
-            for target in self.steps[number].on:
-                everyone.setdefault(target, []).append(number)
+        everyone = by_target(self.steps, numbers)
         hosts = [
             t for t, ns in everyone.items() if t not in self.failed and not all(self.record.is_done(n, t) for n in ns)
         ]
@@ -100,7 +97,11 @@ class Walker:
 
         pause_s = 0.0 if looks else self.batch.sleep_s
         window = Window(
-            lambda host: self._host(host, everyone[host]), may_start, lambda: self._pause(pause_s), self._end_soon
+            lambda host: self._host(host, everyone[host]),
+            may_start,
+            lambda: self._pause(pause_s),
+            self._end_soon,
+            lambda host: self.targets[host].blocks,
         )
         for some, side in ((hosts[:canary], 1), (hosts[canary:], max(1, min(width, 100)))):
             window.slide(some, side)
@@ -109,7 +110,8 @@ class Walker:
 
     def _pause(self, seconds: float) -> None:
         if seconds:
-            self.stop.event.wait(seconds)
+            # The hosts under way go on.
+            fibres.aside(lambda: self.stop.event.wait(seconds))
 
     def _end_soon(self) -> None:
         self._halt = True
@@ -221,7 +223,7 @@ class Walker:
         for (number, target), outcome in self.record.outcomes.items():
             if outcome.result is Result.UNKNOWN:
                 unknown.setdefault(target, []).append(number)
-        side_by_side(unknown, lambda target: self._settle_one(target, unknown[target]))
+        side_by_side(unknown, self.targets, lambda target: self._settle_one(target, unknown[target]))
 
     def _settle_one(self, name: str, numbers: Sequence[int]) -> None:
         if self.stop:

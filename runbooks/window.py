@@ -4,61 +4,59 @@ from __future__ import annotations
 
 import gc
 import sys
-import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+
+from runbooks import fibres
 
 
 @dataclass
 class Window:
-    """``go`` takes one target through; ``may_start`` says whether another may be started (once one may not, none may);
-    ``pause`` passes before each but the first; ``halt`` is called where one of them raised, or we were interrupted: the
-    others are to end soon."""
+    """``go`` takes one target through, as a fibre, or in a thread where it ``blocks``; ``may_start`` says whether
+    another may be started (once one may not, none may); ``pause`` passes before each but the first; ``halt`` is called
+    where one of them raised, or we were interrupted: the others are to end soon."""
 
-    go: Callable[[str], None]
+    go: Callable[[str], object]
     may_start: Callable[[], bool] = lambda: True
     pause: Callable[[], object] = lambda: None
     halt: Callable[[], object] = lambda: None
+    blocks: Callable[[str], bool] = lambda _name: True
     _started: bool = field(default=False, init=False)
-    _over: bool = field(default=False, init=False)
-    _turn: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _error: BaseException | None = field(default=None, init=False)
 
     def slide(self, names: Iterable[str], width: int) -> None:
         """Take targets through. What one of them raises is raised here, once all that were started have ended."""
-        waiting = deque(names)
-        if not waiting:
-            return
-        with _undisturbed(), ThreadPoolExecutor(min(width, len(waiting))) as pool:
-            try:
-                # Each worker takes one target after another: starting one costs the same, however many there are.
-                workers = [pool.submit(self._work, waiting) for _ in range(min(width, len(waiting)))]
-                for worker in wait(workers, return_when=FIRST_EXCEPTION).done:
-                    worker.result()
-            except BaseException:
-                self._over = True
-                self.halt()
-                raise
+        names = list(names)
+        if names:
+            with _undisturbed():
+                fibres.slide(self._works(names), min(width, len(names)), self.halt)
+        if self._error is not None:
+            raise self._error
 
-    def _work(self, waiting: deque[str]) -> None:
-        while (name := self._next(waiting)) is not None:
-            try:
-                self.go(name)
-            except BaseException:
-                self._over = True
-                raise
-
-    def _next(self, waiting: deque[str]) -> str | None:
-        """The next target to start, or None where nothing more is started."""
-        with self._turn:
-            if waiting and self._started and self.may_start():
+    def _works(self, names: Iterable[str]) -> Iterator[Callable[[], None]]:
+        """What is to be done for each target, as long as another may be started."""
+        for name in names:
+            if self._started and self._may_start():
                 self.pause()
-            if not waiting or self._over or not self.may_start():
-                return None
+            if not self._may_start():
+                return
             self._started = True
-            return waiting.popleft()
+            yield partial(self._work, name)
+
+    def _may_start(self) -> bool:
+        return self._error is None and self.may_start()
+
+    def _work(self, name: str) -> None:
+        try:
+            if self.blocks(name):
+                fibres.aside(lambda: self.go(name))
+            else:
+                self.go(name)
+        except BaseException as error:
+            self._error = self._error or error
+            self.halt()
 
 
 @contextmanager

@@ -7,10 +7,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 from real_hosts import RealHosts, get, put
 
+from runbooks import fibres
 from runbooks.driver import Driver
 from runbooks.engine import Draft, Engine
 from runbooks.errors import Busy, CommandFailed, Fenced, Unreachable
@@ -59,7 +61,8 @@ class World:
         with self.lock:
             self.told.append((point, host, key))
         for hook in self.hooks:
-            hook(point, host, key)
+            # They may wait for each other.
+            fibres.aside(partial(hook, point, host, key))
 
     def did(self, point: str = "begin") -> list[tuple[str, str]]:
         """Host and key of each time that something was done."""
@@ -130,6 +133,11 @@ class StandIn(Target):
 
     world: World
     name: str
+
+    @property
+    def blocks(self) -> bool:  # type: ignore[override]
+        """Hosts are fibres, as real ones are."""
+        return self.name.startswith("@")
 
     @contextmanager
     def reader(self, run_id: str = "") -> Iterator[WorldReader]:

@@ -25,6 +25,7 @@ ENGINE = BASE | {
     "batch",
     "database",
     "driver",
+    "fibres",
     "history",
     "journal",
     "lease",
@@ -34,17 +35,18 @@ ENGINE = BASE | {
     "walker",
     "window",
 }
-SYSTEMS = BASE | {"transport", "registry", "systems", "inventory"}
+SYSTEMS = BASE | {"fibres", "transport", "registry", "systems", "inventory"}
 MAY_IMPORT = {
     "errors": set(),
     "model": BASE,
     "batch": BASE,
     "driver": set(),
-    "window": set(),
+    "fibres": set(),
+    "window": {"fibres"},
     "postgresql": set(),
     "schema": {"errors", "postgresql"},
     "database": {"errors", "schema"},
-    "lease": BASE | {"journal"},
+    "lease": BASE | {"fibres", "journal"},
     "history": BASE | {"schema"},
     "journal": BASE | {"database", "history", "schema", "driver", "lease"},
     "looking": BASE | {"window"},
@@ -52,7 +54,7 @@ MAY_IMPORT = {
     "walker": ENGINE,
     "verdicts": BASE | {"walker"},
     "engine": ENGINE | {"verdicts"},
-    "transport": {"errors", "transport"},
+    "transport": {"errors", "fibres", "transport"},
     "inventory": BASE | {"inventory", "transport"},
     "registry": BASE | {"registry"},
     "oob": SYSTEMS | {"oob"},

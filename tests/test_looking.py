@@ -7,27 +7,20 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from standins import HOSTS, Put, World, step
+from standins import HOSTS, Put, StandIn, World, step
 
 from runbooks.errors import Lost, RegistryError
 from runbooks.looking import look, planned, side_by_side
 from runbooks.model import Status
 
 
-def test_every_step_on_every_target_with_one_reader_each() -> None:
+def test_every_step_on_every_target_with_one_reader_each(monkeypatch: pytest.MonkeyPatch) -> None:
     world, opened = World.of(*HOSTS, "@git"), []
-
-    class Counted(World):
-        """Notes readers."""
-
-        def __getitem__(self, name: str) -> Any:
-            target = World.__getitem__(world, name)
-            opened.append(name)
-            return target
-
+    reader = StandIn.reader
+    monkeypatch.setattr(StandIn, "reader", lambda of, run_id: (opened.append(of.name), reader(of, run_id))[1])
     seen: list[str] = []
     steps = [step("a"), step("b"), step("merge", "@git")]
-    findings = look(steps, Counted(world.hosts), seen=seen.append)
+    findings = look(steps, world, seen=seen.append)
     assert set(findings) == {(n, h) for n in (0, 1) for h in HOSTS} | {(2, "@git")}
     assert sorted(opened) == sorted(seen) == sorted([*HOSTS, "@git"])
     assert world.holds() == {name: {} for name in (*HOSTS, "@git")}
@@ -121,7 +114,8 @@ def test_side_by_side_is_bounded_and_raises_the_first_error() -> None:
             if name == "n3":
                 raise ValueError(name)
 
-    side_by_side([], work)
+    names = [f"n{n}" for n in range(20)]
+    side_by_side([], World.of(), work)
     with pytest.raises(ValueError, match="n3"):
-        side_by_side([f"n{n}" for n in range(20)], work, width=4)
+        side_by_side(names, World.of(*names), work, width=4)
     assert most[0] <= 4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -339,21 +341,16 @@ def test_a_bug_on_one_host_lets_the_others_record_what_they_did(url: str) -> Non
 
 
 def test_an_interrupt_of_the_main_thread_starts_nothing_new(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from runbooks import window
-
-    world = World.of(*HOSTS)
-    going, ended = threading.Event(), threading.Event()
+    world, ended = World.of(*HOSTS), threading.Event()
     end_soon = Walker._end_soon
     monkeypatch.setattr(Walker, "_end_soon", lambda walker: (end_soon(walker), ended.set()))
 
-    def interrupted(*_args: object, **_options: object) -> None:
-        going.wait(10)
-        raise KeyboardInterrupt
+    def interrupt(point: str, _host: str, _key: str) -> None:
+        if point == "half":
+            os.kill(os.getpid(), signal.SIGINT)
+            assert ended.wait(10)
 
-    world.hooks.append(lambda point, _h, _k: (going.set(), ended.wait(10)) if point == "half" else None)
-    walk = Walker.walk
-    # Only then: targets are looked at through a window, too.
-    monkeypatch.setattr(Walker, "walk", lambda walker: (monkeypatch.setattr(window, "wait", interrupted), walk(walker)))
+    world.hooks.append(interrupt)
     life = Life(url, world)
     with pytest.raises(KeyboardInterrupt):
         life.apply(draft(step("a"), step("b")))

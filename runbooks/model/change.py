@@ -133,6 +133,8 @@ class Target(ABC):
     """A host or a system (``@git``): what a step acts on, and what lends out Readers and Writers for it."""
 
     name: str
+    blocks: bool = True
+    """Whether a thread is needed for it; where not, it waits as ``fibres`` has it, and so do the Changes on it."""
 
     @abstractmethod
     def reader(self, run_id: str = "") -> AbstractContextManager[Reader]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
+from runbooks import fibres
 from runbooks.errors import CommandFailed, Lost, Unreachable
 from runbooks.model import Reader, Target, Writer
 from runbooks.systems.reads import Read
@@ -132,6 +133,8 @@ def _said(result: Result) -> str:
 class HostTarget(Target):
     """One host; its one connection is opened when first used, and again after it was lost."""
 
+    blocks = False
+
     def __init__(self, name: str, connect: Callable[[], Shell]) -> None:
         self.name = name
         self._connect = connect
@@ -146,7 +149,7 @@ class HostTarget(Target):
             if self._why and time.monotonic() < self._failed_at + REMEMBERED_S:
                 raise Unreachable(self.name, self._why)
             try:
-                self._shell = self._connect()
+                self._shell = fibres.aside(self._connect)
             except Unreachable as failure:
                 self._why, self._failed_at = failure.why, time.monotonic()
                 raise

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runbooks import fibres
 from runbooks.errors import CommandFailed
 from runbooks.model import Change, Facts, Finding, blocked, done, later, todo
 from runbooks.systems import reads
@@ -76,7 +77,7 @@ class Puppet:
         while "running" in (state := self.state(writer)):
             if time.monotonic() > deadline:
                 raise CommandFailed(f"a puppet run (pid {state['running']}) is still at work after {self.wait_s:.0f} s")
-            time.sleep(0.5)
+            fibres.sleep(0.5)
 
     def run(self, writer: HostWriter) -> int:
         """Run puppet once, though it is stopped; 0: nothing changed, 2: changed. Raises CommandFailed for 1, 4, 6."""

@@ -5,13 +5,16 @@ Every jump host is logged in to once, however many hosts are reached through it.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import threading
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from runbooks import fibres
 from runbooks.errors import SettingsError
 from runbooks.transport import kex
 from runbooks.transport.authentication import Authentication
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 Hops = tuple[str, ...]
 REMEMBERED_S = 20.0
 """How long a jump host that could not be used is not tried again."""
+_ROOM = 32 * 1024
+"""What can be sent without waiting, as the other side has answered since."""
 
 
 class FabricClient:
@@ -201,22 +206,26 @@ class _Bell:
     """
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._number = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def set(self) -> None:
         """Called by the buffer of a stream when it is filled, or closed."""
-        self._event.set()
+        os.eventfd_write(self._number, 1)
 
     def clear(self) -> None:
         """Called by the buffer of one stream when it is empty, which says nothing of the other."""
 
     def still(self) -> None:
         """Stop ringing."""
-        self._event.clear()
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._number)
 
     def wait(self, seconds: float) -> bool:
         """Whether it rang in that time."""
-        return self._event.wait(max(0.0, seconds))
+        return fibres.wait_for_input(self._number, seconds)
+
+    def __del__(self) -> None:
+        os.close(self._number)
 
 
 class SshChannel:
@@ -237,7 +246,10 @@ class SshChannel:
 
     def send(self, data: bytes) -> None:
         """Write to its standard input. Raises OSError."""
-        self._channel.sendall(data)
+        if len(data) <= _ROOM:
+            self._channel.sendall(data)
+        else:
+            fibres.aside(lambda: self._channel.sendall(data))
 
     def receive(self, timeout_s: float, errors: bool = False) -> tuple[bytes, bytes]:  # noqa: ARG002 - either will do
         """What has come on standard output and error. Raises TimeoutError, EOFError."""

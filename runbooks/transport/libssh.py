@@ -14,11 +14,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from runbooks import fibres
 from runbooks.transport import kex
 from runbooks.transport.known_hosts import HostKeyRefused
 from runbooks.transport.reasons import Refused, no_key
 from runbooks.transport.route import Route, SshSettings
-from runbooks.transport.sockets import answer_at_once, connect, notice_silence, wait_for_input
+from runbooks.transport.sockets import answer_at_once, connect, notice_silence
 
 _PIECE = 32 * 1024
 _SLICE_S = 0.5
@@ -185,7 +186,7 @@ def _channel(session: Any, timeout_s: float) -> Any:
         answer_at_once(number)
         if time.monotonic() > deadline:
             raise OSError(f"no answer within {timeout_s:.0f} s")
-        wait_for_input(number, deadline - time.monotonic())
+        fibres.wait_for_input(number, deadline - time.monotonic())
     session.set_blocking(1)
     return channel
 
@@ -196,7 +197,8 @@ class LibsshChannel:
     def __init__(self, session: Any, settings: SshSettings, user: str) -> None:
         from ssh.exceptions import EOF, BaseSSHError
 
-        self._session, self._errors, self._eof = session, BaseSSHError, EOF
+        self._session, self._number = session, session.get_fd()
+        self._errors, self._eof = BaseSSHError, EOF
         self._send_timeout_s = settings.send_timeout_s
         # libssh has no name for group exchange, of which it offers no other kind by itself.
         self.key_exchange = (session.get_kex_algo() or b"diffie-hellman-group-exchange-sha256").decode()
@@ -225,8 +227,8 @@ class LibsshChannel:
                 view = view[room:]
             elif time.monotonic() > deadline:
                 raise OSError(f"it takes no input for {self._send_timeout_s:.0f} s")
-            else:
-                self._channel.poll_timeout(100)
+            elif fibres.wait_for_input(self._number, 0.1):
+                self._channel.poll_timeout(0)
 
     def receive(self, timeout_s: float, errors: bool = False) -> tuple[bytes, bytes]:
         """What has come on standard output and error, of which the one that is waited for is the first unless
@@ -234,19 +236,19 @@ class LibsshChannel:
         deadline = time.monotonic() + timeout_s
         try:
             while True:
-                left_s = max(0.0, deadline - time.monotonic())
-                read, data = self._channel.read_timeout(int(1000 * min(left_s, _SLICE_S)), _PIECE, errors)
+                data = self._channel.read_nonblocking(_PIECE, errors)[1]
                 if data:
                     return (b"", data) if errors else (data, b"")
-                # What fills the other stream may be what keeps this one from coming: all of it, as there is one look
-                # a slice.
+                # What fills the other stream may be what keeps this one from coming: all of it.
                 other = self._channel.read_nonblocking(_WINDOW, not errors)[1]
                 if other:
                     return (other, b"") if errors else (b"", other)
-                if read == 0 or self._channel.is_closed():
+                if self._channel.is_eof() or self._channel.is_closed():
                     raise EOFError
-                if not left_s:
+                left_s = deadline - time.monotonic()
+                if left_s <= 0:
                     raise TimeoutError
+                fibres.wait_for_input(self._number, min(left_s, _SLICE_S))
         except self._eof as error:
             raise EOFError from error
         except self._errors as error:

@@ -7,6 +7,8 @@ import select
 import subprocess
 from collections.abc import Sequence
 
+from runbooks import fibres
+
 
 class LocalChannel:
     """A child process running sh (or what ``argv`` starts, such as sudo)."""
@@ -28,7 +30,7 @@ class LocalChannel:
         """Write to its standard input. Raises OSError."""
         assert self._process.stdin is not None
         stdin, view = self._process.stdin.fileno(), memoryview(data)
-        poll = select.poll()
+        poll = fibres.poll()
         poll.register(stdin, select.POLLOUT)
         for stream in self._streams:
             poll.register(stream, select.POLLIN)
@@ -49,7 +51,7 @@ class LocalChannel:
     def receive(self, timeout_s: float, errors: bool = False) -> tuple[bytes, bytes]:  # noqa: ARG002 - either will do
         """What has come on standard output and error. Raises TimeoutError, EOFError."""
         if not any(self._taken.values()):
-            poll = select.poll()
+            poll = fibres.poll()
             for stream in self._streams:
                 poll.register(stream, select.POLLIN)
             ready = [stream for stream, _ in poll.poll(timeout_s * 1000)]

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 
+from runbooks import fibres
 from runbooks.errors import UsageError
 from runbooks.transport.scripts import ACT, UNLOCK
 from runbooks.transport.shell import Channel
@@ -219,7 +219,7 @@ class RecordedTransport:
         *,
         latency_s: float = 0.0,
         faults: Faults | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = fibres.sleep,
     ) -> None:
         self.recording = recording
         self.latency_s = latency_s

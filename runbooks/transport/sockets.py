@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import resource
-import select
 import socket
 import subprocess
 import time
@@ -49,13 +48,6 @@ def answer_at_once(number: int) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         finally:
             sock.detach()
-
-
-def wait_for_input(number: int, timeout_s: float) -> None:
-    """Wait until something comes on a connection, at most so long."""
-    poll = select.poll()
-    poll.register(number, select.POLLIN)
-    poll.poll(max(0.0, 1000 * timeout_s))
 
 
 def through_command(command: str) -> socket.socket:

@@ -1,0 +1,120 @@
+"""Many hosts in one thread: while one fibre waits for its host, another one goes on.
+
+A fibre runs plain code; where that would wait, it calls one of these, which in any other thread just wait. Whatever can
+only block is called ``aside``. A thread for each host costs more than all that the engine does there: it is woken three
+times a step, each time with cold caches. The loop is gevent's; nothing is patched in anywhere.
+"""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_here = threading.local()
+
+
+def slide(works: Iterator[Callable[[], None]], width: int, halt: Callable[[], object]) -> None:
+    """Run each as a fibre, so many side by side; the next is asked for whenever one has ended. They raise nothing.
+    Where ``works`` raises, or we are interrupted, ``halt`` is called, and those that run are waited for."""
+    from gevent.pool import Pool
+
+    pool = Pool(width)
+    with _threads(width):
+        try:
+            for work in works:
+                pool.spawn(work)
+                pool.wait_available()
+            pool.join()
+        except BaseException:
+            halt()
+            pool.join()
+            raise
+
+
+@contextmanager
+def _threads(width: int) -> Iterator[None]:
+    """Threads for what is called aside; within another one, those that are there."""
+    if _are_here():
+        yield
+        return
+    from gevent import get_hub
+    from gevent.threadpool import ThreadPool
+
+    _here.threads = ThreadPool(width)
+    try:
+        yield
+    finally:
+        _here.threads.kill()
+        _here.threads = None
+        get_hub().destroy()
+
+
+def aside(work: Callable[[], T]) -> T:
+    """What ``work`` returns or raises, called in a thread of its own where a fibre must not block the others."""
+    threads = getattr(_here, "threads", None)
+    if threads is None:
+        return work()
+
+    # gevent would print what is raised there.
+    def caught() -> tuple[Any, BaseException | None]:
+        try:
+            return work(), None
+        except BaseException as error:
+            return None, error
+
+    value, error = threads.apply(caught)
+    if error is not None:
+        raise error
+    found: T = value
+    return found
+
+
+def sleep(seconds: float) -> None:
+    """Wait."""
+    if _are_here():
+        from gevent import sleep as wait
+
+        wait(seconds)
+    else:
+        time.sleep(seconds)
+
+
+def others_first() -> None:
+    """Let the fibres go on that have something to go on with."""
+    if _are_here():
+        from gevent import sleep as wait
+
+        wait(0)
+
+
+def poll() -> Any:
+    """A ``select.poll()``."""
+    if _are_here():
+        from gevent.select import poll as waiting
+
+        return waiting()
+    return select.poll()
+
+
+def wait_for_input(number: int, timeout_s: float) -> bool:
+    """Whether something came on a descriptor, for at most so long."""
+    if not _are_here():
+        waiting = select.poll()
+        waiting.register(number, select.POLLIN)
+        return bool(waiting.poll(max(0.0, 1000 * timeout_s)))
+    from gevent.socket import wait_read
+
+    try:
+        wait_read(number, timeout=max(0.0, timeout_s))
+    except TimeoutError:
+        return False
+    return True
+
+
+def _are_here() -> bool:
+    return getattr(_here, "threads", None) is not None
