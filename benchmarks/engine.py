@@ -205,15 +205,20 @@ class Tape:
 
 
 def taped(some: Setting) -> list[bytes | None]:
-    """All that applying sends to one host that works, in order."""
+    """All that applying sends to a host that works, in order. Not to the first: what that one was asked is asked of the
+    others all at once."""
     tape: list[bytes | None] = []
     transport = RecordedTransport(some.transport().recording)
-    one = draft(["h1"], some.top)
-    real = engine(f"sqlite:///{some.top}/tape{some.hosts}.db", lambda name: Tape(transport.open(name), tape))
-    plan = real.plan(one)
-    real.targets["h1"].close()
+
+    def open_(name: str) -> Channel:
+        return Tape(transport.open(name), tape) if name == "h2" else transport.open(name)
+
+    two = draft(["h1", "h2"], some.top)
+    real = engine(f"sqlite:///{some.top}/tape{some.hosts}.db", open_)
+    plan = real.plan(two)
+    real.targets["h2"].close()
     tape.clear()
-    assert real.apply(plan, one, Batch()).status is RunStatus.DONE
+    assert real.apply(plan, two, Batch()).status is RunStatus.DONE
     return tape
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 
@@ -14,6 +14,8 @@ from runbooks import schema
 from runbooks.errors import JournalLost
 
 Clock = Callable[[], float]
+Statement = tuple[str, Any]
+"""As the driver takes it, with its parameters."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -59,6 +61,29 @@ class Database:
         """A transaction that decides nothing by what it has read."""
         with self._told(), self._engine.begin() as connection, self._told(nothing_written=True):
             yield connection
+
+    def _write_at_once(self, statements: Sequence[Statement], check: Callable[[int], None]) -> None:
+        """Statements in a transaction of their own, by the driver alone: this is done for every step on every host, and
+        SQLAlchemy's own work would be most of it. ``check`` is told how many rows the first of them met, and may
+        raise."""
+        dbapi: Any = self._engine.dialect.loaded_dbapi
+        nothing_written = True
+        try:
+            # What was not committed is rolled back when it is closed.
+            with closing(self._engine.raw_connection()) as connection:
+                cursor = connection.cursor()
+                if not self._is_served:
+                    cursor.execute("BEGIN IMMEDIATE")
+                for number, (text, parameters) in enumerate(statements):
+                    cursor.execute(text, parameters)
+                    if not number:
+                        check(cursor.rowcount)
+                nothing_written = False
+                connection.commit()
+        except dbapi.IntegrityError:
+            raise  # a bug of ours
+        except dbapi.Error as error:
+            raise JournalLost(schema.place(self._engine.url), schema.why(error), nothing_written) from error
 
     @contextmanager
     def _alone(self) -> Iterator[sa.Connection]:

@@ -16,7 +16,7 @@ from runbooks.driver import Driver
 from runbooks.errors import Blocked, Fenced, Incomplete, Interrupted, JournalLost, Unreachable
 from runbooks.journal import Journal
 from runbooks.lease import Lease
-from runbooks.looking import Findings, Targets, look, planned, side_by_side
+from runbooks.looking import Findings, Habits, Targets, look, planned, side_by_side
 from runbooks.model import (
     AnyChange,
     Batch,
@@ -66,13 +66,14 @@ class Engine:
     heartbeat_s: float = 10.0
     patience_s: float = 600.0
     seen: Callable[[str], None] = field(default=lambda _target: None)
+    _habits: Habits = field(default_factory=dict, init=False)
 
     def plan(self, draft: Draft) -> Plan:
         """Look at every step on every target. Changes nothing, here or there."""
         if draft.undoes:
             self.journal.refuse_driven(draft.undoes)
             self._wait_for_commands(self.journal.run(draft.undoes))
-        findings = look(draft.steps, self.targets, run_id=draft.undoes or "", seen=self.seen)
+        findings = look(draft.steps, self.targets, run_id=draft.undoes or "", seen=self.seen, habits=self._habits)
         return _plan(draft, findings)
 
     def apply(self, plan: Plan, draft: Draft, policy: Batch) -> Run:
@@ -96,7 +97,7 @@ class Engine:
         family = draft.undoes or lease.run_id
         if draft.undoes:
             self._shut_out(draft.undoes, lease)
-        findings = look(draft.steps, self.targets, run_id=family, seen=self.seen)
+        findings = look(draft.steps, self.targets, run_id=family, seen=self.seen, habits=self._habits)
         refuse_drift(plan, _plan(draft, findings))
         if self.stop:
             raise Interrupted(f"{self.stop.why}: stopped before anything was changed")
@@ -112,7 +113,9 @@ class Engine:
             outcome = outcomes.get((number, target))
             return outcome is None or outcome.result is not Result.DONE
 
-        findings = look(steps, self.targets, run_id=run.undoes or run.id, only=is_open, seen=self.seen)
+        findings = look(
+            steps, self.targets, run_id=run.undoes or run.id, only=is_open, seen=self.seen, habits=self._habits
+        )
         return _in_their_turn(findings, steps)
 
     def resume(self, run: Run, steps: Sequence[Step]) -> Run:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import select
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -18,30 +18,53 @@ T = TypeVar("T")
 _here = threading.local()
 
 
-def slide(works: Iterator[Callable[[], None]], width: int, halt: Callable[[], object]) -> None:
+def slide(works: Iterable[Callable[[], None]], width: int, halt: Callable[[], object]) -> None:
     """Run each as a fibre, so many side by side; the next is asked for whenever one has ended. They raise nothing.
     Where ``works`` raises, or we are interrupted, ``halt`` is called, and those that run are waited for."""
+    if _are_here():
+        _loop(works, width)
+        return
+    raised: list[BaseException] = []
+    # Thread.join, once interrupted, takes the thread for ended (bpo-45274).
+    ended = threading.Event()
+
+    def run() -> None:
+        try:
+            with _threads(width):
+                _loop(works, width)
+        except BaseException as error:
+            halt()
+            raised.append(error)
+        finally:
+            ended.set()
+
+    # In a thread of their own: Python interrupts the main thread alone, and no fibre half-way.
+    threading.Thread(target=run, name="fibres").start()
+    try:
+        ended.wait()
+    except BaseException:
+        halt()
+        ended.wait()
+        raise
+    if raised:
+        raise raised[0]
+
+
+def _loop(works: Iterable[Callable[[], None]], width: int) -> None:
     from gevent.pool import Pool
 
     pool = Pool(width)
-    with _threads(width):
-        try:
-            for work in works:
-                pool.spawn(work)
-                pool.wait_available()
-            pool.join()
-        except BaseException:
-            halt()
-            pool.join()
-            raise
+    try:
+        for work in works:
+            pool.spawn(work)
+            pool.wait_available()
+    finally:
+        pool.join()
 
 
 @contextmanager
 def _threads(width: int) -> Iterator[None]:
-    """Threads for what is called aside; within another one, those that are there."""
-    if _are_here():
-        yield
-        return
+    """Threads for what is called aside."""
     from gevent import get_hub
     from gevent.threadpool import ThreadPool
 

@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,7 +35,9 @@ class Journal(Database):
     def __init__(self, url: str, *, expires_s: float = 60.0, clock: Clock | None = None) -> None:
         super().__init__(url, clock)
         self.expires_s = expires_s
-        self._beat = schema.HELD.values(heartbeat=self._now() if self._asks_server else sa.bindparam("now"))
+        now = self._now() if self._asks_server else sa.bindparam("now")
+        # Any: what compiles to SQL has more to it than its type says.
+        self._beat: Any = schema.HELD.values(heartbeat=now).compile(dialect=self._engine.dialect)
 
     # plans
 
@@ -177,11 +180,12 @@ class Journal(Database):
     @repeated
     def write(self, lease: Lease, events: Sequence[Row]) -> None:
         """Commit events and a heartbeat under the lease's epoch. Raises Fenced."""
-        now = {} if self._asks_server else {"now": self.clock()}
-        with self._append() as db:
-            self._refuse_fenced(lease, db.execute(self._beat, {"held": lease.run_id, "under": lease.epoch, **now}))
-            if events:
-                db.exec_driver_sql(*schema.adding(db, events))
+        values = {"held": lease.run_id, "under": lease.epoch} | ({} if self._asks_server else {"now": self.clock()})
+        given = self._beat.construct_params(values)
+        if self._beat.positional:
+            given = [given[name] for name in self._beat.positiontup]
+        adding = [schema.adding(self._engine.dialect, events)] if events else []
+        self._write_at_once([(str(self._beat), given), *adding], partial(self._refuse_fenced, lease))
 
     @repeated
     def set_status(self, lease: Lease, status: RunStatus, known: Run | None = None) -> Run:
@@ -220,11 +224,11 @@ class Journal(Database):
 
     def _hold(self, db: sa.Connection, lease: Lease, values: dict[str, object]) -> None:
         keys = {"held": lease.run_id, "under": lease.epoch}
-        self._refuse_fenced(lease, db.execute(schema.HELD.values(values), keys))
+        self._refuse_fenced(lease, db.execute(schema.HELD.values(values), keys).rowcount)
 
     @staticmethod
-    def _refuse_fenced(lease: Lease, held: sa.CursorResult[Any]) -> None:
-        if held.rowcount != 1:
+    def _refuse_fenced(lease: Lease, held: int) -> None:
+        if held != 1:
             raise Fenced(f"run {lease.run_id} was taken over by another driver: nothing more is done here")
 
     @staticmethod

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from runbooks.errors import Lost, RunbookError, Unreachable
 from runbooks.model import Finding, PlannedStep, Step, Target, blocked, unreachable
 from runbooks.window import Window
 
 Findings = dict[tuple[int, str], Finding]
+Habits = dict[tuple[int, ...], Any]
+"""What a Reader has seen for these steps, on one of the targets that have them."""
 WIDTH = 50
 """How many targets are looked at side by side."""
 
@@ -50,14 +52,16 @@ def look(
     run_id: str = "",
     only: Callable[[int, str], bool] = lambda _step, _target: True,
     seen: Callable[[str], None] = lambda _target: None,
+    habits: Habits | None = None,
 ) -> Findings:
     """What ``check`` finds for each step on each of its targets; a target is connected to once. ``seen`` is told of
-    each target when it has been looked at."""
+    each target when it has been looked at. ``habits`` are those of earlier looks, and of this one."""
+    known = {} if habits is None else habits
     findings: Findings = {}
     numbers = by_target(steps, range(len(steps)), only)
 
     def work(name: str) -> None:
-        for number, finding in _look_at(targets[name], [(n, steps[n]) for n in numbers[name]], run_id):
+        for number, finding in _look_at(targets[name], [(n, steps[n]) for n in numbers[name]], run_id, known):
             findings[number, name] = finding
         targets.rest(name)
         seen(name)
@@ -66,11 +70,14 @@ def look(
     return findings
 
 
-def _look_at(target: Target, steps: Sequence[tuple[int, Step]], run_id: str) -> Iterable[tuple[int, Finding]]:
+def _look_at(
+    target: Target, steps: Sequence[tuple[int, Step]], run_id: str, habits: Habits
+) -> Iterable[tuple[int, Finding]]:
     found: dict[int, Finding] = {}
+    numbers = tuple(number for number, _ in steps)
     try:
         with target.reader(run_id) as reader:
-            reader.hold_still()
+            reader.hold_still(habits.get(numbers))
             for number, step in steps:
                 try:
                     found[number] = step.change_on(target.name).check(reader)
@@ -78,6 +85,7 @@ def _look_at(target: Target, steps: Sequence[tuple[int, Step]], run_id: str) -> 
                     raise
                 except RunbookError as error:
                     found[number] = blocked(str(error))
+            habits[numbers] = reader.seen()
     except (Unreachable, Lost) as error:
         for number, _ in steps:
             found.setdefault(number, unreachable(error.why))

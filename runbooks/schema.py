@@ -70,13 +70,13 @@ HELD = sa.update(runs).where(runs.c.id == sa.bindparam("held"), runs.c.epoch == 
 _EVENT = tuple(column.name for column in events.columns if column is not events.c.seq)
 
 
-def adding(db: sa.Connection, rows: Sequence[Mapping[str, object]]) -> tuple[str, tuple[object, ...]]:
+def adding(dialect: sa.Dialect, rows: Sequence[Mapping[str, object]]) -> tuple[str, tuple[object, ...]]:
     """What adds events, as the driver takes it, and its parameters. One statement for all of them: between any two the
     driver would let other threads go first."""
-    mark = "?" if db.dialect.paramstyle == "qmark" else "%s"
+    mark = "?" if dialect.paramstyle == "qmark" else "%s"
     row = f"({', '.join([mark] * len(_EVENT))})"
     text = f"INSERT INTO {events.name} ({', '.join(_EVENT)}) VALUES {', '.join([row] * len(rows))}"
-    return text, tuple(values[name] for values in rows for name in _EVENT)
+    return text, tuple([values[name] for values in rows for name in _EVENT])
 
 
 def connect(url: str) -> sa.Engine:

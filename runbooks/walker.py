@@ -39,6 +39,15 @@ class Stop:
         return self.event.is_set()
 
 
+@dataclass(frozen=True)
+class After:
+    """What was ``seen`` on a target, by each of those who looked, from the end of a step's commands on."""
+
+    number: int
+    commands: int
+    seen: list[Any]
+
+
 @dataclass
 class Walker:
     """One walk over a run. ``family`` is the run id that records and locks on hosts lie under: an undo shares the one
@@ -65,6 +74,8 @@ class Walker:
         self.waits = False
         self._halt = False
         self._seen: dict[str, Any] = {}
+        self._after: dict[str, After] = {}
+        self._habits: dict[int, After] = {}
 
     # the walk
 
@@ -130,7 +141,7 @@ class Walker:
             self._halt = True
             raise
         finally:
-            self._seen.pop(target, None)
+            self._learn(target)
             try:
                 self.record.write(target)
             finally:
@@ -162,8 +173,16 @@ class Walker:
             if target in self._seen:
                 reader.recall(self._seen.pop(target))
             finding = look(reader)
-            self._seen[target] = reader.seen()
+            self._seen[target] = seen = reader.seen()
+        if target in self._after:
+            self._after[target].seen.append(seen)
         return finding
+
+    def _learn(self, target: str) -> None:
+        """Something is done there again, or nothing any more: what was looked at until then will be on others, too."""
+        self._seen.pop(target, None)
+        if after := self._after.pop(target, None):
+            self._habits[after.number] = after
 
     def _surprise(self, number: int, target: str, finding: Finding) -> str:
         if finding.status in (Status.BLOCKED, Status.UNREACHABLE):
@@ -177,12 +196,12 @@ class Walker:
 
     def _act(self, number: int, target: str, change: AnyChange, finding: Finding) -> bool:
         kept = self.record.kept(number, target)
-        self._seen.pop(target, None)
+        self._learn(target)
         before = self.record.begin(number, target, finding.before)
         started = time.monotonic()
         commands: list[Facts] = []
         try:
-            error = self._do(target, change, before, commands)
+            error = self._do(number, target, before, commands)
         except Lost as lost:
             return self.record.close(number, target, Result.UNKNOWN, lost.why, commands, started)
         except Fenced:
@@ -193,6 +212,7 @@ class Walker:
         except RunbookError as refused:
             return self.record.close(number, target, kept, f"nothing was sent: {refused}")
         try:
+            self._after[target] = After(number, len(commands), [])
             seen = self._look(target, lambda reader: change.verify(reader, before))
         except RunbookError as lost:
             return self.record.close(number, target, Result.UNKNOWN, f"cannot look again: {lost}", commands, started)
@@ -203,12 +223,14 @@ class Walker:
         note = str(error) if error else f"done, but looking again shows: {seen.note or seen.status}"
         return self.record.close(number, target, result, note, commands, started)
 
-    def _do(self, target: str, change: AnyChange, before: Facts, commands: list[Facts]) -> RunbookError | None:
+    def _do(self, number: int, target: str, before: Facts, commands: list[Facts]) -> RunbookError | None:
         """The error that the change ended with, if it did. Raises Lost; anything else is raised before it began."""
         with self.targets[target].writer(self.family, self.lease.epoch, BRIEFLY_S) as writer:
             writer.transcript = commands
+            if number in self._habits:
+                writer.foresee(self._habits[number].seen, self._habits[number].commands)
             try:
-                change.do(writer, before)
+                self.steps[number].change_on(target).do(writer, before)
             except (Lost, Fenced, Waiting, Busy, Unwritable):
                 raise
             except RunbookError as error:

@@ -4,7 +4,7 @@ break it, or pull its plug at any point. With ``World.real`` the same tests go t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -42,6 +42,7 @@ class World:
     epochs: dict[tuple[str, str], int] = field(default_factory=dict)
     hooks: list[Callable[[str, str, str], None]] = field(default_factory=list)
     told: list[tuple[str, str, str]] = field(default_factory=list)
+    foreseen: list[tuple[str, list[Any], int]] = field(default_factory=list)
     waits: set[float] = field(default_factory=set)
     active: set[str] = field(default_factory=set)
     most_active: int = 0
@@ -87,10 +88,10 @@ class WorldReader(Reader):
     def __init__(self, world: World, host: str, run_id: str, real: HostReader | None = None) -> None:
         self.world, self.host, self.run_id, self.real = world, host, run_id, real
 
-    def hold_still(self) -> None:
+    def hold_still(self, likely: Any = None) -> None:
         """As the real one does."""
         if self.real is not None:
-            self.real.hold_still()
+            self.real.hold_still(likely)
 
     def seen(self) -> Any:
         """As the real one does."""
@@ -116,6 +117,12 @@ class WorldWriter(Writer):
     def __init__(self, world: World, host: str, run_id: str, real: HostWriter | None = None) -> None:
         self.world, self.host, self.run_id, self.real = world, host, run_id, real
         self.transcript = []
+
+    def foresee(self, seen: Sequence[Any], commands: int) -> None:
+        """As the real one does."""
+        self.world.foreseen.append((self.host, list(seen), commands))
+        if self.real is not None:
+            self.real.foresee(seen, commands)
 
     def put(self, key: str, value: Any) -> None:
         """Make the host hold it; None: nothing."""

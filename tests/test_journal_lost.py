@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
-import sqlalchemy as sa
 from postgresql_server import Server
 from standins import HOSTS, Life, PowerCut, World, draft, step
 
@@ -164,20 +164,20 @@ def test_who_only_looks_does_not_notice_a_restart(postgresql: Server) -> None:
     "words", ["UPDATE runs SET heartbeat", "INSERT INTO events", "UPDATE runs SET status", "COMMIT"]
 )
 def test_a_transaction_is_repeated_unless_it_may_have_happened(
-    postgresql: Server, world: World, words: str, restart: Callable[[], None]
+    postgresql: Server, world: World, words: str, restart: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = postgresql.fresh()
     life = Life(url, world)
     left = [7 if words != "UPDATE runs SET status" else 1]
 
-    def count(*args: Any) -> None:
-        if words == "COMMIT" or args[2].startswith(words):
+    def count(said: str) -> None:
+        if said.startswith(words):
             left[0] -= 1
             if left[0] == 0:
                 restart()
 
     plan = life.engine.plan(procedure())
-    sa.event.listen(life.journal._engine, "commit" if words == "COMMIT" else "before_cursor_execute", count)
+    before_driver(monkeypatch, count)
     if words != "COMMIT":
         run = life.engine.apply(plan, procedure(), THREE)
         assert run.status is RunStatus.DONE and world.holds() == WHOLE
@@ -190,7 +190,7 @@ def test_a_transaction_is_repeated_unless_it_may_have_happened(
 
 
 def test_a_journal_lost_while_looking_what_became_of_a_command_ends_the_walk(
-    postgresql: Server, world: World, restart: Callable[[], None]
+    postgresql: Server, world: World, restart: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = postgresql.fresh()
     with pytest.raises(PowerCut):
@@ -198,14 +198,15 @@ def test_a_journal_lost_while_looking_what_became_of_a_command_ends_the_walk(
     assert world.holds()["h1"] == {"stop": "new"}, "done, and no outcome recorded"
     life = Life(url, world)
     run = life.journal.run(life.journal.unfinished()[0].id)
-    commits: list[object] = []
+    commits: list[str] = []
 
-    def count(connection: object) -> None:
-        commits.append(connection)
-        if len(commits) == 3:  # after that of taking over, and that it was resumed
-            restart()
+    def count(said: str) -> None:
+        if said == "COMMIT":
+            commits.append(said)
+            if len(commits) == 3:  # after that of taking over, and that it was resumed
+                restart()
 
-    sa.event.listen(life.journal._engine, "commit", count)
+    before_driver(monkeypatch, count)
     with pytest.raises(Incomplete):
         life.resume(run.id, procedure())
     assert [e.kind for e in Journal(url).run(run.id).events] == ["begin", "resumed"]
@@ -243,6 +244,22 @@ def test_the_heartbeat_outlives_an_outage(postgresql: Server, world: World) -> N
     world.hooks.append(at("half", "h1", "delete", outage))
     assert life.apply(procedure(), THREE).status is RunStatus.DONE
     assert isinstance(failed[0], JournalLost)
+
+
+def before_driver(monkeypatch: pytest.MonkeyPatch, hear: Callable[[str], None]) -> None:
+    """Tell of each statement before the driver sends it, and of each commit."""
+    execute, commit = psycopg.Cursor.execute, psycopg.Connection.commit
+
+    def executing(cursor: Any, text: Any, *args: Any, **options: Any) -> Any:
+        hear(str(text))
+        return execute(cursor, text, *args, **options)
+
+    def committing(connection: Any) -> None:
+        hear("COMMIT")
+        commit(connection)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", executing)
+    monkeypatch.setattr(psycopg.Connection, "commit", committing)
 
 
 def _raised(work: Callable[[], object]) -> list[Exception]:

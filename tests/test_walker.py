@@ -85,8 +85,19 @@ def test_a_check_recalls_what_the_verify_before_it_saw_and_a_verify_nothing(
     plan = draft(step("a", "h1", change=Seeing("a")), step("b", "h1", change=Seeing("b")))
     assert Life(url, world).apply(plan).status is RunStatus.DONE
     told = [(point, key) for point, _, key in world.told if point.startswith(("check ", "verify "))]
-    # Check a (0), verify a (1), check b with what 1 saw, verify b; looking before the walk is for itself.
-    assert told[-4:] == [("check None", "a"), ("verify None", "a"), ("check 1", "b"), ("verify None", "b")]
+    # Two looks (0, 1), check a (2), verify a (3), check b with what 3 saw, verify b; a look is for itself.
+    assert told[-4:] == [("check None", "a"), ("verify None", "a"), ("check 3", "b"), ("verify None", "b")]
+
+
+def test_what_the_canary_was_asked_after_a_step_the_others_will_be(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World.of("h1", "h2", "h3")
+    monkeypatch.setattr(WorldReader, "seen", lambda reader: f"on {reader.host}")
+    steps = [step("a", "h1", "h2"), step("b", "h1", "h2", "h3")]
+    assert Life(url, world).apply(draft(*steps)).status is RunStatus.DONE
+    # By verify, and by the check of the next step; behind the last one there is none.
+    assert world.foreseen[0] == ("h2", ["on h1", "on h1"], 0)
+    assert ("h3", ["on h1"], 0) in world.foreseen
+    assert [len(seen) for host, seen, _ in world.foreseen if host == "h2"] == [2, 1]
 
 
 def test_a_canary_of_none_and_of_three(url: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -75,9 +75,10 @@ class Reader:
 
     run_id: str = ""
 
-    def hold_still(self) -> None:
+    def hold_still(self, likely: Any = None) -> None:
         """Answer a question that was asked before from memory, from here on: many checks then share one picture of a
-        target on which nothing is changed meanwhile. Nothing, where looking costs little."""
+        target on which nothing is changed meanwhile. Nothing, where looking costs little. ``likely`` is what another
+        one saw: the same will most likely be looked at here."""
 
     def seen(self) -> Any:
         """What it has seen, for the next Reader of the same target to ``recall``, if nothing is done there before."""
@@ -91,6 +92,10 @@ class Writer:
 
     run_id: str = ""
     transcript: list[Facts]
+
+    def foresee(self, seen: Sequence[Any], commands: int) -> None:
+        """After so many commands, what the Readers of another target have ``seen`` after as many will most likely be
+        looked at here, too: it may be asked along with the last of them."""
 
 
 R = TypeVar("R", bound=Reader)

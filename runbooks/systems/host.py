@@ -13,7 +13,7 @@ from runbooks.errors import CommandFailed, Lost, Unreachable
 from runbooks.model import Reader, Target, Writer
 from runbooks.systems.reads import Read
 from runbooks.transport.quoting import Argument, command_line
-from runbooks.transport.shell import Result, Shell
+from runbooks.transport.shell import Question, Result, Shell
 
 T = TypeVar("T")
 _SHOWN_OUTPUT = 4000
@@ -24,13 +24,14 @@ FRESH_S = 1.0
 
 
 class _Answer(NamedTuple):
-    """What a host said, and when (monotonic)."""
+    """What a host said, when (monotonic), and whether it was to be quick with it."""
 
     result: Result
     at: float
+    is_quick: bool
 
 
-Answers = dict[tuple[Argument, ...], _Answer]
+Answers = dict[Question, _Answer]
 """By question."""
 
 
@@ -44,10 +45,12 @@ class HostReader(Reader):
         self._answers: Answers = {}
         self._recalled: Answers = {}
         self._still = False
+        self._likely: Answers = {}
 
-    def hold_still(self) -> None:
-        """Ask each question once."""
+    def hold_still(self, likely: Answers | None = None) -> None:
+        """Ask each question once, and those that are ``likely`` along with the first."""
         self._still = True
+        self._likely = likely or {}
 
     def seen(self) -> Answers:
         """What it was told."""
@@ -66,13 +69,20 @@ class HostReader(Reader):
         for read in reads:
             if not isinstance(read, Read):
                 raise TypeError(f"{read!r} is no read command")
-        asked = [read for read in reads if not self._knows(read)]
-        if asked:
-            timeout_s = max((read.timeout_s for read in asked if read.timeout_s), default=None)
-            results = self.__shell.read([read.argv for read in asked], timeout_s)
-            now = time.monotonic()
-            self._answers |= {read.argv: _Answer(result, now) for read, result in zip(asked, results, strict=True)}
+        if asked := [read for read in reads if not self._knows(read)]:
+            self._ask(asked)
         return [read.answer(self.host, self._answers[read.argv].result) for read in reads]
+
+    def _ask(self, reads: Sequence[Read[Any]]) -> None:
+        questions = {read.argv: not read.timeout_s for read in reads}
+        # What takes long is only asked where it has to be.
+        questions |= {argv: True for argv, told in self._likely.items() if told.is_quick and argv not in questions}
+        self._likely = {}
+        timeout_s = max((read.timeout_s for read in reads if read.timeout_s), default=None)
+        results = self.__shell.read(list(questions), timeout_s)
+        now = time.monotonic()
+        for (argv, is_quick), result in zip(questions.items(), results, strict=True):
+            self._answers[argv] = _Answer(result, now, is_quick)
 
     def _knows(self, read: Read[Any]) -> bool:
         """Whether the answer is there without asking."""
@@ -94,6 +104,13 @@ class HostWriter(Writer):
         self.transcript = []
         self._shell = shell
         self._reader = HostReader(shell, run_id)
+        self._questions: dict[Question, None] = {}
+        self._last = 0
+
+    def foresee(self, seen: Sequence[Answers], commands: int) -> None:
+        """What the last of so many commands will be followed by."""
+        self._questions = {question: None for some in seen for question, told in some.items() if told.is_quick}
+        self._last = commands
 
     def ask(self, read: Read[T]) -> T:
         """As a Reader does."""
@@ -112,7 +129,8 @@ class HostWriter(Writer):
         entry = {"command": command_line(argv), "status": None, "seconds": 0.0, "output": ""}
         self.transcript.append(entry)
         try:
-            result = self._shell.act(argv, feed, timeout_s)
+            then = self._questions if len(self.transcript) == self._last else ()
+            result = self._shell.act(argv, feed, timeout_s, then)
         except Lost as lost:
             entry["output"] = lost.why
             raise

@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,10 +20,13 @@ from runbooks.transport import scripts
 from runbooks.transport.quoting import Argument, fed
 from runbooks.transport.scripts import KEPT_OUTPUT_BYTES
 
+Question = tuple[Argument, ...]
+"""A command that only looks."""
 MAX_OUTPUT_BYTES = 4 * 1024 * 1024
 """What one look at a host may print; one that prints more is let go of, so that it cannot fill our memory."""
 STATE_DIR = "/var/lib/ops-clinic"
 """Where a host keeps what may not leave it (a password hash) and who may act for a run: root's alone, by run id."""
+_FRESH_S = 1.0
 # Root's home: only root can open it, so nobody else can hold the lock and so keep us out.
 _LOCKED_DIR = "/root"
 
@@ -63,6 +67,7 @@ class _Asked:
 
     token: bytes
     run_id: str
+    epoch: int
     wait_s: float
 
 
@@ -80,11 +85,14 @@ class Shell:
         self._err = bytearray()
         self._closed = False
         self._ahead: list[bytes] = []
+        self._unheard: deque[bytes] = deque()
         self._unread = b""
         self._asked: _Asked | None = None
-        self._hello = self._next_token()
+        self._held: tuple[str, int] | None = None
+        self._foretold: dict[Question, bytes] = {}
+        self._foretold_at = 0.0
         try:
-            self._send(scripts.START + scripts.report(self._hello, b"0"))
+            self._send(scripts.START + scripts.report(self._next_token(), b"0"))
         except Lost as lost:
             raise Unreachable(target, lost.why) from lost
 
@@ -92,22 +100,34 @@ class Shell:
         """Run commands that only look, in one round trip. Raises Unreachable where the host does not answer, and what
         ``granted`` does."""
         self.granted()
-        tokens = [self._next_token() for _ in commands]
-        parts = []
-        for argv, token in zip(commands, tokens, strict=True):
-            parts.append(fed(argv, None) + b" 9<&-\n" + scripts.report(token, b"$?"))
+        if time.monotonic() > self._foretold_at + _FRESH_S:
+            self._foretold.clear()
+        parts: list[bytes] = []
+        tokens = [self._foretold.pop(tuple(argv), b"") or self._asking(argv, parts) for argv in commands]
         try:
-            self._send(b"".join(parts))
-            return [self._result(token, timeout_s) for token in tokens]
+            if parts:
+                self._send(b"".join(parts))
+            # In the order in which they were sent.
+            results = {token: self._result(token, timeout_s) for token in [t for t in self._unheard if t in tokens]}
         except Lost as lost:
             raise Unreachable(self.target, lost.why) from lost
+        return [results[token] for token in tokens]
+
+    def _asking(self, argv: Sequence[Argument], parts: list[bytes]) -> bytes:
+        """The token that stands behind the answer."""
+        token = self._next_token()
+        parts += (fed(argv, None), b" 9<&-\n", scripts.report(token, b"$?"))
+        return token
 
     def lock(self, run_id: str, epoch: int, wait_s: float) -> None:
         """Ask for the host's lock, to be held from here on: along with the next command, which is only carried out
-        under the lock, or with ``granted``. Raises Unreachable."""
+        under the lock, or with ``granted``. One that was held until now is kept. Raises Unreachable."""
         if self._closed:
             raise Unreachable(self.target, "the connection is closed")
-        self._asked = _Asked(self._next_token(), run_id, wait_s)
+        if self._ahead and self._held == (run_id, epoch):
+            self._ahead.clear()
+            return
+        self._asked = _Asked(self._next_token(), run_id, epoch, wait_s)
         place = f"{STATE_DIR}/{run_id}"
         script = scripts.lock(_LOCKED_DIR, place, f"{place}/output.{self._token}", epoch, wait_s)
         self._ahead.append(script + scripts.report(self._asked.token, b"$_k"))
@@ -135,6 +155,7 @@ class Shell:
         if status:
             place = f"{STATE_DIR}/{asked.run_id}"
             raise Unwritable(f"{self.target}: cannot write {place}: is the disk full, or read-only?")
+        self._held = (asked.run_id, asked.epoch)
 
     def unlock(self) -> None:
         """Let go of the lock, along with the next question: one always follows, or ``rest``."""
@@ -142,11 +163,13 @@ class Shell:
             # Nothing needed it.
             self._asked = None
             self._ahead.pop()
+            self._unheard.pop()
         else:
             self._ahead.append(scripts.UNLOCK)
 
     def rest(self) -> None:
         """Let go of the lock now, if that is still to be said. No answer is waited for: the next one says enough."""
+        self._foretold.clear()
         if self._ahead and not self._closed:
             with contextlib.suppress(Lost):
                 self._send(b"")
@@ -157,21 +180,28 @@ class Shell:
         if self._script(script, b"$_s", wait_s + self.timeout_s):
             raise Busy(f"{self.target}: an earlier command still runs there after {wait_s:.0f} s: try again later")
 
-    def act(self, argv: Sequence[Argument], feed: bytes | None, timeout_s: float | None) -> Result:
-        """Run a command that changes something; both of its streams come back as one. Raises Lost, and what ``granted``
-        does: then it was not run.
+    def act(
+        self, argv: Sequence[Argument], feed: bytes | None, timeout_s: float | None, then: Iterable[Question] = ()
+    ) -> Result:
+        """Run a command that changes something; both of its streams come back as one. What will be read ``then`` is
+        asked along with it, and answered when it has ended. Raises Lost, and what ``granted`` does: then it was not
+        run.
 
         Descriptor 9, the lock, stays with the shell: a daemon that the command starts must not keep it.
         """
         token = self._next_token()
-        script = scripts.act(fed(argv, feed))
-        self._send(script + scripts.report(token, b"$_s"))
+        parts = [scripts.act(fed(argv, feed)), scripts.report(token, b"$_s")]
+        self._foretold.clear()
+        foretold = {question: self._asking(question, parts) for question in then}
+        self._send(b"".join(parts))
         try:
             self._grant()
         except (Busy, Fenced, Unwritable):
             self._result(token, timeout_s)
             raise
-        return self._result(token, timeout_s)
+        result = self._result(token, timeout_s)
+        self._foretold, self._foretold_at = foretold, time.monotonic()
+        return result
 
     @property
     def is_closed(self) -> bool:
@@ -187,7 +217,9 @@ class Shell:
 
     def _next_token(self) -> bytes:
         self._count += 1
-        return f"{self._token}{self._count}".encode()
+        token = f"{self._token}{self._count}".encode()
+        self._unheard.append(token)
+        return token
 
     def _script(self, script: bytes, status: bytes, timeout_s: float) -> int:
         token = self._next_token()
@@ -203,6 +235,7 @@ class Shell:
         if self._ahead:
             data = b"".join([*self._ahead, data])
             self._ahead.clear()
+            self._held = None
         try:
             self._channel.send(data)
         except (OSError, EOFError) as error:
@@ -219,11 +252,12 @@ class Shell:
         return f": {said}" if said else ""
 
     def _result(self, token: bytes, timeout_s: float | None) -> Result:
-        if self._hello and self._hello != token:
-            self._result(self._hello, timeout_s)
-            self._hello = b""
         limit_s = timeout_s or self.timeout_s
         deadline = time.monotonic() + limit_s
+        while (first := self._unheard.popleft()) != token:
+            # Nobody asks for that answer any more.
+            self._until(first, False, deadline, limit_s)
+            self._unread = first
         out, word = self._until(token, False, deadline, limit_s)
         status = int(word)
         if status == 0 and len(self._err) < KEPT_OUTPUT_BYTES:

@@ -82,3 +82,56 @@ def test_a_picture_holds_still(target: HostTarget, tmp_path: Path) -> None:
     assert reader.ask(held(tmp_path / "a")) == "1"
     (tmp_path / "a").write_text("2")
     assert reader.ask(held(tmp_path / "a")) == "1"
+
+
+@pytest.fixture
+def sent(target: HostTarget) -> list[bytes]:
+    """What is sent to the host from here on."""
+    channel = target._open()._channel
+    told: list[bytes] = []
+    send = channel.send
+    channel.send = lambda data: (told.append(data), send(data))[1]  # type: ignore[method-assign]
+    return told
+
+
+def test_what_is_likely_asked_is_asked_along_with_the_first(
+    target: HostTarget, sent: list[bytes], tmp_path: Path
+) -> None:
+    for name in "abc":
+        (tmp_path / name).write_text(name)
+    slow = Read(("cat", str(tmp_path / "c")), lambda result: result.text, timeout_s=60.0)
+    first = one(target)
+    assert first.ask_all([held(tmp_path / "a"), held(tmp_path / "b"), slow]) == ["a", "b", "c"]
+    del sent[:]
+    other = one(target)
+    other.hold_still(first.seen())
+    assert [other.ask(held(tmp_path / name)) for name in "ba"] == ["b", "a"]
+    assert len(sent) == 1
+    assert other.ask(slow) == "c", "what takes long is asked where it has to be"
+    assert len(sent) == 2
+    third = one(target)
+    third.hold_still(other.seen())
+    assert third.ask(held(tmp_path / "a")) == "a"
+    assert len(sent) == 3
+
+
+def test_the_last_command_is_followed_by_what_was_looked_at_elsewhere(
+    target: HostTarget, sent: list[bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "a").write_text("0")
+    elsewhere = one(target)
+    elsewhere.ask(held(tmp_path / "a"))
+    del sent[:]
+    with target.writer("run", 1, 5.0) as writer:
+        writer.foresee([elsewhere.seen()], 2)
+        writer.run("sh", "-c", f"printf 1 > {tmp_path}/a")
+        writer.run("sh", "-c", f"printf 2 > {tmp_path}/a")
+    assert [data.count(b"'cat'") for data in sent] == [0, 1]
+    assert one(target).ask(held(tmp_path / "a")) == "2"
+    assert len(sent) == 2
+    with target.writer("run", 1, 5.0) as writer:
+        # More commands than foreseen: what was looked at between them is of no use.
+        writer.foresee([elsewhere.seen()], 1)
+        writer.run("sh", "-c", f"printf 3 > {tmp_path}/a")
+        writer.run("sh", "-c", f"printf 4 > {tmp_path}/a")
+    assert one(target).ask(held(tmp_path / "a")) == "4"

@@ -273,6 +273,126 @@ def test_a_lock_that_nothing_needed_is_not_asked_for(make: Callable[..., Shell],
         one.granted()
 
 
+class Counting:
+    """A channel that notes what is sent over another one."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.sent: list[bytes] = []
+        self._channel = channel
+        self.receive, self.close = channel.receive, channel.close
+
+    def send(self, data: bytes) -> None:
+        """Pass on."""
+        self.sent.append(data)
+        self._channel.send(data)
+
+
+@pytest.fixture
+def sent(shell: Shell) -> list[bytes]:
+    """What ``shell`` sends from here on."""
+    counting = Counting(shell._channel)
+    shell._channel = counting
+    return counting.sent
+
+
+def test_a_lock_that_was_not_let_go_of_yet_is_kept(
+    make: Callable[..., Shell], shell: Shell, sent: list[bytes], tmp_path: Path
+) -> None:
+    take(shell, "run", 1, 5)
+    shell.unlock()
+    shell.lock("run", 1, 0)
+    assert shell.act(("touch", f"{tmp_path}/done"), None, None).status == 0
+    assert b"flock" not in sent[-1]
+    with pytest.raises(Busy):
+        take(make(), "run", 1, 0)
+    shell.unlock()
+    shell.rest()
+    take(make(), "other", 1, 5)
+
+
+def test_a_lock_of_another_run_or_epoch_is_not_kept(shell: Shell, sent: list[bytes], tmp_path: Path) -> None:
+    for run, epoch in (("run", 1), ("run", 2), ("other", 2)):
+        shell.lock(run, epoch, 5)
+        assert shell.act(("touch", f"{tmp_path}/{run}"), None, None).status == 0
+        assert b"flock" in sent[-1]
+        assert (tmp_path / f"state/{run}/epoch").read_text() == f"{epoch}\n"
+        shell.unlock()
+
+
+# what is asked along with a command
+
+
+def test_what_is_asked_along_with_a_command_is_answered_when_it_has_ended(
+    shell: Shell, sent: list[bytes], tmp_path: Path
+) -> None:
+    file, other = tmp_path / "file", tmp_path / "other"
+    other.write_text("other")
+    take(shell, "run", 1, 5)
+    then = [("cat", str(file)), ("cat", str(other)), ("touch", str(tmp_path / "seen"))]
+    assert shell.act(("sh", "-c", f"sleep 0.1; printf new > {file}"), None, None, then).status == 0
+    until((tmp_path / "seen").exists)
+    file.write_text("newer")
+    del then[2]
+    del sent[:]
+    assert [said.stdout for said in shell.read(then[::-1])] == [b"other", b"new"]
+    assert sent == []
+    # Only once: who asks again wants to know what is there now.
+    assert shell.read(then)[0].stdout == b"newer"
+
+
+def test_answers_that_nobody_asks_for_are_passed_over(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    take(shell, "run", 1, 5)
+    then = [("sh", "-c", f"cat {file}; echo complains >&2"), ("cat", str(file)), ("false",)]
+    shell.act(("sh", "-c", f"printf 1 > {file}"), None, None, then)
+    assert shell.read([("false",), ("cat", str(file))])[1].stdout == b"1"
+    shell.act(("sh", "-c", f"printf 2 > {file}"), None, None, then)
+    assert shell.act(("sh", "-c", f"printf 3 > {file}; echo out; exit 3"), None, None, then[1:]).stdout == b"out\n"
+    assert shell.read([("cat", str(file))])[0].stdout == b"3"
+    assert shell.read([("sh", "-c", "echo error >&2; exit 4")]) == [module.Result(4, b"", b"error\n")]
+
+
+def test_answers_of_before_are_none(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "file"
+
+    def put(text: str) -> None:
+        seen = tmp_path / f"seen{text}"
+        shell.act(("sh", "-c", f"printf {text} > {file}"), None, None, [("cat", str(file)), ("touch", str(seen))])
+        until(seen.exists)
+        file.write_text("else")
+
+    def now() -> bytes:
+        return shell.read([("cat", str(file))])[0].stdout
+
+    take(shell, "run", 1, 5)
+    put("1")
+    assert now() == b"1"
+    put("2")
+    shell.rest()
+    assert now() == b"else"
+    put("3")
+    monkeypatch.setattr(module, "_FRESH_S", 0.0)
+    assert now() == b"else"
+    monkeypatch.undo()
+    # Another command may have changed it.
+    shell.act(("sh", "-c", f"printf 4 > {file}"), None, None, [("cat", str(file))])
+    shell.act(("sh", "-c", f"printf 5 > {file}"), None, None)
+    assert now() == b"5"
+
+
+def test_where_the_lock_is_refused_what_was_asked_along_is_answered_all_the_same(
+    make: Callable[..., Shell], tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("as it was")
+    one, other = take(make(), "run", 1, 0), make()
+    other.lock("run", 1, 0)
+    with pytest.raises(Busy):
+        other.act(("sh", "-c", f"printf new > {file}"), None, None, [("cat", str(file))])
+    assert other.read([("cat", str(file))])[0].stdout == b"as it was"
+    assert not one.is_closed
+
+
 def test_one_holds_the_lock_and_others_wait(make: Callable[..., Shell]) -> None:
     one, other = make(), make()
     take(one, "run", 1, 0)
