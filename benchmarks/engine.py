@@ -34,8 +34,9 @@ from runbooks.systems.reads import Read
 from runbooks.transport import shell
 from runbooks.transport.local import LocalChannel
 from runbooks.transport.recorded import Faults, RecordedTransport, Recorder, Recording
-from runbooks.transport.shell import Channel, Shell
 from runbooks.transport.shell import Result as Said
+from runbooks.transport.shell import Shell
+from runbooks.transport.streams import Channel
 from runbooks.window import Window
 
 SIZES = (100, 300, 1_000, 3_000, 10_000)

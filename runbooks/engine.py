@@ -169,7 +169,8 @@ class Engine:
         except BaseException:
             lease.finish(RunStatus.INCOMPLETE)
             raise
-        return lease.finish(_status(walker, steps), replace(run, events=walker.record.events))
+        run = replace(run, events=walker.record.events)
+        return lease.finish(_status(walker, steps), run, run.tally(walker.record.outcomes))
 
     @contextmanager
     def _beating(self, lease: Lease) -> Iterator[None]:

@@ -65,22 +65,21 @@ def _loop(works: Iterable[Callable[[], None]], width: int) -> None:
 @contextmanager
 def _threads(width: int) -> Iterator[None]:
     """Threads for what is called aside."""
-    from gevent import get_hub
+    from gevent import get_hub, sleep
     from gevent.threadpool import ThreadPool
 
-    _here.threads = ThreadPool(width)
+    _here.threads, _here.sleep = ThreadPool(width), sleep
     try:
         yield
     finally:
         _here.threads.kill()
-        _here.threads = None
+        del _here.threads, _here.sleep
         get_hub().destroy()
 
 
 def aside(work: Callable[[], T]) -> T:
     """What ``work`` returns or raises, called in a thread of its own where a fibre must not block the others."""
-    threads = getattr(_here, "threads", None)
-    if threads is None:
+    if not _are_here():
         return work()
 
     # gevent would print what is raised there.
@@ -90,7 +89,7 @@ def aside(work: Callable[[], T]) -> T:
         except BaseException as error:
             return None, error
 
-    value, error = threads.apply(caught)
+    value, error = _here.threads.apply(caught)
     if error is not None:
         raise error
     found: T = value
@@ -99,20 +98,13 @@ def aside(work: Callable[[], T]) -> T:
 
 def sleep(seconds: float) -> None:
     """Wait."""
-    if _are_here():
-        from gevent import sleep as wait
-
-        wait(seconds)
-    else:
-        time.sleep(seconds)
+    getattr(_here, "sleep", time.sleep)(seconds)
 
 
 def others_first() -> None:
     """Let the fibres go on that have something to go on with."""
     if _are_here():
-        from gevent import sleep as wait
-
-        wait(0)
+        _here.sleep(0)
 
 
 def poll() -> Any:
@@ -140,4 +132,4 @@ def wait_for_input(number: int, timeout_s: float) -> bool:
 
 
 def _are_here() -> bool:
-    return getattr(_here, "threads", None) is not None
+    return hasattr(_here, "threads")

@@ -22,7 +22,7 @@ from runbooks.database import Clock, Database, repeated
 from runbooks.driver import Driver
 from runbooks.errors import Fenced, Owned, UsageError
 from runbooks.lease import Lease, Row
-from runbooks.model import Plan, Run, RunLine, RunStatus
+from runbooks.model import Plan, Run, RunLine, RunStatus, Tally
 
 _FINISHED = history.FINISHED
 
@@ -188,11 +188,13 @@ class Journal(Database):
         self._write_at_once([(str(self._beat), given), *adding], partial(self._refuse_fenced, lease))
 
     @repeated
-    def set_status(self, lease: Lease, status: RunStatus, known: Run | None = None) -> Run:
+    def set_status(
+        self, lease: Lease, status: RunStatus, known: Run | None = None, counted: Tally | None = None
+    ) -> Run:
         """Record where the run stands, and free its subjects when it is finished; the run. What its driver has
         ``known`` of it is not read again. Raises Fenced."""
         run = known or self.run(lease.run_id)
-        tally = json.dumps(run.tally())
+        tally = json.dumps(counted or run.tally())
         with self._alone() as db:
             finished = self.clock() if status.finished else None
             self._hold(db, lease, {"status": status, "finished": finished, "heartbeat": self._now(), "tally": tally})

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runbooks import fibres
-from runbooks.model import Event, Run, RunStatus
+from runbooks.model import Event, Run, RunStatus, Tally
 
 if TYPE_CHECKING:
     from runbooks.journal import Journal
@@ -85,8 +85,8 @@ class Lease:
         with self._commit:
             self.journal.write(self, [])
 
-    def finish(self, status: RunStatus, known: Run | None = None) -> Run:
+    def finish(self, status: RunStatus, known: Run | None = None, tally: Tally | None = None) -> Run:
         """Set where the run stands; a finished one owns nothing any more. What is ``known`` of it, which is all that
         was recorded under this lease and before, is not read again. Raises Fenced."""
         with self._commit:
-            return self.journal.set_status(self, status, known)
+            return self.journal.set_status(self, status, known, tally)

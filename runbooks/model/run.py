@@ -142,9 +142,9 @@ class Run:
                 found.pop((event.step, event.target), None)
         return found
 
-    def tally(self) -> Tally:
-        """How far its hosts have come, by the worst that is known of each."""
-        known = self.outcomes()
+    def tally(self, outcomes: Mapping[tuple[int, str], Outcome] | None = None) -> Tally:
+        """How far its hosts have come, by the worst that is known of each: by its ``outcomes``, if they are at hand."""
+        known = self.outcomes() if outcomes is None else outcomes
         worst: dict[str, int] = {}
         for number, step in enumerate(self.plan.steps):
             for target in step.hosts:

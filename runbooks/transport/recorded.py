@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from runbooks import fibres
 from runbooks.errors import UsageError
 from runbooks.transport.scripts import ACT, UNLOCK
-from runbooks.transport.shell import Channel
+from runbooks.transport.streams import Channel
 
 # How transport.scripts ends one: a line that prints its token, with the exit status, and again on standard error.
 _REPORT = re.compile(rb"_r=[^\n]*?printf '\\n([0-9a-f]{24}\d+) [^\n]*\n")

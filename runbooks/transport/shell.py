@@ -13,37 +13,20 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from runbooks.errors import Busy, Fenced, Lost, Unreachable, Unwritable
 from runbooks.transport import scripts
 from runbooks.transport.quoting import Argument, fed
 from runbooks.transport.scripts import KEPT_OUTPUT_BYTES
+from runbooks.transport.streams import Channel, Streams
 
 Question = tuple[Argument, ...]
 """A command that only looks."""
-MAX_OUTPUT_BYTES = 4 * 1024 * 1024
-"""What one look at a host may print; one that prints more is let go of, so that it cannot fill our memory."""
 STATE_DIR = "/var/lib/ops-clinic"
 """Where a host keeps what may not leave it (a password hash) and who may act for a run: root's alone, by run id."""
 _FRESH_S = 1.0
 # Root's home: only root can open it, so nobody else can hold the lock and so keep us out.
 _LOCKED_DIR = "/root"
-
-
-class Channel(Protocol):
-    """A running ``/bin/sh`` as root, with its three streams."""
-
-    def send(self, data: bytes) -> None:
-        """Write to its standard input. Raises OSError, EOFError."""
-
-    def receive(self, timeout_s: float, errors: bool = False) -> tuple[bytes, bytes]:
-        """What has come on standard output and error: at least a byte. Waits for the first, or where ``errors`` for
-        the second, and may return with something on the other. Raises TimeoutError, EOFError, OSError."""
-        ...
-
-    def close(self) -> None:
-        """End it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +61,9 @@ class Shell:
     def __init__(self, target: str, channel: Channel, timeout_s: float) -> None:
         self.target = target
         self.timeout_s = timeout_s
-        self._channel = channel
-        self._token = secrets.token_hex(12)
+        self._streams = Streams(target, channel)
+        self._token = secrets.token_hex(12).encode()
         self._count = 0
-        self._out = bytearray()
-        self._err = bytearray()
-        self._closed = False
         self._ahead: list[bytes] = []
         self._unheard: deque[bytes] = deque()
         self._unread = b""
@@ -122,14 +102,14 @@ class Shell:
     def lock(self, run_id: str, epoch: int, wait_s: float) -> None:
         """Ask for the host's lock, to be held from here on: along with the next command, which is only carried out
         under the lock, or with ``granted``. One that was held until now is kept. Raises Unreachable."""
-        if self._closed:
+        if self.is_closed:
             raise Unreachable(self.target, "the connection is closed")
         if self._ahead and self._held == (run_id, epoch):
             self._ahead.clear()
             return
         self._asked = _Asked(self._next_token(), run_id, epoch, wait_s)
         place = f"{STATE_DIR}/{run_id}"
-        script = scripts.lock(_LOCKED_DIR, place, f"{place}/output.{self._token}", epoch, wait_s)
+        script = scripts.lock(_LOCKED_DIR, place, f"{place}/output.{self._token.decode()}", epoch, wait_s)
         self._ahead.append(script + scripts.report(self._asked.token, b"$_k"))
 
     def granted(self) -> None:
@@ -170,7 +150,7 @@ class Shell:
     def rest(self) -> None:
         """Let go of the lock now, if that is still to be said. No answer is waited for: the next one says enough."""
         self._foretold.clear()
-        if self._ahead and not self._closed:
+        if self._ahead and not self.is_closed:
             with contextlib.suppress(Lost):
                 self._send(b"")
 
@@ -206,18 +186,17 @@ class Shell:
     @property
     def is_closed(self) -> bool:
         """Whether the connection has ended."""
-        return self._closed
+        return self._streams.is_closed
 
     def close(self) -> None:
         """End the shell and its connection."""
-        self._closed = True
-        self._channel.close()
+        self._streams.close()
 
     # framing
 
     def _next_token(self) -> bytes:
         self._count += 1
-        token = f"{self._token}{self._count}".encode()
+        token = b"%s%d" % (self._token, self._count)
         self._unheard.append(token)
         return token
 
@@ -230,71 +209,27 @@ class Shell:
             raise Unreachable(self.target, lost.why) from lost
 
     def _send(self, data: bytes) -> None:
-        if self._closed:
-            raise Lost(self.target, "the connection is closed")
-        if self._ahead:
+        if self._ahead and not self.is_closed:
             data = b"".join([*self._ahead, data])
             self._ahead.clear()
             self._held = None
-        try:
-            self._channel.send(data)
-        except (OSError, EOFError) as error:
-            said = self._last_words()
-            self.close()
-            raise Lost(self.target, f"the connection broke ({error or type(error).__name__}){said}") from error
-
-    def _last_words(self) -> str:
-        """What it said before it ended, such as why sudo refused."""
-        with contextlib.suppress(OSError, EOFError):
-            for _ in range(10):
-                self._err += self._channel.receive(0.2, errors=True)[1]
-        said = bytes(self._err[-300:]).decode("utf-8", "replace").strip()
-        return f": {said}" if said else ""
+        self._streams.send(data)
 
     def _result(self, token: bytes, timeout_s: float | None) -> Result:
         limit_s = timeout_s or self.timeout_s
         deadline = time.monotonic() + limit_s
         while (first := self._unheard.popleft()) != token:
-            # Nobody asks for that answer any more.
-            self._until(first, False, deadline, limit_s)
+            # Nobody asked for that answer in its turn; who asks later is answered anew.
+            self._foretold = {question: told for question, told in self._foretold.items() if told != first}
+            self._streams.until(first, False, deadline, limit_s)
             self._unread = first
-        out, word = self._until(token, False, deadline, limit_s)
+        out, word = self._streams.until(token, False, deadline, limit_s)
         status = int(word)
-        if status == 0 and len(self._err) < KEPT_OUTPUT_BYTES:
+        if status == 0 and self._streams.errors_held < KEPT_OUTPUT_BYTES:
             # Nobody asks what was complained of where all went well; whoever asks next passes over it.
             self._unread = token
             return Result(0, out, b"")
         if self._unread:
-            self._until(self._unread, True, deadline, limit_s)
+            self._streams.until(self._unread, True, deadline, limit_s)
             self._unread = b""
-        return Result(status, out, self._until(token, True, deadline, limit_s)[0])
-
-    def _until(self, token: bytes, errors: bool, deadline: float, limit_s: float) -> tuple[bytes, bytes]:
-        """What a stream brings before a token, and what stands behind the token on its line."""
-        held = self._err if errors else self._out
-        end, searched = b"\n" + token + b" ", 0
-        while True:
-            at = held.find(end, searched)
-            line_end = held.find(b"\n", at + len(end)) if at >= 0 else -1
-            if line_end >= 0:
-                found = bytes(held[:at]), bytes(held[at + len(end) : line_end])
-                del held[: line_end + 1]
-                return found
-            searched = at if at >= 0 else max(0, len(held) - len(end))
-            self._fill(errors, deadline, limit_s)
-
-    def _fill(self, errors: bool, deadline: float, limit_s: float) -> None:
-        try:
-            out, err = self._channel.receive(max(0.0, deadline - time.monotonic()), errors)
-        except TimeoutError as error:
-            self.close()
-            raise Lost(self.target, f"no answer within {limit_s:.0f} s") from error
-        except (OSError, EOFError) as error:
-            said = self._last_words()
-            self.close()
-            raise Lost(self.target, f"the connection ended{said}") from error
-        self._out += out
-        self._err += err
-        if len(self._out) + len(self._err) > MAX_OUTPUT_BYTES:
-            self.close()
-            raise Lost(self.target, f"a command printed more than {MAX_OUTPUT_BYTES >> 20} MiB")
+        return Result(status, out, self._streams.until(token, True, deadline, limit_s)[0])

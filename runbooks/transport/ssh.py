@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from runbooks.errors import SettingsError, Unreachable
 from runbooks.transport.reasons import reason
 from runbooks.transport.route import Route, Routes, SshSettings
-from runbooks.transport.shell import Channel
+from runbooks.transport.streams import Channel
 
 if TYPE_CHECKING:
     from runbooks.transport.fabric import FabricClient

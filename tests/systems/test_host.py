@@ -87,7 +87,7 @@ def test_a_picture_holds_still(target: HostTarget, tmp_path: Path) -> None:
 @pytest.fixture
 def sent(target: HostTarget) -> list[bytes]:
     """What is sent to the host from here on."""
-    channel = target._open()._channel
+    channel = target._open()._streams._channel
     told: list[bytes] = []
     send = channel.send
     channel.send = lambda data: (told.append(data), send(data))[1]  # type: ignore[method-assign]

@@ -16,13 +16,14 @@ import pytest
 
 from runbooks.errors import Busy, CommandFailed, Fenced, Lost, Unreachable, Unwritable
 from runbooks.systems.host import HostTarget
-from runbooks.transport import quoting
+from runbooks.transport import quoting, streams
 from runbooks.transport import shell as module
 from runbooks.transport.local import LocalChannel
 from runbooks.transport.quoting import command_line, quote
 from runbooks.transport.route import SshSettings
-from runbooks.transport.shell import Channel, Shell
+from runbooks.transport.shell import Shell
 from runbooks.transport.ssh import SshTransport
+from runbooks.transport.streams import Channel
 from runbooks.walker import BRIEFLY_S
 
 
@@ -197,7 +198,7 @@ def test_a_shell_that_ends_at_once_is_unreachable(make: Callable[..., Shell]) ->
         make("/bin/sh", "-c", "echo sudo: no >&2; exit 1").read([("true",)])
     with pytest.raises(Unreachable, match="sudo: no"):
         shell = make("/bin/sh", "-c", "read first; echo sudo: no >&2; exit 1")
-        until(lambda: shell._channel._process.poll() is not None)  # type: ignore[attr-defined]
+        until(lambda: shell._streams._channel._process.poll() is not None)  # type: ignore[attr-defined]
         shell.read([("true",)])
 
 
@@ -222,7 +223,7 @@ def test_a_shell_that_dies_under_a_command(shell: Shell) -> None:
 
 
 def test_too_much_output_is_bounded(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_OUTPUT_BYTES", 1 << 20)
+    monkeypatch.setattr(streams, "MAX_OUTPUT_BYTES", 1 << 20)
     with pytest.raises(Unreachable, match="printed more than 1 MiB"):
         shell.read([("head", "-c", "3000000", "/dev/zero")])
 
@@ -290,8 +291,8 @@ class Counting:
 @pytest.fixture
 def sent(shell: Shell) -> list[bytes]:
     """What ``shell`` sends from here on."""
-    counting = Counting(shell._channel)
-    shell._channel = counting
+    counting = Counting(shell._streams._channel)
+    shell._streams._channel = counting
     return counting.sent
 
 
@@ -346,6 +347,11 @@ def test_answers_that_nobody_asks_for_are_passed_over(shell: Shell, tmp_path: Pa
     then = [("sh", "-c", f"cat {file}; echo complains >&2"), ("cat", str(file)), ("false",)]
     shell.act(("sh", "-c", f"printf 1 > {file}"), None, None, then)
     assert shell.read([("false",), ("cat", str(file))])[1].stdout == b"1"
+    shell.act(("sh", "-c", f"printf 1 > {file}"), None, None, then)
+    # Something else first: what was answered before that is gone.
+    assert shell.read([("echo", "else")])[0].stdout == b"else\n"
+    file.write_text("live")
+    assert shell.read([("cat", str(file)), ("echo", "more")])[0].stdout == b"live"
     shell.act(("sh", "-c", f"printf 2 > {file}"), None, None, then)
     assert shell.act(("sh", "-c", f"printf 3 > {file}; echo out; exit 3"), None, None, then[1:]).stdout == b"out\n"
     assert shell.read([("cat", str(file))])[0].stdout == b"3"

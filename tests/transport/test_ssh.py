@@ -20,8 +20,9 @@ from runbooks.systems.host import HostTarget
 from runbooks.transport import shell as module
 from runbooks.transport.fabric import _Bell
 from runbooks.transport.route import CLIENTS, SshSettings
-from runbooks.transport.shell import Channel, Shell
+from runbooks.transport.shell import Shell
 from runbooks.transport.ssh import SshTransport
+from runbooks.transport.streams import Channel
 
 
 @pytest.fixture(autouse=True)
