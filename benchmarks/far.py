@@ -44,10 +44,9 @@ LOOK = 1
 """Of a look at all steps: questions that do not depend on each other."""
 CHECK = 1
 """Of a host's first step; what a verify has just seen serves the next step's."""
-STEP = {
-    "do": 1,  # what the check found has to be in the journal before this is begun
-    "verify": 1,  # asks for what came of it
-}
+STEP = 1
+"""What the check found has to be in the journal before a command is sent; what is looked at after it can be asked along
+with it."""
 
 
 def unavoidable(count: int) -> dict[str, int]:
@@ -57,7 +56,7 @@ def unavoidable(count: int) -> dict[str, int]:
     walks = 1 + ceil((count - 1) / WIDTH)
     return {
         "plan": waves * (sum(LOG_IN.values()) + LOOK),
-        "apply": waves * LOOK + walks * (CHECK + STEPS * sum(STEP.values())),
+        "apply": waves * LOOK + walks * (CHECK + STEPS * STEP),
     }
 
 
@@ -136,7 +135,7 @@ def measure(count: int, rtt_ms: float, client: str) -> dict[str, Any]:
         "own_cpu_s": round(used, 2),
         "connections": len(real),
         "round_trips_of_a_connection": {"median": statistics.median(real), "most": max(real)},
-        "unavoidable_of_a_connection": sum(LOG_IN.values()) + 2 * LOOK + CHECK + STEPS * sum(STEP.values()),
+        "unavoidable_of_a_connection": sum(LOG_IN.values()) + 2 * LOOK + CHECK + STEPS * STEP,
         **{name: _phase(walls[name], trips[name], rtt_ms) for name in walls},
         "both": _phase(sum(walls.values()), sum(trips.values()), rtt_ms),
     }

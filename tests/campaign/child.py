@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ from runbooks.transport.shell import Shell
 from runbooks.walker import Walker
 
 LOG = os.environ.get("OPS_CLINIC_CAMPAIGN_LOG")
-_now = threading.local()
+_now: ContextVar[tuple[int, str] | None] = ContextVar("now", default=None)
+"""What this fibre or thread does, and on which target."""
 _lock = threading.Lock()
 _events = 0
 
@@ -82,26 +84,20 @@ def kill_inside(step: int, target: str, seconds: float) -> None:
     """Kill while a command of one ``do`` is under way; what was sent stays sent."""
     do = Walker._do
 
-    def marked(self: Walker, name: str, *rest: Any) -> Any:
-        _now.target = name
-        note(f"do:{_now.step}:{name}")
+    def marked(self: Walker, number: int, name: str, *rest: Any) -> Any:
+        note(f"do:{number}:{name}")
+        before = _now.set((number, name))
         try:
-            return do(self, name, *rest)
+            return do(self, number, name, *rest)
         finally:
-            if (_now.step, name) == (step, target):
+            if (number, name) == (step, target):
                 die()
-            _now.target = None
+            _now.reset(before)
 
-    act = Walker._act
-
-    def numbered(self: Walker, number: int, *rest: Any) -> Any:
-        _now.step = number
-        return act(self, number, *rest)
-
-    Walker._act, Walker._do = numbered, marked  # type: ignore[method-assign]
+    Walker._do = marked  # type: ignore[method-assign]
 
     def here() -> bool:
-        return (getattr(_now, "step", None), getattr(_now, "target", None)) == (step, target)
+        return _now.get() == (step, target)
 
     def soon(original: Callable[..., Any], sends: Callable[..., bool]) -> Callable[..., Any]:
         def run(self: Any, *args: Any, **kwargs: Any) -> Any:
