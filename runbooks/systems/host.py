@@ -81,15 +81,16 @@ class HostReader(Reader):
         timeout_s = max((read.timeout_s for read in reads if read.timeout_s), default=None)
         results = self.__shell.read(list(questions), timeout_s)
         now = time.monotonic()
-        for (argv, is_quick), result in zip(questions.items(), results, strict=True):
-            self._answers[argv] = _Answer(result, now, is_quick)
+        told = {argv: _Answer(result, now, questions[argv]) for argv, result in zip(questions, results, strict=True)}
+        self._answers |= {read.argv: told.pop(read.argv) for read in reads if read.argv in told}
+        self._recalled |= told
 
     def _knows(self, read: Read[Any]) -> bool:
         """Whether the answer is there without asking."""
         if self._still and read.argv in self._answers:
             return True
         found = self._recalled.pop(read.argv, None)
-        if found is None or time.monotonic() > found.at + FRESH_S:
+        if found is None or (not self._still and time.monotonic() > found.at + FRESH_S):
             return False
         self._answers[read.argv] = found
         return True

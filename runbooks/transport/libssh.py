@@ -236,13 +236,12 @@ class LibsshChannel:
         deadline = time.monotonic() + timeout_s
         try:
             while True:
-                data = self._channel.read_nonblocking(_PIECE, errors)[1]
-                if data:
-                    return (b"", data) if errors else (data, b"")
-                # What fills the other stream may be what keeps this one from coming: all of it.
-                other = self._channel.read_nonblocking(_WINDOW, not errors)[1]
-                if other:
-                    return (other, b"") if errors else (b"", other)
+                # What fills the other stream may be what keeps this one from coming: all of it. And while that was
+                # looked for, this one may have come: what libssh has taken in already wakes nobody.
+                for stream, size in ((errors, _PIECE), (not errors, _WINDOW), (errors, _PIECE)):
+                    data = self._channel.read_nonblocking(size, stream)[1]
+                    if data:
+                        return (b"", data) if stream else (data, b"")
                 if self._channel.is_eof() or self._channel.is_closed():
                     raise EOFError
                 left_s = deadline - time.monotonic()

@@ -113,6 +113,11 @@ def test_what_is_likely_asked_is_asked_along_with_the_first(
     third.hold_still(other.seen())
     assert third.ask(held(tmp_path / "a")) == "a"
     assert len(sent) == 3
+    # What was only likely, and is not asked any more, is forgotten.
+    fourth = one(target)
+    fourth.hold_still(third.seen())
+    assert fourth.ask(held(tmp_path / "a")) == "a"
+    assert b"/b" not in sent[-1] and b"/c" not in sent[-1]
 
 
 def test_the_last_command_is_followed_by_what_was_looked_at_elsewhere(
