@@ -56,12 +56,6 @@ class Database:
         with self._told(), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             yield connection
 
-    @contextmanager
-    def _append(self) -> Iterator[sa.Connection]:
-        """A transaction that decides nothing by what it has read."""
-        with self._told(), self._engine.begin() as connection, self._told(nothing_written=True):
-            yield connection
-
     def _write_at_once(self, statements: Sequence[Statement], check: Callable[[int], None]) -> None:
         """Statements in a transaction of their own, by the driver alone: this is done for every step on every host, and
         SQLAlchemy's own work would be most of it. ``check`` is told how many rows the first of them met, and may
@@ -88,8 +82,9 @@ class Database:
     @contextmanager
     def _alone(self) -> Iterator[sa.Connection]:
         """A transaction beside which no other such one is under way, so that a look and the write that follows from it
-        are one. On SQLite every transaction is alone; PostgreSQL lets ``_append`` go on, but for rows that are kept."""
-        with self._append() as connection:
+        are one. On SQLite every transaction is alone; PostgreSQL lets ``_write_at_once`` go on, but for rows that are
+        kept."""
+        with self._told(), self._engine.begin() as connection, self._told(nothing_written=True):
             if self._is_served:
                 connection.execute(sa.text(f"LOCK TABLE {schema.owners.name} IN SHARE ROW EXCLUSIVE MODE"))
             yield connection

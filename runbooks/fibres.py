@@ -22,7 +22,7 @@ def slide(works: Iterable[Callable[[], None]], width: int, halt: Callable[[], ob
     """Run each as a fibre, so many side by side; the next is asked for whenever one has ended. They raise nothing.
     Where ``works`` raises, or we are interrupted, ``halt`` is called, and those that run are waited for."""
     if _are_here():
-        _loop(works, width)
+        _loop(works, width, halt)
         return
     raised: list[BaseException] = []
     # Thread.join, once interrupted, takes the thread for ended (bpo-45274).
@@ -31,9 +31,8 @@ def slide(works: Iterable[Callable[[], None]], width: int, halt: Callable[[], ob
     def run() -> None:
         try:
             with _threads(width):
-                _loop(works, width)
+                _loop(works, width, halt)
         except BaseException as error:
-            halt()
             raised.append(error)
         finally:
             ended.set()
@@ -50,7 +49,7 @@ def slide(works: Iterable[Callable[[], None]], width: int, halt: Callable[[], ob
         raise raised[0]
 
 
-def _loop(works: Iterable[Callable[[], None]], width: int) -> None:
+def _loop(works: Iterable[Callable[[], None]], width: int, halt: Callable[[], object]) -> None:
     from gevent.pool import Pool
 
     pool = Pool(width)
@@ -58,6 +57,9 @@ def _loop(works: Iterable[Callable[[], None]], width: int) -> None:
         for work in works:
             pool.spawn(work)
             pool.wait_available()
+    except BaseException:
+        halt()
+        raise
     finally:
         pool.join()
 

@@ -87,6 +87,6 @@ class Lease:
 
     def finish(self, status: RunStatus, known: Run | None = None, tally: Tally | None = None) -> Run:
         """Set where the run stands; a finished one owns nothing any more. What is ``known`` of it, which is all that
-        was recorded under this lease and before, is not read again. Raises Fenced."""
+        was recorded under this lease and before, is not read again, nor its ``tally`` counted. Raises Fenced."""
         with self._commit:
             return self.journal.set_status(self, status, known, tally)

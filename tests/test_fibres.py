@@ -139,6 +139,25 @@ def test_the_first_error_ends_the_walk_when_those_under_way_have_ended() -> None
     assert "n0" in ended
 
 
+def test_where_no_other_can_be_started_those_under_way_are_told_to_end() -> None:
+    halted: list[int] = []
+    told: list[bool] = []
+
+    def work(_: str) -> None:
+        deadline = time.monotonic() + 5
+        while not halted and time.monotonic() < deadline:
+            fibres.sleep(0.01)
+        told.append(bool(halted))
+
+    def pause() -> None:
+        fibres.sleep(0.05)
+        raise ValueError("no pause")
+
+    with pytest.raises(ValueError, match="no pause"):
+        Window(work, pause=pause, halt=lambda: halted.append(1), blocks=lambda _: False).slide(NAMES, 4)
+    assert told == [True]
+
+
 def test_a_pause_holds_up_no_one_under_way() -> None:
     seen: list[str] = []
 
