@@ -178,7 +178,7 @@ def test_every_session_is_durable_and_bounded(postgresql: Server, fresh_journal:
     postgresql.execute("ALTER ROLE postgres SET default_transaction_isolation = 'serializable'")
     try:
         fresh_journal.close()
-        with fresh_journal._append() as db:
+        with fresh_journal._engine.begin() as db:
             shown = {
                 name: db.execute(sa.text(f"SHOW {name}")).scalar()
                 for name in ("synchronous_commit", "transaction_isolation", "lock_timeout")
@@ -293,10 +293,10 @@ def test_a_heartbeat_under_way_is_waited_for_and_counts(operators: list[Journal]
     elsewhere = Driver("another-machine boot pid:[1]", "mgmt2", 4711, 99)
     lease = one.create(plan(), ("user:alice",), elsewhere, "operator", {})
     long_ago = sa.update(schema.runs).values(heartbeat=0.0)
-    with one._append() as db:
+    with one._engine.begin() as db:
         db.execute(long_ago)
     taken: list[Any] = []
-    with one._append() as db:
+    with one._engine.begin() as db:
         one._hold(db, lease, {"heartbeat": one._now()})
         thread = threading.Thread(
             target=lambda: taken.extend(at_once(lambda: two.take_over(lease.run_id, Driver.this())))
