@@ -76,16 +76,16 @@ def _look_at(
     found: dict[int, Finding] = {}
     numbers = tuple(number for number, _ in steps)
     try:
-        with target.reader(run_id) as reader:
-            reader.hold_still(habits.get(numbers))
-            for number, step in steps:
-                try:
-                    found[number] = step.change_on(target.name).check(reader)
-                except (Unreachable, Lost):
-                    raise
-                except RunbookError as error:
-                    found[number] = blocked(str(error))
-            habits[numbers] = reader.seen()
+        reader = target.reader(run_id)
+        reader.hold_still(habits.get(numbers))
+        for number, step in steps:
+            try:
+                found[number] = step.change_on(target.name).check(reader)
+            except (Unreachable, Lost):
+                raise
+            except RunbookError as error:
+                found[number] = blocked(str(error))
+        habits[numbers] = reader.seen()
     except (Unreachable, Lost) as error:
         for number, _ in steps:
             found.setdefault(number, unreachable(error.why))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -95,6 +94,8 @@ class Record:
             self._lease.record(*events)
         self.events += events
         for event in events:
-            # A terminal that is gone ends no run: the journal knows, and who reads it will see.
-            with contextlib.suppress(OSError):
+            try:
                 self._observer(event)
+            except OSError:
+                # A terminal that is gone ends no run: the journal knows, and who reads it will see.
+                continue

@@ -71,9 +71,9 @@ class Site:
         """The account registry as the repository's main branch has it now. Raises RegistryError, Unreachable."""
         from runbooks.registry import Registry
 
-        with self.targets["@git"].reader() as reader:
-            files = reader.at(reader.main)  # type: ignore[attr-defined]
-            return Registry.from_bytes(files.read(self.settings.repository.registry))
+        reader = self.targets["@git"].reader()
+        files = reader.at(reader.main)  # type: ignore[attr-defined]
+        return Registry.from_bytes(files.read(self.settings.repository.registry))
 
     def hosts_named(self, names: Iterable[str]) -> tuple[str, ...]:
         """The hosts of some queries, together. Raises InventoryError."""
@@ -122,8 +122,8 @@ class Site:
 
         def has_it(host: str) -> bool:
             try:
-                with self.targets[host].reader() as reader:
-                    accounts = reader.ask(reads.passwd())  # type: ignore[attr-defined]
+                reader = self.targets[host].reader()
+                accounts = reader.ask(reads.passwd())  # type: ignore[attr-defined]
             except RunbookError:
                 return True
             finally:

@@ -169,11 +169,11 @@ class Walker:
 
     def _look(self, target: str, look: Callable[[Reader], Finding]) -> Finding:
         """Look at one target; what a step was seen to end with, the next one need not look at again."""
-        with self.targets[target].reader(self.family) as reader:
-            if target in self._seen:
-                reader.recall(self._seen.pop(target))
-            finding = look(reader)
-            self._seen[target] = seen = reader.seen()
+        reader = self.targets[target].reader(self.family)
+        if target in self._seen:
+            reader.recall(self._seen.pop(target))
+        finding = look(reader)
+        self._seen[target] = seen = reader.seen()
         if target in self._after:
             self._after[target].seen.append(seen)
         return finding
@@ -254,11 +254,11 @@ class Walker:
             target = self.targets[name]
             with target.writer(self.family, self.lease.epoch, self.patience_s):
                 pass
-            with target.reader(self.family) as reader:
-                for number in numbers:
-                    change = self.steps[number].change_on(name)
-                    if change.verify(reader, self.record.befores[number, name]).status is Status.DONE:
-                        self.record.close(number, name, Result.DONE, "found done when looked at again")
+            reader = target.reader(self.family)
+            for number in numbers:
+                change = self.steps[number].change_on(name)
+                if change.verify(reader, self.record.befores[number, name]).status is Status.DONE:
+                    self.record.close(number, name, Result.DONE, "found done when looked at again")
         except (Fenced, JournalLost):
             raise
         except RunbookError as error:

@@ -146,16 +146,13 @@ class StandIn(Target):
         """Hosts are fibres, as real ones are."""
         return self.name.startswith("@")
 
-    @contextmanager
-    def reader(self, run_id: str = "") -> Iterator[WorldReader]:
+    def reader(self, run_id: str = "") -> WorldReader:
         """Looks."""
         if self.name in self.world.down:
             raise Unreachable(self.name, "no answer")
         if self.world.real is None:
-            yield WorldReader(self.world, self.name, run_id)
-            return
-        with self.world.real.target(self.name).reader(run_id) as reader:
-            yield WorldReader(self.world, self.name, run_id, reader)
+            return WorldReader(self.world, self.name, run_id)
+        return WorldReader(self.world, self.name, run_id, self.world.real.target(self.name).reader(run_id))
 
     @contextmanager
     def writer(self, run_id: str, epoch: int, wait_s: float) -> Iterator[WorldWriter]:

@@ -142,7 +142,7 @@ class Target(ABC):
     """Whether a thread is needed for it; where not, it waits as ``fibres`` has it, and so do the Changes on it."""
 
     @abstractmethod
-    def reader(self, run_id: str = "") -> AbstractContextManager[Reader]:
+    def reader(self, run_id: str = "") -> Reader:
         """A Reader; raises Unreachable."""
 
     @abstractmethod

@@ -55,7 +55,7 @@ class Step:
     @property
     def is_shared(self) -> bool:
         """Whether it acts on a shared system rather than on hosts."""
-        return any(target.startswith("@") for target in self.on)
+        return bool(self.on) and self.on[0].startswith("@")
 
     @property
     def is_barrier(self) -> bool:

@@ -166,10 +166,9 @@ class GitTarget(Target):
     repository: Repository
     name: str = field(default="@git", init=False)
 
-    @contextmanager
-    def reader(self, run_id: str = "") -> Iterator[GitReader]:
+    def reader(self, run_id: str = "") -> GitReader:
         """The remote as it is now. Raises Unreachable."""
-        yield GitReader(self.repository, run_id)
+        return GitReader(self.repository, run_id)
 
     @contextmanager
     def writer(self, run_id: str, epoch: int, wait_s: float) -> Iterator[GitWriter]:  # noqa: ARG002

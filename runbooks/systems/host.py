@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -62,28 +61,37 @@ class HostReader(Reader):
 
     def ask(self, read: Read[T]) -> T:
         """One question. Raises Unreachable, CommandFailed (an answer that makes no sense)."""
-        return self.ask_all([read])[0]
+        self._refuse_other(read)
+        if not self._knows(read):
+            self._ask([read])
+        return read.answer(self.host, self._answers[read.argv].result)
 
     def ask_all(self, reads: Sequence[Read[T]]) -> list[T]:
         """Several questions in one round trip; the same errors."""
         for read in reads:
-            if not isinstance(read, Read):
-                raise TypeError(f"{read!r} is no read command")
+            self._refuse_other(read)
         if asked := [read for read in reads if not self._knows(read)]:
             self._ask(asked)
         return [read.answer(self.host, self._answers[read.argv].result) for read in reads]
 
     def _ask(self, reads: Sequence[Read[Any]]) -> None:
         questions = {read.argv: not read.timeout_s for read in reads}
+        asked = len(questions)
         # What takes long is only asked where it has to be.
-        questions |= {argv: True for argv, told in self._likely.items() if told.is_quick and argv not in questions}
-        self._likely = {}
-        timeout_s = max((read.timeout_s for read in reads if read.timeout_s), default=None)
+        if self._likely:
+            questions |= {argv: True for argv, told in self._likely.items() if told.is_quick and argv not in questions}
+            self._likely = {}
+        timeout_s = max([read.timeout_s for read in reads if read.timeout_s], default=None)
         results = self.__shell.read(list(questions), timeout_s)
         now = time.monotonic()
-        told = {argv: _Answer(result, now, questions[argv]) for argv, result in zip(questions, results, strict=True)}
-        self._answers |= {read.argv: told.pop(read.argv) for read in reads if read.argv in told}
-        self._recalled |= told
+        for number, (argv, is_quick) in enumerate(questions.items()):
+            known = self._answers if number < asked else self._recalled
+            known[argv] = _Answer(results[number], now, is_quick)
+
+    @staticmethod
+    def _refuse_other(read: object) -> None:
+        if not isinstance(read, Read):
+            raise TypeError(f"{read!r} is no read command")
 
     def _knows(self, read: Read[Any]) -> bool:
         """Whether the answer is there without asking."""
@@ -150,7 +158,7 @@ def _said(result: Result) -> str:
 
 
 class HostTarget(Target):
-    """One host; its one connection is opened when first used, and again after it was lost."""
+    """One host; its one connection is opened when first used, and again after it was lost. Not for two at once."""
 
     blocks = False
 
@@ -160,7 +168,6 @@ class HostTarget(Target):
         self._shell: Shell | None = None
         self._why = ""
         self._failed_at = 0.0
-        self._turn = threading.RLock()
 
     def _open(self) -> Shell:
         if self._shell is None or self._shell.is_closed:
@@ -179,38 +186,32 @@ class HostTarget(Target):
         """Whether it holds a connection."""
         return self._shell is not None and not self._shell.is_closed
 
-    @contextmanager
-    def reader(self, run_id: str = "") -> Iterator[HostReader]:
+    def reader(self, run_id: str = "") -> HostReader:
         """A Reader. Raises Unreachable."""
-        with self._turn:
-            yield HostReader(self._open(), run_id)
+        return HostReader(self._open(), run_id)
 
     @contextmanager
     def writer(self, run_id: str, epoch: int, wait_s: float) -> Iterator[HostWriter]:
         """A Writer that holds the host's lock. Raises Unreachable, Busy, Fenced."""
-        with self._turn:
-            shell = self._open()
-            shell.lock(run_id, epoch, wait_s)
-            try:
-                yield HostWriter(shell, run_id)
-                shell.granted()
-            finally:
-                shell.unlock()
+        shell = self._open()
+        shell.lock(run_id, epoch, wait_s)
+        try:
+            yield HostWriter(shell, run_id)
+            shell.granted()
+        finally:
+            shell.unlock()
 
     def settle(self, wait_s: float) -> None:
         """Wait until no command of ours runs there. Raises Unreachable, Busy."""
-        with self._turn:
-            self._open().wait_for_lock(wait_s)
+        self._open().wait_for_lock(wait_s)
 
     def rest(self) -> None:
         """Nothing more is asked or done for now."""
-        with self._turn:
-            if self._shell is not None:
-                self._shell.rest()
+        if self._shell is not None:
+            self._shell.rest()
 
     def close(self) -> None:
         """Close the connection."""
-        with self._turn:
-            if self._shell is not None:
-                self._shell.close()
-                self._shell = None
+        if self._shell is not None:
+            self._shell.close()
+            self._shell = None

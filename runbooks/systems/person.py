@@ -53,10 +53,9 @@ class PersonTarget(Target):
     confirmed: dict[str, str] = field(default_factory=dict)
     name: str = field(default=PERSON, init=False)
 
-    @contextmanager
-    def reader(self, run_id: str = "") -> Iterator[PersonReader]:
+    def reader(self, run_id: str = "") -> PersonReader:
         """What has been confirmed."""
-        yield PersonReader(self.confirmed, run_id)
+        return PersonReader(self.confirmed, run_id)
 
     @contextmanager
     def writer(self, run_id: str, epoch: int, wait_s: float) -> Iterator[PersonWriter]:  # noqa: ARG002

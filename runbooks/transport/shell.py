@@ -114,17 +114,17 @@ class Shell:
 
     def granted(self) -> None:
         """Make sure of the lock that was asked for. Raises Busy, Fenced, Unwritable, Unreachable: nothing was done."""
+        if self._asked is None:
+            return
         try:
-            if self._asked is not None and self._ahead:
+            if self._ahead:
                 self._send(b"")
-            self._grant()
+            self._grant(self._asked)
         except Lost as lost:
             raise Unreachable(self.target, lost.why) from lost
 
-    def _grant(self) -> None:
-        asked, self._asked = self._asked, None
-        if asked is None:
-            return
+    def _grant(self, asked: _Asked) -> None:
+        self._asked = None
         status = self._result(asked.token, asked.wait_s + self.timeout_s).status
         if status == scripts.BUSY:
             raise Busy(f"{self.target}: an earlier command still runs there: wait for it, then `inv resume`")
@@ -175,7 +175,8 @@ class Shell:
         foretold = {question: self._asking(question, parts) for question in then}
         self._send(b"".join(parts))
         try:
-            self._grant()
+            if self._asked is not None:
+                self._grant(self._asked)
         except (Busy, Fenced, Unwritable):
             self._result(token, timeout_s)
             raise

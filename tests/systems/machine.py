@@ -49,12 +49,10 @@ class Machine:
         return done.stdout.decode("utf-8", "surrogateescape")
 
     def ask(self, read: Read) -> object:
-        with self.target.reader(self.run_id) as reader:
-            return reader.ask(read)
+        return self.target.reader(self.run_id).ask(read)
 
     def check(self, change: HostChange) -> Finding:
-        with self.target.reader(self.run_id) as reader:
-            return change.check(reader)
+        return change.check(self.target.reader(self.run_id))
 
     def do(self, change: HostChange, before: Facts | None = None) -> None:
         """``do`` alone, under the host's lock."""
@@ -69,8 +67,7 @@ class Machine:
         finding = self.check(change)
         assert finding.status is Status.TODO, finding
         self.do(change, finding.before)
-        with self.target.reader(self.run_id) as reader:
-            seen = change.verify(reader, finding.before)
+        seen = change.verify(self.target.reader(self.run_id), finding.before)
         assert seen.status is Status.DONE, seen
         return finding.before
 

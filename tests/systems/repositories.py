@@ -114,8 +114,7 @@ class Remote:
         return git("ls-tree", "-r", at, at=self.bare)
 
     def check(self, change: GitChange) -> Finding:
-        with self.target.reader(self.run_id) as reader:
-            return change.check(reader)
+        return change.check(self.target.reader(self.run_id))
 
     def do(self, change: GitChange, before: Facts) -> None:
         with self.target.writer(self.run_id, 1, 0) as writer:

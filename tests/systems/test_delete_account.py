@@ -160,8 +160,8 @@ def test_a_home_that_is_gone_afterwards_is_an_alarm(machine: Machine, old: Subje
     before = machine.check(change).before
     machine.do(change, before)
     machine.sh("mv /home/$1 /home/$1.away", old.name)
-    with machine.target.reader(machine.run_id) as reader:
-        seen = change.verify(reader, before)
+    reader = machine.target.reader(machine.run_id)
+    seen = change.verify(reader, before)
     assert seen.status is Status.BLOCKED
     assert "is not where it was" in seen.note
 

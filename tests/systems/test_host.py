@@ -29,8 +29,7 @@ def held(path: Path) -> Read[str]:
 
 
 def one(target: HostTarget) -> HostReader:
-    with target.reader() as reader:
-        return reader
+    return target.reader()
 
 
 def test_readers_know_nothing_of_each_other_unless_told(target: HostTarget, tmp_path: Path) -> None:

@@ -127,8 +127,7 @@ def test_puppet_conf_says_where_the_state_is(other: Machine, kind: str) -> None:
     other.sh("cp -n /etc/puppet/puppet.conf /etc/puppet/kept; cat >/etc/puppet/puppet.conf", input=text.encode())
     other.sh("mkdir -p $1; rm -f $1/agent_disabled.lock; echo hm >$1/agent_disabled.lock", expected)
     try:
-        with other.target.reader() as reader:
-            assert QUICK.state(reader) == {"dir": expected, "disabled": "hm\n"}
+        assert QUICK.state(other.target.reader()) == {"dir": expected, "disabled": "hm\n"}
     finally:
         other.sh("rm $1/agent_disabled.lock; mv /etc/puppet/kept /etc/puppet/puppet.conf", expected)
 
@@ -138,15 +137,14 @@ def test_lock_files_of_their_own(other: Machine) -> None:
     other.sh("cp -n /etc/puppet/puppet.conf /etc/puppet/kept; cat >/etc/puppet/puppet.conf", input=text.encode())
     other.sh(f"echo x >{STATE}/off")
     try:
-        with other.target.reader() as reader:
-            assert QUICK.state(reader)["disabled"] == "x\n"
+        assert QUICK.state(other.target.reader())["disabled"] == "x\n"
     finally:
         other.sh(f"rm {STATE}/off; mv /etc/puppet/kept /etc/puppet/puppet.conf")
 
 
 def test_a_host_without_puppet_says_so(other: Machine) -> None:
-    with other.target.reader() as reader, pytest.raises(CommandFailed, match="no puppet state directory"):
-        replace(QUICK, state_dirs=("/nonexistent/state",)).state(reader)
+    with pytest.raises(CommandFailed, match="no puppet state directory"):
+        replace(QUICK, state_dirs=("/nonexistent/state",)).state(other.target.reader())
 
 
 def test_a_second_run_changes_nothing_and_the_summary_says_so(other: Machine) -> None:

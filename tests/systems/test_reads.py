@@ -48,13 +48,13 @@ def test_no_text_is_put_into_a_script() -> None:
 
 
 def test_a_reader_takes_nothing_but_reads(machine: Machine) -> None:
-    with machine.target.reader() as reader:
-        for other in (("rm", "-rf", "/"), "reboot", None):
-            with pytest.raises(TypeError, match="is no read command"):
-                reader.ask(other)  # type: ignore[arg-type]
-        assert not hasattr(reader, "run")
-        assert [name for name in vars(reader) if "shell" in name] == ["_HostReader__shell"]
-        assert isinstance(reader, HostReader)
+    reader = machine.target.reader()
+    for other in (("rm", "-rf", "/"), "reboot", None):
+        with pytest.raises(TypeError, match="is no read command"):
+            reader.ask(other)  # type: ignore[arg-type]
+    assert not hasattr(reader, "run")
+    assert [name for name in vars(reader) if "shell" in name] == ["_HostReader__shell"]
+    assert isinstance(reader, HostReader)
 
 
 @pytest.mark.parametrize("name", ODD)

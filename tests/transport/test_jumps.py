@@ -80,8 +80,8 @@ def walk(site: Site, names: list[str] | None = None) -> dict[str, str]:
 
     def one(name: str) -> str:
         try:
-            with site.targets[name].reader() as reader:
-                return "ok" if reader.ask(reads.passwd()) else "nobody"  # type: ignore[attr-defined]
+            reader = site.targets[name].reader()
+            return "ok" if reader.ask(reads.passwd()) else "nobody"  # type: ignore[attr-defined]
         except Unreachable as error:
             return error.why
 

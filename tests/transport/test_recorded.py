@@ -30,12 +30,12 @@ def there(place: Path) -> Read[bool]:
 def walk(target: HostTarget, place: Path, run_id: str = RUN, epoch: int = 1) -> list[bool]:
     """Look, act, look again."""
     seen = []
-    with target.reader(run_id) as reader:
-        seen.append(reader.ask(there(place)))
+    reader = target.reader(run_id)
+    seen.append(reader.ask(there(place)))
     with target.writer(run_id, epoch, 5) as writer:
         writer.run("touch", str(place))
-    with target.reader(run_id) as reader:
-        seen.append(reader.ask(there(place)))
+    reader = target.reader(run_id)
+    seen.append(reader.ask(there(place)))
     return seen
 
 
@@ -63,11 +63,8 @@ def test_every_host_answers_as_the_recorded_one_did(recording: Recording, tmp_pa
 
 
 def test_what_was_never_recorded_is_an_error(recording: Recording) -> None:
-    with (
-        pytest.raises(LookupError, match="holds no answer to"),
-        played(RecordedTransport(recording), "h1").reader() as reader,
-    ):
-        reader.ask(there(Path("/elsewhere")))
+    with pytest.raises(LookupError, match="holds no answer to"):
+        played(RecordedTransport(recording), "h1").reader().ask(there(Path("/elsewhere")))
 
 
 def test_a_round_trip_takes_its_time(recording: Recording, tmp_path: Path) -> None:
