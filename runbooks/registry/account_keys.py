@@ -97,7 +97,7 @@ def _texts(items: SequenceNode | None) -> list[str]:
 
 
 def _is(line: str, wanted: str) -> bool:
-    """Whether a key in the registry is the wanted one: by its bytes, or where it has none that can be read, its text."""
+    """Whether a key in the registry is the wanted one: by its bytes, or where those can't be read, its text."""
     try:
         return fingerprint(line) == (wanted if wanted.startswith("SHA256:") else fingerprint(wanted))
     except ValueError:
