@@ -1,5 +1,7 @@
 """A real OpenLDAP for the lab and the tests: slapd with memberOf, refint, StartTLS under a CA of its own, and a user
-for this tool that may write nothing but ``member`` of groups. Sources: slapd.conf(5), slapo-memberof(5), slapo-refint(5).
+for this tool that may write nothing but ``member`` of groups.
+
+Sources: slapd.conf(5), slapo-memberof(5), slapo-refint(5).
 """
 
 from __future__ import annotations
