@@ -14,6 +14,7 @@ from runbooks.errors import RegistryError
 from runbooks.registry import amendment, lists
 from runbooks.registry.amendment import Amendment
 from runbooks.registry.document import children, is_text
+from runbooks.registry.splice import Edit
 from runbooks.registry.tables import Entry, Tables
 
 LISTS = ("members", "system_members")
@@ -77,7 +78,7 @@ def _only_there(tables: Tables, group: str, name: str, node: SequenceNode) -> bo
     return all(parent is node for parent, _ in places)
 
 
-def _removal(tables: Tables, group: Entry, node: SequenceNode, slot: int) -> list[lists.Edit]:
+def _removal(tables: Tables, group: Entry, node: SequenceNode, slot: int) -> list[Edit]:
     if len(node.value) > 1 or node.flow_style:
         return lists.remove(tables.document, node, slot)
     for _, key, value in group.fields():

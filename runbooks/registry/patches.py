@@ -112,8 +112,8 @@ def _refuse_unsound(path: str, files: Files, edits: Mapping[str, bytes | None], 
 
 @dataclass(frozen=True)
 class AccountPatch:
-    """Edits of accounts in the registry at ``path``, all or none; those that hold already are left out. ``title`` is one
-    line for people, ``why`` what stands in the commit message besides."""
+    """Edits of accounts in the registry at ``path``, all or none; those that hold already are left out. ``title`` is
+    one line for people, ``why`` what stands in the commit message besides."""
 
     path: str
     edits: tuple[Edit, ...]

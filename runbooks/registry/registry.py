@@ -102,7 +102,8 @@ class Registry:
         """Who is present, of either table, and expires within so many days, or has; the earliest first. ``today`` is
         the day in UTC unless it is given."""
         last = (today or datetime.now(UTC).date()) + timedelta(days=within_days)
-        people = [person for person in (*self.users(), *self.ldap_only_users()) if person.present]
+        people: list[User | LdapOnlyUser] = [*self.users(), *self.ldap_only_users()]
+        people = [person for person in people if person.present]
         dated = [(person.expiry_date, person) for person in people if person.expiry_date]
         return tuple(person for when, person in sorted(dated, key=lambda pair: pair[0]) if when <= last.isoformat())
 

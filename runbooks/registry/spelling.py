@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import yaml
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from runbooks.registry.document import LOADER, is_text
 
@@ -27,17 +27,13 @@ def _is_plain(value: str, in_flow: bool) -> bool:
     if value.lower() in _NOT_TEXT:
         return False
     try:
-        return is_text(_only(yaml.compose(f"[{value}]" if in_flow else f"k: {value}", Loader=LOADER)), value)
+        root = yaml.compose(f"k: [{value}]" if in_flow else f"k: {value}", Loader=LOADER)
     except yaml.YAMLError:
         return False
-
-
-def _only(root: Node) -> Node:
-    if isinstance(root, SequenceNode) and len(root.value) == 1:
-        return root.value[0]
-    if isinstance(root, MappingNode) and len(root.value) == 1:
-        return root.value[0][1]
-    return root
+    found = root.value[0][1] if isinstance(root, MappingNode) and len(root.value) == 1 else None
+    if in_flow and isinstance(found, SequenceNode):
+        found = found.value[0] if len(found.value) == 1 else None
+    return found is not None and is_text(found, value)
 
 
 def quote_of(node: ScalarNode) -> str:

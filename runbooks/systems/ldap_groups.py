@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runbooks.model import Change, Facts, Finding, blocked, done, todo
+from runbooks.model import Change, Facts, Finding, Json, blocked, done, todo
 from runbooks.systems.ldap import LdapReader, LdapWriter, Person, group_dn, is_among
 
 
@@ -40,7 +40,7 @@ class InGroup(Change[LdapReader, LdapWriter]):
             return blocked(
                 f"{self.name} is in {self.not_with}, which excludes {self.group}: take that membership first"
             )
-        facts = {"dn": person.dn, "uid": person.uid}
+        facts: dict[str, Json] = {"dn": person.dn, "uid": person.uid}
         if is_among(person.dn, members):
             return done(**facts)
         place = group_dn(reader.directory, self.group)

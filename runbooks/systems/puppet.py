@@ -223,8 +223,8 @@ class Deployed(Protocol):
 
 @dataclass(frozen=True)
 class Deploy(Change[HostReader, HostWriter]):
-    """Bring a puppet server's checkout up to what was merged, and read back there what it serves now: the patch, or where
-    ``back``, what was before it."""
+    """Bring a puppet server's checkout up to what was merged, and read back there what it serves now: the patch, or
+    where ``back``, what was before it."""
 
     checkout: str
     branch: str
