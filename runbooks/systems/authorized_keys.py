@@ -1,0 +1,104 @@
+"""The files from which sshd takes keys: a key out of all of them, on a host, at once. A key is known by its bytes:
+options and comments don't matter. Sources: sshd(8), AUTHORIZED_KEYS FILE FORMAT; sshd_config(5), AuthorizedKeysFile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runbooks.errors import CommandFailed
+from runbooks.model import Change, Facts, Finding, done, todo
+from runbooks.systems import reads
+from runbooks.systems.files import KeyFile
+from runbooks.systems.host import HostReader, HostWriter
+
+# A new file takes the old one's place in one step: who logs in meanwhile finds the one or the other.
+_EDIT = """umask 077; file=$(readlink -e -- "$1") || exit 0; shift
+new=$(mktemp -- "$file.XXXXXX") || exit 1
+trap 'rm -f -- "$new"' EXIT
+cp -p -- "$file" "$new" && %s && mv -f -- "$new" "$file"
+"""
+_TAKE_OUT = _EDIT % (
+    """awk -v keys="$*" 'BEGIN { n = split(keys, k, " ") }
+!/^[ \t]*#/ { for (i = 1; i <= n; i++) for (f = 1; f <= NF; f++) if ($f == k[i]) next } { print }' "$file" >"$new\""""
+)
+_PUT_BACK = _EDIT % """printf '%s\\n' "$@" >>"$new\""""
+
+
+def _edit(writer: HostWriter, script: str, path: str, owner: Sequence[int], words: Sequence[str]) -> None:
+    """Edit a file as its owner (UID and GID). Whoever owns a home can put links into it, so what lies there is edited
+    as that account, and never as root."""
+    uid, gid = owner
+    become = ("setpriv", f"--reuid={uid}", f"--regid={gid}", "--init-groups", "--") if uid else ()
+    writer.run(*become, "sh", "-c", script, "sh", path, *words)
+
+
+def _holding(files: Sequence[KeyFile], blobs: Sequence[str]) -> dict[str, tuple[KeyFile, list[str]]]:
+    """Files by path, with their lines that hold one of the keys."""
+    found = {}
+    for file in files:
+        lines = [line for line in file.lines if not line.lstrip().startswith("#") and set(line.split()) & set(blobs)]
+        if lines:
+            found[file.path] = (file, lines)
+    return found
+
+
+@dataclass(frozen=True)
+class KeysOut(Change[HostReader, HostWriter]):
+    """No file from which sshd takes keys for these accounts holds one of the keys, which are given in base64."""
+
+    accounts: tuple[str, ...]
+    blobs: tuple[str, ...]
+
+    def check(self, reader: HostReader) -> Finding:
+        """Done where none is found."""
+        found = _holding(reader.ask(reads.key_files(*self.accounts)), self.blobs)
+        if not found:
+            return done()
+        preview = [f"-{path}: {_shown(line)}" for path, (_, lines) in found.items() for line in lines]
+        files = {path: {"owner": list(file.owner), "lines": lines} for path, (file, lines) in found.items()}
+        return todo(*preview, before={"files": files}, facts={"files": {p: f["lines"] for p, f in files.items()}})
+
+    def do(self, writer: HostWriter, before: Facts) -> None:  # noqa: ARG002
+        """Out of each file. Raises CommandFailed for one that cannot be written, after all others were."""
+        failed: list[str] = []
+        for path, (file, _) in _holding(writer.ask(reads.key_files(*self.accounts)), self.blobs).items():
+            try:
+                _edit(writer, _TAKE_OUT, path, file.owner, self.blobs)
+            except CommandFailed as error:
+                failed.append(f"{path}: {str(error)[-200:]}")
+        if failed:
+            raise CommandFailed("; ".join(failed))
+
+    def inverse(self, before: Facts) -> KeysBack | None:
+        """The lines again, where they were."""
+        return KeysBack(before["files"]) if before.get("files") else None
+
+
+@dataclass(frozen=True)
+class KeysBack(Change[HostReader, HostWriter]):
+    """Lines at the end of files again: by path, the ``owner`` (UID and GID) that edits the file, and the ``lines``."""
+
+    files: Facts
+
+    def check(self, reader: HostReader) -> Finding:
+        """Done where the files hold them."""
+        missing = {}
+        for path, file in self.files.items():
+            held = set(reader.ask(reads.lines_of(path)))
+            if lines := [line for line in file["lines"] if line not in held]:
+                missing[path] = {"owner": file["owner"], "lines": lines}
+        if not missing:
+            return done()
+        preview = [f"+{path}: {_shown(line)}" for path, file in missing.items() for line in file["lines"]]
+        return todo(*preview, before={"files": missing}, facts={"files": list(missing)})
+
+    def do(self, writer: HostWriter, before: Facts) -> None:
+        """Append them. Raises CommandFailed."""
+        for path, file in dict(before["files"]).items():
+            _edit(writer, _PUT_BACK, path, file["owner"], file["lines"])
+
+
+def _shown(line: str) -> str:
+    """A key as a person knows it: not the whole of its base64."""
+    return " ".join(f"{word[:12]}…{word[-8:]}" if word.startswith("AAAA") else word for word in line.split())
