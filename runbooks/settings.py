@@ -63,6 +63,27 @@ class Puppet:
 
 
 @dataclass(frozen=True, slots=True)
+class Ldap:
+    """The directory; without a ``url`` there is none. The password is in OPS_CLINIC_LDAP_PASSWORD, or in a file of mode
+    600. ``staff`` and ``others`` are the groups for people with and without an address of the organisation, which has
+    one of ``domains``; nobody is in both. Those two, and the ``privileged`` ones, take nobody whom
+    the registry has no entry of."""
+
+    url: str | None = None
+    ca: Path | None = None
+    bind_dn: str = ""
+    password_file: Path | None = None
+    people: str = ""
+    groups: str = ""
+    staff: str = "wmf"
+    others: str = "nda"
+    domains: tuple[str, ...] = ()
+    privileged: tuple[str, ...] = ()
+    connect_timeout_s: int = 10
+    answer_timeout_s: int = 30
+
+
+@dataclass(frozen=True, slots=True)
 class PuppetDB:
     """PuppetDB for ``P{...}``, under Cumin's own names; without a host there is none."""
 
@@ -103,6 +124,7 @@ class Settings:
     ssh: Ssh = field(default_factory=Ssh)
     repository: Repository = field(default_factory=Repository)
     puppet: Puppet = field(default_factory=Puppet)
+    ldap: Ldap = field(default_factory=Ldap)
     puppetdb: PuppetDB = field(default_factory=PuppetDB)
     ask_above: int = 50
     batch_size: str = "10"
@@ -127,6 +149,7 @@ class Settings:
             ssh=Ssh(**sections["ssh"]),
             repository=Repository(**sections["repository"]),
             puppet=Puppet(**sections["puppet"]),
+            ldap=Ldap(**sections["ldap"]),
             puppetdb=PuppetDB(**sections["puppetdb"]),
             lease=_lease(sections["lease"], layers),
         )

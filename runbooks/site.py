@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from runbooks.journal import Journal
     from runbooks.registry import Registry
     from runbooks.systems.git import Repository
+    from runbooks.systems.ldap import Directory
     from runbooks.transport.shell import Shell
+
+
+LDAP_PASSWORD = "OPS_CLINIC_LDAP_PASSWORD"
+"""The environment variable that the directory's password may be in."""
 
 
 @dataclass
@@ -66,6 +71,34 @@ class Site:
         # One copy for each remote: a copy of another one would hold branches that this one never had.
         cache = chosen.cache / hashlib.sha256(chosen.url.encode()).hexdigest()[:16]
         return Repository(chosen.url, chosen.branch, cache, ssh, self.operator)
+
+    @cached_property
+    def directory(self) -> Directory:
+        """The LDAP directory. Raises SettingsError where none is set, or its password is nowhere."""
+        from runbooks.secret import from_environment, from_file
+        from runbooks.systems.ldap import Directory
+
+        chosen = self.settings.ldap
+        for name in ("url", "bind_dn", "people", "groups"):
+            if not getattr(chosen, name):
+                raise SettingsError(f"ldap.{name} is not set: say in invoke.yaml where the directory is")
+        password = from_environment(LDAP_PASSWORD)
+        if password is None and chosen.password_file:
+            password = from_file(chosen.password_file)
+        if password is None:
+            raise SettingsError(f"the directory's password is nowhere: set {LDAP_PASSWORD} or ldap.password_file")
+        if chosen.ca and not chosen.ca.is_file():
+            raise SettingsError(f"ldap.ca: {chosen.ca}: no such file")
+        return Directory(
+            str(chosen.url),
+            chosen.bind_dn,
+            password,
+            chosen.people,
+            chosen.groups,
+            chosen.ca,
+            chosen.connect_timeout_s,
+            chosen.answer_timeout_s,
+        )
 
     def registry(self) -> Registry:
         """The account registry as the repository's main branch has it now. Raises RegistryError, Unreachable."""
@@ -203,6 +236,10 @@ class Fleet:
             from runbooks.systems.git import GitTarget
 
             return GitTarget(self._site.repository)
+        if name == "@ldap":
+            from runbooks.systems.ldap import LdapTarget
+
+            return LdapTarget(self._site.directory)
         if name == "@person":
             from runbooks.systems.person import PersonTarget
 
