@@ -91,11 +91,8 @@ class Walker:
     def _stage(self, numbers: Sequence[int]) -> None:
         steps = [self.steps[n] for n in numbers]
         everyone = by_target(self.steps, numbers)
-        hosts = [
-            t
-            for t, ns in everyone.items()
-            if t not in self.failed | self.left and not all(self.record.is_done(n, t) for n in ns)
-        ]
+        able = [(target, ns) for target, ns in everyone.items() if target not in self.failed | self.left]
+        hosts = [target for target, ns in able if not all(self.record.is_done(n, target) for n in ns)]
         # At a barrier nobody may have failed, neither here nor before: then nothing of it is started.
         strict = any(step.is_barrier for step in steps)
         limit = 0 if strict else batch.amount(self.batch.max_failures, len(everyone), "max failures")

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from runbooks.errors import Blocked
 from runbooks.lab.machine import find, install
@@ -224,33 +225,36 @@ def _free_port() -> int:
 def _make_certificates(top: Path) -> None:
     """A CA, and a certificate for 127.0.0.1 that it has signed."""
     from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
+
+    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    pem = serialization.Encoding.PEM
+    ca = _certificate("lab CA", ca_key, ca_key, x509.BasicConstraints(ca=True, path_length=0))
+    (top / "ca.pem").write_bytes(ca.public_bytes(pem))
+    (top / "server.pem").write_bytes(_certificate("127.0.0.1", key, ca_key, address).public_bytes(pem))
+    (top / "server.key").touch(mode=0o600)
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (top / "server.key").write_bytes(private)
+
+
+def _certificate(subject: str, key: Any, ca_key: Any, extension: Any) -> Any:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
 
     def named(words: str) -> x509.Name:
         return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, words)])
 
     now = datetime.datetime.now(datetime.UTC)
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-
-    def certificate(subject: str, public: ec.EllipticCurvePublicKey, extension: x509.ExtensionType) -> x509.Certificate:
-        return (
-            x509.CertificateBuilder()
-            .subject_name(named(subject))
-            .issuer_name(named("lab CA"))
-            .public_key(public)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=365))
-            .add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
-            .sign(ca_key, hashes.SHA256())
-        )
-
-    ca = certificate("lab CA", ca_key.public_key(), x509.BasicConstraints(ca=True, path_length=0))
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    pem = serialization.Encoding.PEM
-    (top / "ca.pem").write_bytes(ca.public_bytes(pem))
-    (top / "server.pem").write_bytes(certificate("127.0.0.1", key.public_key(), address).public_bytes(pem))
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (top / "server.key").touch(mode=0o600)
-    (top / "server.key").write_bytes(private)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(named(subject))
+        .issuer_name(named("lab CA"))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=365))
+        .add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+        .sign(ca_key, hashes.SHA256())
+    )
