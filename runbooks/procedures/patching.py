@@ -39,7 +39,7 @@ def patched(site: Site, registry: Registry, edits: Sequence[Edit], task: str = "
     if task and not _TASK.fullmatch(task):
         raise UsageError(f"{task!r} is no task: T and digits, as T123")
     for edit in edits:
-        registry = edit.apply(registry)
+        registry = edit.make(registry)
     return {
         "registry": site.settings.repository.registry,
         "branch": site.settings.repository.branch,

@@ -34,12 +34,14 @@ class Edit:
         """As ``of`` takes it."""
         return [self.method, self.name, dict(self.arguments)]
 
-    def apply(self, registry: Registry) -> Registry:
-        """The edited registry, the same one where the edit holds already. Raises RegistryError."""
-        if self.holds(registry):
-            return registry
+    def make(self, registry: Registry) -> Registry:
+        """The edited registry. Raises RegistryError, also where the edit holds already."""
         edited: Registry = getattr(registry, self.method)(self.name, **self.arguments)
         return edited
+
+    def apply(self, registry: Registry) -> Registry:
+        """The edited registry, the same one where the edit holds already. Raises RegistryError."""
+        return registry if self.holds(registry) else self.make(registry)
 
     def holds(self, registry: Registry) -> bool:
         """Whether the registry says what the edit makes it say."""

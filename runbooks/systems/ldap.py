@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from runbooks.errors import Blocked, CommandFailed, Lost, Unreachable
 from runbooks.model import Reader, Target, Writer
 from runbooks.secret import Secret
 
 LDAP = "@ldap"
-T = TypeVar("T")
+PAGE = 500
+"""How many entries the directory is asked for at a time: what OpenLDAP gives at once unless it is told otherwise."""
 _PERSON = ("uid", "uidNumber", "cn", "mail", "sshPublicKey")
 
 
@@ -101,6 +102,12 @@ class LdapReader(Reader):
 
         wanted = f"(&(objectClass=person)({attribute}={escape_filter_chars(value)}))"
         return [_person(entry) for entry in self.__search(self.directory.people, wanted, _PERSON)]
+
+    def all_keys(self) -> Iterator[tuple[str, str]]:
+        """Everybody's public keys: the account's name, and a key. Raises Unreachable."""
+        wanted = "(&(objectClass=person)(sshPublicKey=*))"
+        for person in map(_person, self.__search(self.directory.people, wanted, _PERSON)):
+            yield from ((person.name, key) for key in person.ssh_keys)
 
     def members(self, group: str) -> tuple[str, ...] | None:
         """The members' DNs; None where there is no such group. Raises Unreachable."""
@@ -244,8 +251,9 @@ class LdapTarget(Target):
             if self._connection is None:
                 self._connection = _connect(self.directory, read_only=True)
             try:
-                self._connection.search(base, wanted, attributes=list(attributes))
-                return [entry for entry in self._connection.response if entry["type"] == "searchResEntry"]
+                search = self._connection.extend.standard.paged_search
+                found = search(base, wanted, attributes=list(attributes), paged_size=PAGE, generator=False)
+                return [entry for entry in found if entry["type"] == "searchResEntry"]
             except LDAPNoSuchObjectResult:
                 return []
             except LDAPException as error:
