@@ -11,6 +11,7 @@ from runbooks.model import Change, Facts, Finding, done, todo
 from runbooks.systems import reads
 from runbooks.systems.files import KeyFile
 from runbooks.systems.host import HostReader, HostWriter
+from runbooks.systems.puppet import Puppet
 
 # A new file takes the old one's place in one step: who logs in meanwhile finds the one or the other.
 _EDIT = """umask 077; file=$(readlink -e -- "$1") || exit 0; shift
@@ -33,26 +34,33 @@ def _edit(writer: HostWriter, script: str, path: str, owner: Sequence[int], word
     writer.run(*become, "sh", "-c", script, "sh", path, *words)
 
 
-def _holding(files: Sequence[KeyFile], blobs: Sequence[str]) -> dict[str, tuple[KeyFile, list[str]]]:
-    """Files by path, with their lines that hold one of the keys."""
-    found = {}
-    for file in files:
-        lines = [line for line in file.lines if not line.lstrip().startswith("#") and set(line.split()) & set(blobs)]
-        if lines:
-            found[file.path] = (file, lines)
-    return found
+def _blobs(line: str) -> list[str]:
+    """The keys on a line: one, and a comment may hold more."""
+    return [word for word in line.split() if word.startswith("AAAA")]
+
+
+def _holds(line: str, unwanted: set[str] | None) -> bool:
+    """Whether sshd would take one of these keys from a line, or any (None)."""
+    if line.lstrip().startswith("#"):
+        return False
+    found = _blobs(line)
+    return bool(found) if unwanted is None else not unwanted.isdisjoint(found)
 
 
 @dataclass(frozen=True)
 class KeysOut(Change[HostReader, HostWriter]):
-    """No file from which sshd takes keys for these accounts holds one of the keys, which are given in base64."""
+    """No file from which sshd takes keys for these ``accounts`` holds one of the keys, which are given in base64; and
+    for those of ``every``, no key at all. A run of ``puppet`` that began with the old catalogue may put them back: it is
+    waited for, and they go again."""
 
     accounts: tuple[str, ...]
     blobs: tuple[str, ...]
+    every: tuple[str, ...] = ()
+    puppet: Puppet | None = None
 
     def check(self, reader: HostReader) -> Finding:
         """Done where none is found."""
-        found = _holding(reader.ask(reads.key_files(*self.accounts)), self.blobs)
+        found = self._found(reader)
         if not found:
             return done()
         preview = [f"-{path}: {_shown(line)}" for path, (_, lines) in found.items() for line in lines]
@@ -61,14 +69,30 @@ class KeysOut(Change[HostReader, HostWriter]):
 
     def do(self, writer: HostWriter, before: Facts) -> None:  # noqa: ARG002
         """Out of each file. Raises CommandFailed for one that cannot be written, after all others were."""
+        self._take_out(writer)
+        if self.puppet is not None and self.puppet.is_running(writer):
+            self.puppet.wait_until_idle(writer)
+            self._take_out(writer)
+
+    def _take_out(self, writer: HostWriter) -> None:
         failed: list[str] = []
-        for path, (file, _) in _holding(writer.ask(reads.key_files(*self.accounts)), self.blobs).items():
+        for path, (file, lines) in self._found(writer).items():
             try:
-                _edit(writer, _TAKE_OUT, path, file.owner, self.blobs)
+                _edit(writer, _TAKE_OUT, path, file.owner, sorted({word for line in lines for word in _blobs(line)}))
             except CommandFailed as error:
                 failed.append(f"{path}: {str(error)[-200:]}")
         if failed:
             raise CommandFailed("; ".join(failed))
+
+    def _found(self, asker: HostReader | HostWriter) -> dict[str, tuple[KeyFile, list[str]]]:
+        """Files by path, with their lines that hold one of the keys."""
+        found = {}
+        for file in asker.ask(reads.key_files(*dict.fromkeys((*self.accounts, *self.every)))):
+            unwanted = None if file.account in self.every else set(self.blobs)
+            lines = [line for line in file.lines if _holds(line, unwanted)]
+            if lines:
+                found[file.path] = (file, lines)
+        return found
 
     def inverse(self, before: Facts) -> KeysBack | None:
         """The lines again, where they were."""

@@ -71,6 +71,10 @@ class Puppet:
         except (ValueError, KeyError, TypeError):
             return text.strip() or "no reason given"
 
+    def is_running(self, asker: HostReader | HostWriter) -> bool:
+        """Whether an agent is at work; none is where there is no puppet."""
+        return "running" in asker.ask(reads.puppet_state(self.state_dirs))
+
     def wait_until_idle(self, writer: HostWriter) -> None:
         """Wait for an agent at work. Raises CommandFailed when that takes longer than ``wait_s``."""
         deadline = time.monotonic() + self.wait_s
