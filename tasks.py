@@ -139,6 +139,21 @@ def replace_key(surface, name, key="", old="", task=""):  # type: ignore[no-unty
     surface.procedure("replace-key", {"name": name, "key": key, "old": old, "task": task})
 
 
+@runbook(
+    *PLANNED,
+    positional=["name"],
+    help=NAME
+    | TICKET
+    | {
+        "key": "The one key that is lost, SHA256:... or its text; else all of them are.",
+        "end-sessions": "End all that runs under the account.",
+    },
+)
+def revoke_key(surface, name, key="", end_sessions=False, task=""):  # type: ignore[no-untyped-def]
+    """Accounts: take a lost ssh key out of use on every host, at once."""
+    surface.procedure("revoke-key", {"name": name, "key": key, "end_sessions": end_sessions, "task": task})
+
+
 @runbook(*PLANNED, positional=["name"], help=NAME | TICKET | REQUEST)
 def join_group(surface, name, groups="", moved="", task=""):  # type: ignore[no-untyped-def]
     """Accounts: put a shell user into groups, once that is approved."""
@@ -303,6 +318,7 @@ ns = Collection(
     promote_user,
     add_key,
     replace_key,
+    revoke_key,
     join_group,
     leave_group,
     extend_access,

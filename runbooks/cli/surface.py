@@ -171,11 +171,12 @@ class Surface:
             return error.exit_status
         if self.options.dry_run:
             return 0
-        if plan.count(Status.TODO) == 0 and plan.count(Status.LATER) == 0:
+        # A host that a patient step could not reach is to be come back for.
+        if not any(plan.count(status) for status in (Status.TODO, Status.LATER, Status.UNREACHABLE)):
             print("Nothing to do.", file=self.talk)
             return 0
         self.ask(f"Apply this plan to {hosts_of(plan)} host(s)?", hosts_of(plan), plan, site)
-        policy = batch_policy(self.options, site.settings.batch_size)
+        policy = batch_policy(self.options, draft.batch_size or site.settings.batch_size)
         return self._walk(site, plan, lambda engine: engine.apply(plan, draft, policy))
 
     def _look(self, site: Site, draft: Draft) -> Plan:

@@ -68,9 +68,7 @@ def _meant(user: User, key: str) -> list[str]:
         return [key]
     found = [line for line in held if fingerprint_of(line) == key]
     if not found:
-        raise UsageError(
-            f"{user.name} (line {user.line}) has no key {key}: give the key itself if it is on hosts alone"
-        )
+        raise UsageError(f"{user.name} (line {user.line}) has no key {key}: give its text if it is on hosts alone")
     return found
 
 
@@ -116,4 +114,5 @@ def notes(case: Case) -> tuple[str, ...]:
     return (*kept, f"keys that go: {', '.join(case.shown) or 'none in the registry'}")
 
 
-PROCEDURE = Procedure("revoke-key", "Revoke ssh key", Case, look, steps, subjects, notes)
+# A lost key is in nobody's hands for longer than it takes.
+PROCEDURE = Procedure("revoke-key", "Revoke ssh key", Case, look, steps, subjects, notes, batch_size="50")

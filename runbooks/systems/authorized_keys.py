@@ -50,8 +50,8 @@ def _holds(line: str, unwanted: set[str] | None) -> bool:
 @dataclass(frozen=True)
 class KeysOut(Change[HostReader, HostWriter]):
     """No file from which sshd takes keys for these ``accounts`` holds one of the keys, which are given in base64; and
-    for those of ``every``, no key at all. A run of ``puppet`` that began with the old catalogue may put them back: it is
-    waited for, and they go again."""
+    for those of ``every``, no key at all. A run of ``puppet`` that began with the old catalogue may put them back: it
+    is waited for, and they go again."""
 
     accounts: tuple[str, ...]
     blobs: tuple[str, ...]
