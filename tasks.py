@@ -154,6 +154,22 @@ def revoke_key(surface, name, key="", end_sessions=False, task=""):  # type: ign
     surface.procedure("revoke-key", {"name": name, "key": key, "end_sessions": end_sessions, "task": task})
 
 
+@runbook(
+    *PLANNED,
+    positional=["name"],
+    help=NAME
+    | TICKET
+    | {
+        "drop-all": "Leave every LDAP group, not only those that give access to something.",
+        "end-sessions": "End all that runs under the account.",
+    },
+)
+def remove_account(surface, name, drop_all=False, end_sessions=False, task=""):  # type: ignore[no-untyped-def]
+    """Accounts: take all of somebody's access; the home stays."""
+    arguments = {"name": name, "drop_all": drop_all, "end_sessions": end_sessions, "task": task}
+    surface.procedure("remove-account", arguments)
+
+
 @runbook(*PLANNED, positional=["name"], help=NAME | TICKET | REQUEST)
 def join_group(surface, name, groups="", moved="", task=""):  # type: ignore[no-untyped-def]
     """Accounts: put a shell user into groups, once that is approved."""
@@ -319,6 +335,7 @@ ns = Collection(
     add_key,
     replace_key,
     revoke_key,
+    remove_account,
     join_group,
     leave_group,
     extend_access,
