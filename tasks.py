@@ -192,6 +192,24 @@ def extend_access(surface, name, until="", contact="", task=""):  # type: ignore
     surface.procedure("extend-access", {"name": name, "until_day": until, "contact": contact, "task": task})
 
 
+@runbook(*SHOWN, positional=["name"], help=NAME)
+def ldap_groups(surface, name):  # type: ignore[no-untyped-def]
+    """Accounts: list somebody's LDAP groups."""
+    surface.ldap_groups(name)
+
+
+@runbook(
+    *SHOWN,
+    help={
+        "within": "Days within which an access that ends is told.",
+        "html": "Write one self-contained page to this file.",
+    },
+)
+def check_access(surface, within="7", html=""):  # type: ignore[no-untyped-def]
+    """Accounts: report who has access and should not; exit status 8 where somebody does."""
+    surface.check_access(within, html)
+
+
 @runbook(*PLANNED, positional=["plan"], help={"plan": "Its id, or the beginning of it, or a file that --save wrote."})
 def apply(surface, plan):  # type: ignore[no-untyped-def]
     """Runs: apply a plan that was made before, if the world is still as it was."""
@@ -336,6 +354,8 @@ ns = Collection(
     replace_key,
     revoke_key,
     remove_account,
+    ldap_groups,
+    check_access,
     join_group,
     leave_group,
     extend_access,

@@ -182,11 +182,12 @@ class Surface:
     def _look(self, site: Site, draft: Draft) -> Plan:
         from runbooks.walker import Stop
 
-        with self._waiting(f"Looking at {len({t for s in draft.steps for t in s.on})} targets"):
+        with self.waiting(f"Looking at {len({t for s in draft.steps for t in s.on})} targets"):
             return self.engine(site, Stop()).plan(draft)
 
     @contextmanager
-    def _waiting(self, what: str) -> Iterator[None]:
+    def waiting(self, what: str) -> Iterator[None]:
+        """Show that something takes a while, on a terminal."""
         if not sys.stderr.isatty():
             yield
             return

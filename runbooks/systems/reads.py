@@ -289,6 +289,16 @@ def key_files(*names: str) -> Read[tuple[KeyFile, ...]]:
     return Read(_script(_KEY_FILES, *names), parse)
 
 
+def key_file_names() -> Read[frozenset[str]]:
+    """The names of the files in those directories where sshd looks for one that is called like the account."""
+    text = (
+        'sshd=$(command -v sshd) || exit 0; "$sshd" -T -C user=root,host=localhost,addr=127.0.0.1 2>/dev/null | '
+        'sed -n "s/^authorizedkeysfile //p" | tr " " "\\n" | while read -r f; do '
+        'case $f in /*/%u) ls -1 -- "${f%/*}" 2>/dev/null;; esac; done; true'
+    )
+    return Read(_script(text), lambda result: frozenset(_lines(result)))
+
+
 def lines_of(path: str) -> Read[tuple[str, ...]]:
     """The lines of a file, none where it is not there."""
     return Read(_script('[ -f "$1" ] || exit 0; cat -- "$1"', path), _lines)

@@ -20,6 +20,7 @@ from runbooks.settings_kinds import Layer
 from runbooks.site import LDAP_PASSWORD, Site
 from tests.systems.repositories import DATA, REGISTRY, Remote
 
+LISTS = "  absent_ldap:\n    members: [old]\nusers:"
 MORE = """\
 ldap_only_users:
   old:
@@ -79,8 +80,7 @@ def world(server: DirectoryServer, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     server.start() if server.process is None else server.thaw()
     for group in ("wmf", "nda"):
         server.modify(f"dn: cn={group},{GROUPS}\nchangetype: modify\nreplace: member\nmember: {TOOL}\n")
-    lists = "  absent_ldap:\n    members: [old]\nusers:"
-    remote = Remote.make(tmp_path, REGISTRY.replace("users:", lists, 1) + MORE)
+    remote = Remote.make(tmp_path, REGISTRY.replace("users:", LISTS, 1) + MORE)
     (tmp_path / "inventory").mkdir()
     (tmp_path / "inventory/hosts.yaml").write_text("hosts:\n  h1: {}\n")
     # Deploying is tested where there are hosts.
