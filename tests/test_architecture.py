@@ -65,8 +65,8 @@ MAY_IMPORT = {
     "site": SYSTEMS | ENGINE | {"settings", "oob"},
     "report": BASE | {"report", "inventory", "batch"},
     "procedure": BASE | {"engine", "walker"},
-    "procedures": SYSTEMS | {"procedure", "procedures", "site", "oob"},
-    "cli": SYSTEMS | ENGINE | {"cli", "engine", "procedure", "report", "settings", "site", "verdicts"},
+    "procedures": SYSTEMS | {"looking", "procedure", "procedures", "site", "oob"},
+    "cli": SYSTEMS | ENGINE | {"cli", "engine", "procedure", "procedures", "report", "settings", "site", "verdicts"},
     # The lab stands alone: it builds a fleet for the rest, with the registry's own synthetic data.
     "lab": {"errors", "lab", "registry", "secret"},
 }
