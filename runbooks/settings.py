@@ -84,6 +84,20 @@ class Ldap:
 
 
 @dataclass(frozen=True, slots=True)
+class Review:
+    """The Gerrit in front of the repository; without a ``url`` there is none, and proposals are branches. The password
+    is in OPS_CLINIC_GERRIT_PASSWORD, or in a file of mode 600. ``votes`` are given by ourselves before we submit."""
+
+    url: str | None = None
+    project: str = ""
+    user: str = ""
+    password_file: Path | None = None
+    votes: tuple[tuple[str, int], ...] = ()
+    ca: Path | None = None
+    timeout_s: int = 60
+
+
+@dataclass(frozen=True, slots=True)
 class PuppetDB:
     """PuppetDB for ``P{...}``, under Cumin's own names; without a host there is none."""
 
@@ -124,6 +138,7 @@ class Settings:
     ssh: Ssh = field(default_factory=Ssh)
     repository: Repository = field(default_factory=Repository)
     puppet: Puppet = field(default_factory=Puppet)
+    gerrit: Review = field(default_factory=Review)
     ldap: Ldap = field(default_factory=Ldap)
     puppetdb: PuppetDB = field(default_factory=PuppetDB)
     ask_above: int = 50
@@ -149,6 +164,7 @@ class Settings:
             ssh=Ssh(**sections["ssh"]),
             repository=Repository(**sections["repository"]),
             puppet=Puppet(**sections["puppet"]),
+            gerrit=Review(**sections["gerrit"]),
             ldap=Ldap(**sections["ldap"]),
             puppetdb=PuppetDB(**sections["puppetdb"]),
             lease=_lease(sections["lease"], layers),
