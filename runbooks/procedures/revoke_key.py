@@ -78,7 +78,7 @@ def _is_held(user: User, line: str) -> bool:
 
 def steps(case: Case) -> Steps:
     """Out of the registry, so that puppet puts it nowhere any more; then off every host, without waiting for puppet."""
-    patch = patch_of(case, f"admin: revoke {_what(case)} of {case.name}", "\\n".join(case.shown))
+    patch = patch_of(case, f"admin: revoke {_what(case)} of {case.name}", "\n".join(case.shown))
     yield from patch_steps(case, patch, f"revoke-key-{case.name}")
     puppet = Puppet.of(case.puppet)
     every = (case.name,) if case.all_keys else ()

@@ -137,7 +137,9 @@ def _tokens(document: Document, items: SequenceNode) -> _Tokens:
             commas.append(at)
             fresh = True
         elif depth and behind > at:
-            spans = [*spans, (at, behind)] if fresh else [*spans[:-1], (spans[-1][0], behind)]
+            if fresh:
+                spans.append((at, behind))
+            spans[-1] = (spans[-1][0], behind)
             fresh = False
     raise RegistryError(f"line {document.line(items)}: the list's brackets are not found; edit it by hand")
 

@@ -91,6 +91,20 @@ def test_an_account_that_is_gone_from_the_host(machine: Machine) -> None:
     assert machine.sh("cat $1", path) == LEFT
 
 
+def test_all_keys_of_an_account_are_not_all_of_a_file_that_others_share(machine: Machine, person: Person) -> None:
+    system, own = places(machine, person.name)
+    shared = put(machine, "/etc/ssh/shared_keys", FILE)
+    machine.sh("cp -p /etc/ssh/sshd_config /etc/ssh/kept")
+    machine.sh("sed -i 's|^AuthorizedKeysFile .*|& /etc/ssh/shared_keys|' /etc/ssh/sshd_config")
+    try:
+        machine.apply(KeysOut(("root",), (LOST,), (person.name,)))
+        assert machine.sh("cat $1", shared) == LEFT
+        for path in (system, own):
+            assert "ssh-ed25519" not in machine.sh("cat $1", path)
+    finally:
+        machine.sh("mv /etc/ssh/kept /etc/ssh/sshd_config; rm /etc/ssh/shared_keys")
+
+
 def test_roots_own_keys(machine: Machine) -> None:
     """Where the tool logs in by: its own key stays."""
     path = "/etc/ssh/userkeys/root"
