@@ -84,7 +84,7 @@ def _groups(site: Site, registry: Registry, reader: LdapReader) -> list[Remark]:
     domains = {domain.lower() for domain in ldap.domains}
     for group, people in members.items():
         for person in people:
-            entry = registry.user(person.name) or registry.ldap_only(person.name)
+            entry = registry.entry(person.name)
             if entry is None:
                 found.append(Remark("unregistered", person.name, f"is in {group}, and not in the registry"))
                 continue

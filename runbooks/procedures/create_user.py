@@ -9,9 +9,8 @@ from typing import Any
 from runbooks.errors import Blocked, UsageError
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.gates import Request, gates, key_confirmed, request_of
-from runbooks.procedures.grant_ldap import until
 from runbooks.procedures.new_keys import read_key, refuse_used
-from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched
+from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched, until
 from runbooks.registry.account_keys import fingerprint_of
 from runbooks.registry.edits import Edit
 from runbooks.site import Site

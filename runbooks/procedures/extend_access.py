@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbooks.procedure import Procedure, Steps
-from runbooks.procedures.grant_ldap import until
-from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched
+from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched, until
 from runbooks.registry import check_name
 from runbooks.registry.edits import Edit
 from runbooks.site import Site

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from typing import Any
 
 from runbooks.errors import Blocked, UsageError
 from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
-from runbooks.procedures.patching import LDAP, PERSON, Patched, patch_of, patch_steps, patched
-from runbooks.registry import Registry, check_name
+from runbooks.procedures.patching import LDAP, PERSON, Patched, patch_of, patch_steps, patched, until
+from runbooks.registry import check_name
 from runbooks.registry.edits import Edit
 from runbooks.site import Site
 from runbooks.systems.ldap_groups import InGroup
@@ -47,8 +46,7 @@ def look(
     if group not in (ldap.staff, ldap.others):
         raise UsageError(f"{group!r}: the group is {ldap.staff} or {ldap.others}")
     registry = site.registry()
-    user = registry.user(name)
-    entry = user or registry.ldap_only(name)
+    user, entry = registry.user(name), registry.entry(name)
     if entry is not None and not entry.present:
         raise Blocked(f"{name} is absent in the registry (line {entry.line}): access was taken; nothing was changed")
     address = email or (entry.email if entry else "") or ""
@@ -56,7 +54,7 @@ def look(
     edits = [] if entry is not None else [_entry(name, realname, email, expires, contact)]
     other = ldap.others if group == ldap.staff else ldap.staff
     common = patched(site, registry, edits, task)
-    return Case(**common, name=name, group=group, not_with=other, uid=user.uid if user else None,
+    return Case(**common, name=name, group=group, not_with=other, uid=user.uid if user and user.present else None,
                 needs_nda=group == ldap.others)  # fmt: skip
 
 
@@ -69,17 +67,6 @@ def _entry(name: str, realname: str, email: str, expires: str, contact: str) -> 
         raise UsageError("--expires and --contact come together: give both, or neither")
     more = {"expiry_date": until(expires), "expiry_contact": contact} if expires else {}
     return Edit("add_ldap_only", name, {"realname": realname, "email": email, **more})
-
-
-def until(text: str) -> str:
-    """A day that is still to come. Raises UsageError."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"{text!r} is no date: YYYY-MM-DD") from error
-    if day <= datetime.now(UTC).date():
-        raise UsageError(f"{text} is over: access until then is none")
-    return day.isoformat()
 
 
 def _refuse_address(group: str, address: str, staff: str, domains: tuple[str, ...]) -> None:
@@ -122,5 +109,3 @@ def notes(case: Case) -> tuple[str, ...]:
 
 
 PROCEDURE = Procedure("grant-ldap", "Grant LDAP access", Case, look, steps, subjects, notes)
-
-__all__ = ["PROCEDURE", "Case", "Registry", "look", "notes", "steps", "subjects", "until"]

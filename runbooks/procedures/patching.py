@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any
 
 from runbooks.errors import UsageError
@@ -49,6 +50,17 @@ def patched(site: Site, registry: Registry, edits: Sequence[Edit], task: str = "
         "task": task,
         "operator": site.operator,
     }
+
+
+def until(text: str) -> str:
+    """A day that is still to come. Raises UsageError."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no date: YYYY-MM-DD") from error
+    if day <= datetime.now(UTC).date():
+        raise UsageError(f"{text} is over: access until then is none")
+    return day.isoformat()
 
 
 def patch_of(case: Patched, title: str, why: str = "") -> AccountPatch:

@@ -99,12 +99,12 @@ def _in_none(registry: Registry, name: str, groups: Sequence[str]) -> bool:
 
 
 def _expires(registry: Registry, name: str, when: str | None, contact: str | None) -> bool:
-    entry = registry.user(name) or registry.ldap_only(name)
+    entry = registry.entry(name)
     return entry is not None and (entry.expiry_date, entry.expiry_contact) == (when, contact)
 
 
 def _reached(registry: Registry, name: str, *, email: str | None = None, realname: str | None = None) -> bool:
-    entry = registry.user(name) or registry.ldap_only(name)
+    entry = registry.entry(name)
     return (
         entry is not None and entry.email == (email or entry.email) and entry.realname == (realname or entry.realname)
     )

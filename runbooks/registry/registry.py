@@ -79,6 +79,11 @@ class Registry:
         """Every entry of ``ldap_only_users``, in the file's order."""
         return tuple(self._tables.ldap_only_values.values())
 
+    def entry(self, name: str) -> User | LdapOnlyUser | None:
+        """Somebody's entry in either table, the present one if there are two, or None."""
+        found = [entry for entry in (self.user(name), self.ldap_only(name)) if entry is not None]
+        return next((entry for entry in found if entry.present), found[0] if found else None)
+
     def group(self, name: str) -> Group | None:
         """The group under a name, its members flattened, or None."""
         return self._tables.group_values.get(name)
