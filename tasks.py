@@ -75,6 +75,141 @@ def rename_user(surface, old, new, task="", reason="", without=None, end_process
     surface.procedure("rename-user", arguments | {"without": list(without or []), "end_processes": end_processes})
 
 
+NAME = {"name": "The account."}
+TICKET = {"task": "The ticket, T123: goes into the commit."}
+PERSON = {
+    "realname": "The person's name.",
+    "email": "An address that reaches the person; staff: the organisation's.",
+    "expires": "The day on which access ends, 2027-01-31; with --contact.",
+    "contact": "Who on the staff is asked about it then.",
+}
+REQUEST = {
+    "groups": "Groups of the registry, by commas.",
+    "moved": "The day on which the task was moved into the access-requests project, 2026-01-31.",
+}
+KEY = {"key": "A file with the one public key, as ssh-keygen makes it (.pub)."}
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+@runbook(
+    *PLANNED, positional=["name"], help=NAME | TICKET | PERSON | {"group": "The staff's or the others', wmf or nda."}
+)
+def grant_ldap(surface, name, group="", realname="", email="", expires="", contact="", task=""):  # type: ignore[no-untyped-def]
+    """Accounts: put somebody into an LDAP group, in the registry first."""
+    person = {"realname": realname, "email": email, "expires": expires, "contact": contact}
+    surface.procedure("grant-ldap", {"name": name, "group": group, **person, "task": task})
+
+
+@runbook(*PLANNED, positional=["name"], help=NAME | {"group": "Any group of the directory."})
+def revoke_ldap(surface, name, group=""):  # type: ignore[no-untyped-def]
+    """Accounts: take somebody out of an LDAP group."""
+    surface.procedure("revoke-ldap", {"name": name, "group": group})
+
+
+@runbook(*PLANNED, positional=["name"], help=NAME | TICKET | PERSON | REQUEST | KEY)
+def create_user(surface, name, key="", groups="", realname="", email="", expires="", contact="", moved="", task=""):  # type: ignore[no-untyped-def]
+    """Accounts: give somebody a shell account, with the UID that LDAP has."""
+    person = {"realname": realname, "email": email, "expires": expires, "contact": contact}
+    request = {"groups": _words(groups), "moved": moved, "task": task}
+    surface.procedure("create-user", {"name": name, "key": key, **person, **request})
+
+
+@runbook(*PLANNED, positional=["name"], help=NAME | TICKET | PERSON | REQUEST | KEY)
+def promote_user(surface, name, key="", groups="", realname="", email="", expires="", contact="", moved="", task=""):  # type: ignore[no-untyped-def]
+    """Accounts: give somebody with LDAP access a shell account."""
+    person = {"realname": realname, "email": email, "expires": expires, "contact": contact}
+    request = {"groups": _words(groups), "moved": moved, "task": task}
+    surface.procedure("promote-user", {"name": name, "key": key, **person, **request})
+
+
+@runbook(*PLANNED, positional=["name"], help=NAME | TICKET | KEY)
+def add_key(surface, name, key="", task=""):  # type: ignore[no-untyped-def]
+    """Accounts: give a shell user one key more."""
+    surface.procedure("add-key", {"name": name, "key": key, "task": task})
+
+
+@runbook(
+    *PLANNED, positional=["name"], help=NAME | TICKET | KEY | {"old": "The key that goes, SHA256:...; else all go."}
+)
+def replace_key(surface, name, key="", old="", task=""):  # type: ignore[no-untyped-def]
+    """Accounts: give a shell user a key in place of another, or of all."""
+    surface.procedure("replace-key", {"name": name, "key": key, "old": old, "task": task})
+
+
+@runbook(
+    *PLANNED,
+    positional=["name"],
+    help=NAME
+    | TICKET
+    | {
+        "key": "The one key that is lost, SHA256:... or its text; else all of them are.",
+        "end-sessions": "End all that runs under the account.",
+    },
+)
+def revoke_key(surface, name, key="", end_sessions=False, task=""):  # type: ignore[no-untyped-def]
+    """Accounts: take a lost ssh key out of use on every host, at once."""
+    surface.procedure("revoke-key", {"name": name, "key": key, "end_sessions": end_sessions, "task": task})
+
+
+@runbook(
+    *PLANNED,
+    positional=["name"],
+    help=NAME
+    | TICKET
+    | {
+        "drop-all": "Leave every LDAP group, not only those that give access to something.",
+        "end-sessions": "End all that runs under the account.",
+    },
+)
+def remove_account(surface, name, drop_all=False, end_sessions=False, task=""):  # type: ignore[no-untyped-def]
+    """Accounts: take all of somebody's access; the home stays."""
+    arguments = {"name": name, "drop_all": drop_all, "end_sessions": end_sessions, "task": task}
+    surface.procedure("remove-account", arguments)
+
+
+@runbook(*PLANNED, positional=["name"], help=NAME | TICKET | REQUEST)
+def join_group(surface, name, groups="", moved="", task=""):  # type: ignore[no-untyped-def]
+    """Accounts: put a shell user into groups, once that is approved."""
+    surface.procedure("join-group", {"name": name, "groups": _words(groups), "moved": moved, "task": task})
+
+
+@runbook(*PLANNED, positional=["name"], help=NAME | TICKET | {"groups": "Groups of the registry, by commas."})
+def leave_group(surface, name, groups="", task=""):  # type: ignore[no-untyped-def]
+    """Accounts: take a shell user out of groups."""
+    surface.procedure("leave-group", {"name": name, "groups": _words(groups), "task": task})
+
+
+@runbook(
+    *PLANNED,
+    positional=["name"],
+    help=NAME | TICKET | {"until": "The day on which access ends, 2027-01-31.", "contact": PERSON["contact"]},
+)
+def extend_access(surface, name, until="", contact="", task=""):  # type: ignore[no-untyped-def]
+    """Accounts: have somebody's access end on a later day."""
+    surface.procedure("extend-access", {"name": name, "until_day": until, "contact": contact, "task": task})
+
+
+@runbook(*SHOWN, positional=["name"], help=NAME)
+def ldap_groups(surface, name):  # type: ignore[no-untyped-def]
+    """Accounts: list somebody's LDAP groups."""
+    surface.ldap_groups(name)
+
+
+@runbook(
+    *SHOWN,
+    help={
+        "within": "Days within which an access that ends is told.",
+        "html": "Write one self-contained page to this file.",
+    },
+)
+def check_access(surface, within="7", html=""):  # type: ignore[no-untyped-def]
+    """Accounts: report who has access and should not; exit status 8 where somebody does."""
+    surface.check_access(within, html)
+
+
 @runbook(*PLANNED, positional=["plan"], help={"plan": "Its id, or the beginning of it, or a file that --save wrote."})
 def apply(surface, plan):  # type: ignore[no-untyped-def]
     """Runs: apply a plan that was made before, if the world is still as it was."""
@@ -209,5 +344,26 @@ def shell(_c, host):  # type: ignore[no-untyped-def]
     """A root shell on a host."""
 
 
-ns = Collection(rename_user, apply, resume, undo, abandon, runs, show)
+ns = Collection(
+    rename_user,
+    grant_ldap,
+    revoke_ldap,
+    create_user,
+    promote_user,
+    add_key,
+    replace_key,
+    revoke_key,
+    remove_account,
+    ldap_groups,
+    check_access,
+    join_group,
+    leave_group,
+    extend_access,
+    apply,
+    resume,
+    undo,
+    abandon,
+    runs,
+    show,
+)
 ns.add_collection(Collection("lab", up, down, status, kill, start, freeze, thaw, cut, uncut, shell))

@@ -52,6 +52,7 @@ class Draft:
     subjects: tuple[str, ...]
     notes: tuple[str, ...] = ()
     undoes: str | None = None
+    batch_size: str = ""
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,7 @@ def planned(steps: Sequence[Step], findings: Mapping[tuple[int, str], Finding]) 
             {target: findings[number, target] for target in step.on if (number, target) in findings},
             step.must_all,
             step.no_inverse,
+            step.patient,
         )
         for number, step in enumerate(steps)
     )

@@ -7,7 +7,7 @@ world looks like by then.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from runbooks.engine import Draft
@@ -22,7 +22,8 @@ Steps = Iterator[Step]
 class Procedure(Generic[C]):
     """One runbook. ``look`` (site, arguments) gives the case, a frozen dataclass of JSON values; ``steps`` and
     ``notes``, what the operator should know besides, follow from it. ``subjects`` are what a run owns, by its
-    arguments: another run's half-done work is told as such, before it is looked at and misunderstood."""
+    arguments: another run's half-done work is told as such, before it is looked at and misunderstood. ``batch_size`` is
+    how many hosts at a time, unless the operator says; without, the settings do."""
 
     name: str
     title: str
@@ -31,6 +32,7 @@ class Procedure(Generic[C]):
     steps: Callable[[C], Steps]
     subjects: Callable[[Mapping[str, Json]], tuple[str, ...]]
     notes: Callable[[C], tuple[str, ...]]
+    batch_size: str = ""
 
     def draft(self, site: Any, arguments: Mapping[str, Json]) -> Draft:
         """Look, and propose. Raises whatever the arguments or the world give reason to."""
@@ -40,7 +42,8 @@ class Procedure(Generic[C]):
         """Propose from a case."""
         record = asdict(case)  # type: ignore[call-overload]
         steps = tuple(self.steps(case))
-        return Draft(self.name, dict(arguments), record, steps, self.subjects(arguments), self.notes(case))
+        draft = Draft(self.name, dict(arguments), record, steps, self.subjects(arguments), self.notes(case))
+        return replace(draft, batch_size=self.batch_size)
 
     def again(self, record: Mapping[str, Json], arguments: Mapping[str, Json]) -> Draft:
         """The draft that a journal's case gives. Raises UsageError where another version of this tool wrote it."""

@@ -63,6 +63,41 @@ class Puppet:
 
 
 @dataclass(frozen=True, slots=True)
+class Ldap:
+    """The directory; without a ``url`` there is none. The password is in OPS_CLINIC_LDAP_PASSWORD, or in a file of mode
+    600. ``staff`` and ``others`` are the groups for people with and without an address of the organisation, which has
+    one of ``domains``; nobody is in both. Those two, and the ``privileged`` ones, take nobody whom
+    the registry has no entry of."""
+
+    url: str | None = None
+    ca: Path | None = None
+    bind_dn: str = ""
+    password_file: Path | None = None
+    people: str = ""
+    groups: str = ""
+    staff: str = "wmf"
+    others: str = "nda"
+    domains: tuple[str, ...] = ()
+    privileged: tuple[str, ...] = ()
+    connect_timeout_s: int = 10
+    answer_timeout_s: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The Gerrit in front of the repository; without a ``url`` there is none, and proposals are branches. The password
+    is in OPS_CLINIC_GERRIT_PASSWORD, or in a file of mode 600. ``votes`` are given by ourselves before we submit."""
+
+    url: str | None = None
+    project: str = ""
+    user: str = ""
+    password_file: Path | None = None
+    votes: tuple[tuple[str, int], ...] = ()
+    ca: Path | None = None
+    timeout_s: int = 60
+
+
+@dataclass(frozen=True, slots=True)
 class PuppetDB:
     """PuppetDB for ``P{...}``, under Cumin's own names; without a host there is none."""
 
@@ -103,6 +138,8 @@ class Settings:
     ssh: Ssh = field(default_factory=Ssh)
     repository: Repository = field(default_factory=Repository)
     puppet: Puppet = field(default_factory=Puppet)
+    gerrit: Review = field(default_factory=Review)
+    ldap: Ldap = field(default_factory=Ldap)
     puppetdb: PuppetDB = field(default_factory=PuppetDB)
     ask_above: int = 50
     batch_size: str = "10"
@@ -127,6 +164,8 @@ class Settings:
             ssh=Ssh(**sections["ssh"]),
             repository=Repository(**sections["repository"]),
             puppet=Puppet(**sections["puppet"]),
+            gerrit=Review(**sections["gerrit"]),
+            ldap=Ldap(**sections["ldap"]),
             puppetdb=PuppetDB(**sections["puppetdb"]),
             lease=_lease(sections["lease"], layers),
         )

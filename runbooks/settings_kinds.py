@@ -86,6 +86,27 @@ def _journal(value: Any, layer: Layer, key: str) -> str:
     return text
 
 
+def _web_url(value: Any, layer: Layer, key: str) -> str:
+    text = _text(value, layer, key).rstrip("/")
+    if not re.fullmatch(r"https?://[^@\s]+", text):
+        raise layer.fail(key, "must be https://HOST, without a user or password in it")
+    return text
+
+
+def _vote(value: Any, layer: Layer, key: str) -> tuple[str, int]:
+    found = re.fullmatch(r"([A-Za-z][A-Za-z0-9-]*)=\+?([0-9])", value) if isinstance(value, str) else None
+    if found is None:
+        raise layer.fail(key, f"must be a list of votes (Code-Review=2), not {short(repr(value), 40)}")
+    return found[1], int(found[2])
+
+
+def _ldap_url(value: Any, layer: Layer, key: str) -> str:
+    text = _text(value, layer, key)
+    if not re.fullmatch(r"ldaps?://[A-Za-z0-9.\[\]:-]+", text):
+        raise layer.fail(key, f"must be ldap://HOST (secured by StartTLS) or ldaps://HOST, not {short(text)}")
+    return text
+
+
 def _flag(value: Any, layer: Layer, key: str) -> bool:
     if layer.textual and isinstance(value, str) and value.lower() in _YES_NO:
         return _YES_NO[value.lower()]
@@ -182,6 +203,25 @@ KEYS: Mapping[str, Kind] = {
     "puppet.server_checkout": _host_path,
     "puppet.run_timeout_s": _SECONDS,
     "puppet.wait_s": _whole(0, 86_400),
+    "gerrit.url": _web_url,
+    "gerrit.project": _text,
+    "gerrit.user": _text,
+    "gerrit.password_file": _path,
+    "gerrit.votes": _list_of(_vote),
+    "gerrit.ca": _path,
+    "gerrit.timeout_s": _SECONDS,
+    "ldap.url": _ldap_url,
+    "ldap.ca": _path,
+    "ldap.bind_dn": _text,
+    "ldap.password_file": _path,
+    "ldap.people": _text,
+    "ldap.groups": _text,
+    "ldap.staff": _text,
+    "ldap.others": _text,
+    "ldap.domains": _list_of(_text),
+    "ldap.privileged": _list_of(_text),
+    "ldap.connect_timeout_s": _SECONDS,
+    "ldap.answer_timeout_s": _SECONDS,
     "puppetdb.host": _text,
     "puppetdb.port": _whole(1, 65_535),
     "puppetdb.scheme": _one_of("https", "http"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,16 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 from runbooks import driver
 from runbooks.errors import RunbookError, SettingsError, UsageError
+from runbooks.fleet import Fleet
 from runbooks.inventory import Inventory, fold
 from runbooks.looking import side_by_side
-from runbooks.model import Target
 from runbooks.settings import Settings
 
 if TYPE_CHECKING:
     from runbooks.journal import Journal
     from runbooks.registry import Registry
+    from runbooks.secret import Secret
+    from runbooks.systems.gerrit import Gerrit
     from runbooks.systems.git import Repository
-    from runbooks.transport.shell import Shell
+    from runbooks.systems.ldap import Directory
+
+
+LDAP_PASSWORD = "OPS_CLINIC_LDAP_PASSWORD"
+GERRIT_PASSWORD = "OPS_CLINIC_GERRIT_PASSWORD"
+"""The environment variables that passwords may be in."""
 
 
 @dataclass
@@ -48,7 +54,7 @@ class Site:
 
     @cached_property
     def targets(self) -> Fleet:
-        """Hosts by name, and ``@git``."""
+        """Hosts by name, and systems (``@git``)."""
         return Fleet(self)
 
     @cached_property
@@ -65,7 +71,43 @@ class Site:
         ssh = ("ssh", "-o", "BatchMode=yes", *(("-F", str(config)) if config else ()))
         # One copy for each remote: a copy of another one would hold branches that this one never had.
         cache = chosen.cache / hashlib.sha256(chosen.url.encode()).hexdigest()[:16]
-        return Repository(chosen.url, chosen.branch, cache, ssh, self.operator)
+        return Repository(chosen.url, chosen.branch, cache, ssh, self.operator, self._gerrit())
+
+    def _gerrit(self) -> Gerrit | None:
+        from runbooks.systems.gerrit import Gerrit
+
+        chosen = self.settings.gerrit
+        if not chosen.url:
+            return None
+        for name in ("project", "user"):
+            if not getattr(chosen, name):
+                raise SettingsError(f"gerrit.{name} is not set: say in invoke.yaml which project it is, and who we are")
+        password = _password(GERRIT_PASSWORD, chosen.password_file, "gerrit")
+        votes = dict(chosen.votes)
+        return Gerrit(chosen.url, chosen.project, chosen.user, password, votes, chosen.ca, chosen.timeout_s)
+
+    @cached_property
+    def directory(self) -> Directory:
+        """The LDAP directory. Raises SettingsError where none is set, or its password is nowhere."""
+        from runbooks.systems.ldap import Directory
+
+        chosen = self.settings.ldap
+        for name in ("url", "bind_dn", "people", "groups"):
+            if not getattr(chosen, name):
+                raise SettingsError(f"ldap.{name} is not set: say in invoke.yaml where the directory is")
+        password = _password(LDAP_PASSWORD, chosen.password_file, "ldap")
+        if chosen.ca and not chosen.ca.is_file():
+            raise SettingsError(f"ldap.ca: {chosen.ca}: no such file")
+        return Directory(
+            str(chosen.url),
+            chosen.bind_dn,
+            password,
+            chosen.people,
+            chosen.groups,
+            chosen.ca,
+            chosen.connect_timeout_s,
+            chosen.answer_timeout_s,
+        )
 
     def registry(self) -> Registry:
         """The account registry as the repository's main branch has it now. Raises RegistryError, Unreachable."""
@@ -165,84 +207,15 @@ class Site:
             self.journal.close()
 
 
-class Fleet:
-    """All that steps can act on. A host is connected to when it is first used; beyond ``max_connections`` it is let go
-    of as soon as it rests."""
+def _password(variable: str, file: Path | None, section: str) -> Secret:
+    """From the environment, or else a file. Raises SettingsError."""
+    from runbooks.secret import from_environment, from_file
 
-    def __init__(self, site: Site) -> None:
-        from runbooks.transport.route import SshSettings
-        from runbooks.transport.ssh import SshTransport
-
-        self._site = site
-        self._inventory = site.inventory
-        ssh = site.settings.ssh
-        self.transport = SshTransport(
-            SshSettings(
-                ssh.config,
-                ssh.user,
-                ssh.sudo,
-                ssh.connect_timeout_s,
-                ssh.keepalive_s,
-                client=ssh.client,
-                key_exchange=ssh.key_exchange,
-            )
-        )
-        self._targets: dict[str, Target] = {}
-        self._connected: set[str] = set()
-        self._lock = threading.Lock()
-
-    def __getitem__(self, name: str) -> Target:
-        """The target of that name. Raises InventoryError, SettingsError."""
-        with self._lock:
-            if name not in self._targets:
-                self._targets[name] = self._make(name)
-            return self._targets[name]
-
-    def _make(self, name: str) -> Target:
-        if name == "@git":
-            from runbooks.systems.git import GitTarget
-
-            return GitTarget(self._site.repository)
-        if name == "@person":
-            from runbooks.systems.person import PersonTarget
-
-            return PersonTarget(self._site.operator, self._site.comes_to_confirm)
-        from runbooks.systems.host import HostTarget
-
-        self._inventory[name]
-        return HostTarget(name, lambda: self._connect(name))
-
-    def _connect(self, name: str) -> Shell:
-        from runbooks.transport.shell import Shell
-
-        host = self._inventory[name]
-        channel = self.transport.open(name, host.address, host.port, host.user, self._inventory.jump(name))
-        with self._lock:
-            self._connected.add(name)
-        return Shell(name, channel, self._site.settings.ssh.command_timeout_s)
-
-    def rest(self, name: str) -> None:
-        """Have a target let go of its lock, and of its connection where more are open than may be."""
-        with self._lock:
-            target = self._targets.get(name)
-            closes = name in self._connected and len(self._connected) > self._site.settings.ssh.max_connections
-            if closes:
-                self._connected.discard(name)
-        if target is not None and closes:
-            target.close()
-        elif target is not None:
-            target.rest()
-
-    def key_exchanges(self) -> str:
-        """How the connections so far were secured, for a person: ``curve25519-sha256 (12)``."""
-        found = self.transport.key_exchanges.most_common()
-        return ", ".join(f"{name} ({count})" for name, count in found)
-
-    def close(self) -> None:
-        """Let go of every connection."""
-        for target in self._targets.values():
-            target.close()
-        self.transport.close()
+    if (found := from_environment(variable)) is not None:
+        return found
+    if file is None:
+        raise SettingsError(f"the password of {section} is nowhere: set {variable} or {section}.password_file")
+    return from_file(file)
 
 
 def open_site(config: Any, root: Path) -> Site:

@@ -13,7 +13,7 @@ def refuse_inapplicable(plan: Plan) -> None:
         (step.name, target, finding)
         for step in plan.steps
         for target, finding in step.findings.items()
-        if finding.status in (Status.BLOCKED, Status.UNREACHABLE)
+        if step.stands_in_the_way(finding)
     ]
     if bad:
         name, target, finding = bad[0]
@@ -28,7 +28,11 @@ def refuse_drift(old: Plan, new: Plan) -> None:
         known = before.get(step.name, {})
         for target, finding in step.findings.items():
             was = known.get(target)
-            if finding.status is Status.UNREACHABLE and (was is None or was.status is not Status.UNREACHABLE):
+            if (
+                finding.status is Status.UNREACHABLE
+                and not step.patient
+                and (was is None or was.status is not Status.UNREACHABLE)
+            ):
                 raise Blocked(f"{target} is newly unreachable: {finding.note}; nothing was changed")
     if old.id != new.id:
         lines = differences(old, new) or ["the arguments, or this tool's version, are no longer the same"]

@@ -71,6 +71,7 @@ class Walker:
     def __post_init__(self) -> None:
         self.record = Record(self.run, self.lease, self.steps, self.observer, self.clock)
         self.failed: set[str] = set()
+        self.left: set[str] = set()
         self.waits = False
         self._halt = False
         self._seen: dict[str, Any] = {}
@@ -90,9 +91,8 @@ class Walker:
     def _stage(self, numbers: Sequence[int]) -> None:
         steps = [self.steps[n] for n in numbers]
         everyone = by_target(self.steps, numbers)
-        hosts = [
-            t for t, ns in everyone.items() if t not in self.failed and not all(self.record.is_done(n, t) for n in ns)
-        ]
+        able = [(target, ns) for target, ns in everyone.items() if target not in self.failed | self.left]
+        hosts = [target for target, ns in able if not all(self.record.is_done(n, target) for n in ns)]
         # At a barrier nobody may have failed, neither here nor before: then nothing of it is started.
         strict = any(step.is_barrier for step in steps)
         limit = 0 if strict else batch.amount(self.batch.max_failures, len(everyone), "max failures")
@@ -134,7 +134,8 @@ class Walker:
                 if self.stop or self._halt:
                     return
                 if not self._step(number, target):
-                    self.failed.add(target)
+                    if target not in self.left:
+                        self.failed.add(target)
                     return
         except BaseException:
             # A lost lease, or a bug: what the others have under way is finished and recorded, nothing new is begun.
@@ -158,6 +159,7 @@ class Walker:
         try:
             finding = self._look(target, change.check)
         except (Unreachable, Lost) as error:
+            self._leave(number, target)
             return self.record.close(number, target, kept, f"unreachable: {error.why}")
         except RunbookError as error:
             return self.record.close(number, target, kept, str(error))
@@ -166,6 +168,11 @@ class Walker:
         if finding.status is Status.DONE:
             return self.record.close(number, target, Result.DONE, finding.note)
         return self._act(number, target, change, finding)
+
+    def _leave(self, number: int, target: str) -> None:
+        """A target went away: where the step is patient, that stops nobody else."""
+        if self.steps[number].patient:
+            self.left.add(target)
 
     def _look(self, target: str, look: Callable[[Reader], Finding]) -> Finding:
         """Look at one target; what a step was seen to end with, the next one need not look at again."""
@@ -192,6 +199,8 @@ class Walker:
         expected = self.expected.get((number, target))
         if expected is None or expected.status is Status.LATER or (number, target) in self.record.befores:
             return ""
+        if self.steps[number].patient:
+            return ""
         return "" if same(expected, finding) else f"no longer as planned ({expected.status}, now {finding.status})"
 
     def _act(self, number: int, target: str, change: AnyChange, finding: Finding) -> bool:
@@ -203,6 +212,7 @@ class Walker:
         try:
             error = self._do(number, target, before, commands)
         except Lost as lost:
+            self._leave(number, target)
             return self.record.close(number, target, Result.UNKNOWN, lost.why, commands, started)
         except Fenced:
             raise

@@ -35,10 +35,11 @@ ENGINE = BASE | {
     "walker",
     "window",
 }
-SYSTEMS = BASE | {"fibres", "transport", "registry", "systems", "inventory"}
+SYSTEMS = BASE | {"fibres", "secret", "transport", "registry", "systems", "inventory"}
 MAY_IMPORT = {
     "errors": set(),
     "model": BASE,
+    "secret": {"errors"},
     "batch": BASE,
     "driver": set(),
     "fibres": set(),
@@ -61,13 +62,14 @@ MAY_IMPORT = {
     "systems": SYSTEMS,
     "settings_kinds": BASE | {"inventory"},
     "settings": BASE | {"settings_kinds", "inventory"},
-    "site": SYSTEMS | ENGINE | {"settings", "oob"},
+    "fleet": SYSTEMS | {"site"},
+    "site": SYSTEMS | ENGINE | {"fleet", "settings", "oob"},
     "report": BASE | {"report", "inventory", "batch"},
     "procedure": BASE | {"engine", "walker"},
-    "procedures": SYSTEMS | {"procedure", "procedures", "site", "oob"},
-    "cli": SYSTEMS | ENGINE | {"cli", "engine", "procedure", "report", "settings", "site", "verdicts"},
+    "procedures": SYSTEMS | {"looking", "procedure", "procedures", "site", "oob"},
+    "cli": SYSTEMS | ENGINE | {"cli", "engine", "procedure", "procedures", "report", "settings", "site", "verdicts"},
     # The lab stands alone: it builds a fleet for the rest, with the registry's own synthetic data.
-    "lab": {"errors", "lab", "registry"},
+    "lab": {"errors", "lab", "registry", "secret"},
 }
 # Modules and functions beyond the bounds, each with its reason.
 LONG_MODULES = {

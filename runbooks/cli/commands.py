@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runbooks.cli.records import draft_of, pick, read_plan, remaining_plan
-from runbooks.cli.surface import Surface, hosts_of
+from runbooks.cli.reports import Reports
+from runbooks.cli.surface import hosts_of
 from runbooks.errors import (
     Drift,
     InventoryError,
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from runbooks.site import Site
 
 
-class Commands(Surface):
-    """A command over plans and runs."""
+class Commands(Reports):
+    """A command over plans and runs, or one that reports."""
 
     def apply(self, reference: str) -> NoReturn:
         """Apply a saved plan: the procedure runs again from its arguments, and what differs is drift."""
@@ -67,7 +68,7 @@ class Commands(Surface):
                 raise UsageError(f"run {run.id} is {run.status}: there is nothing to resume")
             site.journal.refuse_driven(run.id)
             draft = draft_of(site, run)
-            with self._waiting("Looking at what remains"):
+            with self.waiting("Looking at what remains"):
                 findings = self.engine(site, Stop()).remaining(run, draft.steps)
             plan = remaining_plan(run, draft, findings)
             if not self.options.as_json:

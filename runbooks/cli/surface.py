@@ -171,21 +171,23 @@ class Surface:
             return error.exit_status
         if self.options.dry_run:
             return 0
-        if plan.count(Status.TODO) == 0 and plan.count(Status.LATER) == 0:
+        # A host that a patient step could not reach is to be come back for.
+        if not any(plan.count(status) for status in (Status.TODO, Status.LATER, Status.UNREACHABLE)):
             print("Nothing to do.", file=self.talk)
             return 0
         self.ask(f"Apply this plan to {hosts_of(plan)} host(s)?", hosts_of(plan), plan, site)
-        policy = batch_policy(self.options, site.settings.batch_size)
+        policy = batch_policy(self.options, draft.batch_size or site.settings.batch_size)
         return self._walk(site, plan, lambda engine: engine.apply(plan, draft, policy))
 
     def _look(self, site: Site, draft: Draft) -> Plan:
         from runbooks.walker import Stop
 
-        with self._waiting(f"Looking at {len({t for s in draft.steps for t in s.on})} targets"):
+        with self.waiting(f"Looking at {len({t for s in draft.steps for t in s.on})} targets"):
             return self.engine(site, Stop()).plan(draft)
 
     @contextmanager
-    def _waiting(self, what: str) -> Iterator[None]:
+    def waiting(self, what: str) -> Iterator[None]:
+        """Show that something takes a while, on a terminal."""
         if not sys.stderr.isatty():
             yield
             return

@@ -22,6 +22,11 @@ class PlannedStep:
     findings: Mapping[str, Finding]
     must_all: bool = False
     no_inverse: str = ""
+    patient: bool = False
+
+    def stands_in_the_way(self, finding: Finding) -> bool:
+        """Whether nothing may be applied while that is so."""
+        return finding.status is Status.BLOCKED or (finding.status is Status.UNREACHABLE and not self.patient)
 
     def to_json(self) -> dict[str, Json]:
         """The contract's form."""
@@ -52,12 +57,14 @@ class Plan:
 
     @cached_property
     def id(self) -> str:
-        """SHA-256 over version, procedure, arguments, steps, statuses and facts; never previews or notes."""
+        """SHA-256 over version, procedure, arguments, steps, statuses and facts; never previews or notes. Of a patient
+        step only the hosts count: whom it can reach differs from one look to the next."""
         return hashlib.sha256(canonical(self._identity()).encode()).hexdigest()
 
     def _identity(self) -> Json:
         steps = [
-            [s.name, s.kind, list(s.hosts), {t: _comparable(f) for t, f in s.findings.items()}] for s in self.steps
+            [s.name, s.kind, list(s.hosts), {t: _comparable(f) for t, f in s.findings.items() if not s.patient}]
+            for s in self.steps
         ]
         return [__version__, self.procedure, dict(self.arguments), steps]
 
@@ -72,7 +79,7 @@ class Plan:
 
     def to_record(self) -> dict[str, Json]:
         """What the journal or ``--save`` keeps: the contract's form, the case and the notes."""
-        extra = [{"must_all": s.must_all, "no_inverse": s.no_inverse} for s in self.steps]
+        extra = [{"must_all": s.must_all, "no_inverse": s.no_inverse, "patient": s.patient} for s in self.steps]
         return self.to_json() | {"case": dict(self.case), "notes": list(self.notes), "details": extra}
 
     @classmethod
@@ -89,6 +96,7 @@ class Plan:
                 },
                 bool(d["must_all"]),
                 d["no_inverse"],
+                bool(d.get("patient")),
             )
             for s, d in zip(record["steps"], record["details"], strict=True)
         )
@@ -125,7 +133,7 @@ def differences(old: Plan, new: Plan) -> list[str]:
         left.remove(other)
         for target, was in step.findings.items():
             now = other.findings.get(target)
-            if now and not same(was, now):
+            if now and not step.patient and not same(was, now):
                 lines.append(f"{step.name}: {target}: {_difference(was, now)}")
     return lines
 

@@ -26,6 +26,7 @@ class Step:
     ``must_all``: every host has to have it behind it before anything after it happens anywhere (a barrier that failures
     never pass). ``carries``: it carries the step before it out to its targets, so that when undone it follows that one
     again instead of preceding it (deploying a merge, and deploying its revert).
+    ``patient``: a host that can't be reached is left pending, and stops nobody else: a resume comes back for it.
     ``undo`` is the sentence for taking it back.
     ``changes`` gives single targets a Change of their own (an inverse holds what was before, host by host).
     """
@@ -35,6 +36,7 @@ class Step:
     on: tuple[str, ...]
     must_all: bool = False
     carries: bool = False
+    patient: bool = False
     undo: str = ""
     changes: Mapping[str, AnyChange] = field(default_factory=dict)
 

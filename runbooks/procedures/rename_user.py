@@ -95,7 +95,7 @@ def steps(case: Case) -> Steps:
     new = old.swapped()
     patch = RenamePatch(case.registry, case.old, case.new, case.task)
     branch = f"ops-clinic/rename-{case.old}-to-{case.new}"
-    deploy = Deploy(case.checkout, case.repository_branch, case.registry, case.new, case.old)
+    deploy = Deploy(case.checkout, case.repository_branch, patch)
     hosts = case.hosts
 
     yield Step(

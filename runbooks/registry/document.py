@@ -75,6 +75,10 @@ class Document:
             return len(self.text)
         return end - 1 if end > offset and self.text[end - 1] == "\r" else end
 
+    def line_end_before(self, offset: int) -> int:
+        """The end of the line before the one that holds ``offset``."""
+        return self.line_end(self.line_start(max(0, self.line_start(offset) - 1)))
+
     def column(self, offset: int) -> int:
         """How many characters stand before ``offset`` on its line; a byte-order mark counts for none."""
         return len(self.text[self.line_start(offset) : offset].removeprefix(_BOM))

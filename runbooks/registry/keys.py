@@ -49,6 +49,24 @@ def parse_key(line: str) -> Key:
     return Key(kind, blob, line[words[place + 1].end() :].strip(), options)
 
 
+LEAST_RSA_BITS = 3072
+
+
+def parse_new_key(line: str) -> Key:
+    """The key in a line that somebody hands in: ed25519 or RSA, long enough, and without options. Raises ValueError
+    that says what is wrong with it."""
+    key = parse_key(line)
+    if key.options:
+        raise ValueError("the key comes with options in front: hand in the key alone")
+    if key.type == "ssh-rsa":
+        bits = int.from_bytes(_strings(base64.b64decode(key.blob))[2], "big").bit_length()
+        if bits < LEAST_RSA_BITS:
+            raise ValueError(f"an RSA key of {bits} bits: {LEAST_RSA_BITS} is the least; better make an ed25519 key")
+    elif "ed25519" not in key.type:
+        raise ValueError(f"a {key.type} key: make an ed25519 key (ssh-keygen -t ed25519)")
+    return key
+
+
 def _check_blob(kind: str, blob: str) -> None:
     try:
         data = base64.b64decode(blob, validate=True)

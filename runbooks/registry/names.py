@@ -26,9 +26,6 @@ shutdown ftp toor
 RESERVED = frozenset(_DEBIAN.split()) | frozenset(_SERVICES.split())
 """Names of system accounts and groups: Debian's base-passwd (passwd.master, group.master), and the services' own."""
 
-_NOT_TEXT = frozenset(("yes", "no", "true", "false", "on", "off", "null", "y", "n"))
-"""Words that a YAML 1.1 reader (puppet's is one) takes for a boolean or nothing unless they are quoted."""
-
 
 def check_name(name: str) -> None:
     """Refuse what cannot be the name of an account.
@@ -44,10 +41,3 @@ def check_name(name: str) -> None:
         raise UsageError(f"{name!r} has {len(name)} characters: an account name has at most {LONGEST}; shorten it")
     if name in RESERVED:
         raise UsageError(f"{name!r} is the name of a system account: choose another")
-
-
-def spelled(name: str, quote: str = "") -> str:
-    """A valid name as it is written in YAML, in ``quote`` where that is given or the bare word would be no text."""
-    if not quote and name in _NOT_TEXT:
-        quote = "'"
-    return f"{quote}{name}{quote}"

@@ -8,16 +8,21 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from runbooks.errors import RegistryError
+from runbooks.registry.edits import Edit
 from runbooks.registry.registry import Registry
 from runbooks.registry.validate import introduced
 
 
-class Files(Protocol):
-    """The files of one commit."""
+class Readable(Protocol):
+    """Files that can be read, of a commit or of a checkout on a host."""
 
     def read(self, path: str) -> bytes:
-        """A file's contents. Raises RegistryError."""
+        """A file's contents. Raises RegistryError, CommandFailed."""
         ...
+
+
+class Files(Readable, Protocol):
+    """The files of one commit."""
 
     def below(self, directory: str) -> list[str]:
         """The paths of the files below a directory."""
@@ -76,15 +81,15 @@ class RenamePatch:
             found.append(f"the repository names {self.old} elsewhere, too: {', '.join(others[:5])}{more}")
         return "; ".join(found)
 
-    def applied(self, files: Files) -> bool:
+    def applied(self, files: Readable) -> bool:
         """Whether the new name is a present account and the old one is not. Raises RegistryError."""
         return self._present(files) == (False, True)
 
-    def taken_back(self, files: Files) -> bool:
+    def taken_back(self, files: Readable) -> bool:
         """Whether the old name is a present account and the new one is not. Raises RegistryError."""
         return self._present(files) == (True, False)
 
-    def _present(self, files: Files) -> tuple[bool, bool]:
+    def _present(self, files: Readable) -> tuple[bool, bool]:
         registry = Registry.from_bytes(files.read(self.path))
         users = [registry.user(name) for name in (self.old, self.new)]
         old, new = (user is not None and user.present for user in users)
@@ -93,9 +98,58 @@ class RenamePatch:
     def refuse_unsound(self, files: Files, edits: Mapping[str, bytes | None]) -> None:
         """Raises RegistryError where edits would break rules that the registry keeps now, as a revert does when others
         have come to use the new name."""
-        text = edits.get(self.path)
-        if text is None:
-            return
-        before, after = Registry.from_bytes(files.read(self.path)), Registry.from_bytes(text)
-        if broken := introduced(before.validate(), after.validate(), self.new, self.old):
-            raise RegistryError(f"it would break the registry: {broken[0].message}: take the change back by hand")
+        _refuse_unsound(self.path, files, edits, self.new, self.old)
+
+
+def _refuse_unsound(path: str, files: Files, edits: Mapping[str, bytes | None], *names: str) -> None:
+    text = edits.get(path)
+    if text is None:
+        return
+    before, after = Registry.from_bytes(files.read(path)), Registry.from_bytes(text)
+    if broken := introduced(before.validate(), after.validate(), *names):
+        raise RegistryError(f"it would break the registry: {broken[0].message}: take the change back by hand")
+
+
+@dataclass(frozen=True)
+class AccountPatch:
+    """Edits of accounts in the registry at ``path``, all or none; those that hold already are left out. ``title`` is
+    one line for people, ``why`` what stands in the commit message besides."""
+
+    path: str
+    edits: tuple[Edit, ...]
+    title: str
+    why: str = ""
+    task: str = ""
+
+    @property
+    def message(self) -> str:
+        """The commit message."""
+        return "\n\n".join(filter(None, [self.title, self.why, f"Bug: {self.task}" if self.task else ""]))
+
+    def edit(self, files: Files) -> Mapping[str, bytes | None]:
+        """The registry with its new contents. Raises RegistryError."""
+        registry = self._registry(files)
+        for edit in self.edits:
+            registry = edit.apply(registry)
+        return {self.path: registry.text.encode()}
+
+    def remarks(self, files: Files) -> str:  # noqa: ARG002 - part of the interface
+        """Nothing besides."""
+        return ""
+
+    def applied(self, files: Readable) -> bool:
+        """Whether all of them hold. Raises RegistryError."""
+        registry = self._registry(files)
+        return all(edit.holds(registry) for edit in self.edits)
+
+    def taken_back(self, files: Readable) -> bool:
+        """Whether none of them holds. Raises RegistryError."""
+        registry = self._registry(files)
+        return not any(edit.holds(registry) for edit in self.edits)
+
+    def refuse_unsound(self, files: Files, edits: Mapping[str, bytes | None]) -> None:
+        """Raises RegistryError where edits would break rules that the registry keeps now."""
+        _refuse_unsound(self.path, files, edits)
+
+    def _registry(self, files: Readable) -> Registry:
+        return Registry.from_bytes(files.read(self.path))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
 from runbooks.errors import RegistryError
+from runbooks.registry import account_keys, accounts, membership
+from runbooks.registry.accounts import Person, Shell
+from runbooks.registry.amendment import Amendment
 from runbooks.registry.document import compose
 from runbooks.registry.meaning import Mapping, difference, meaning_of
 from runbooks.registry.model import Group, LdapOnlyUser, User, Violation
@@ -16,6 +20,7 @@ from runbooks.registry.splice import splice
 from runbooks.registry.tables import Tables
 from runbooks.registry.textdiff import unified
 from runbooks.registry.validate import introduced, violations
+from runbooks.registry.who import entry_of
 
 PATH = "modules/admin/data/data.yaml"
 """Where the registry stands in the puppet repository."""
@@ -74,6 +79,11 @@ class Registry:
         """Every entry of ``ldap_only_users``, in the file's order."""
         return tuple(self._tables.ldap_only_values.values())
 
+    def entry(self, name: str) -> User | LdapOnlyUser | None:
+        """Somebody's entry in either table, the present one if there are two, or None."""
+        found = [entry for entry in (self.user(name), self.ldap_only(name)) if entry is not None]
+        return next((entry for entry in found if entry.present), found[0] if found else None)
+
     def group(self, name: str) -> Group | None:
         """The group under a name, its members flattened, or None."""
         return self._tables.group_values.get(name)
@@ -93,6 +103,15 @@ class Registry:
         """
         return violations(self._tables, today)
 
+    def expiring(self, within_days: int, today: date | None = None) -> tuple[User | LdapOnlyUser, ...]:
+        """Who is present, of either table, and expires within so many days, or has; the earliest first. ``today`` is
+        the day in UTC unless it is given."""
+        last = (today or datetime.now(UTC).date()) + timedelta(days=within_days)
+        people: list[User | LdapOnlyUser] = [*self.users(), *self.ldap_only_users()]
+        people = [person for person in people if person.present]
+        dated = [(person.expiry_date, person) for person in people if person.expiry_date]
+        return tuple(person for when, person in sorted(dated, key=lambda pair: pair[0]) if when <= last.isoformat())
+
     def diff(self, other: Registry, path: str = PATH) -> str:
         """What leads from this registry to another, as a unified diff that ``git apply`` takes; empty for nothing."""
         return unified(self.text, other.text, path)
@@ -105,11 +124,101 @@ class Registry:
         argument that doesn't fit, an entry that isn't edited safely, or a rename that would break a rule of the
         field that held before.
         """
-        change = Rename(old, new, task)
-        after = self._edited(splice(self.text, change.edits(self._tables)), change.intended(self._meaning), old)
-        broken = introduced(self.validate(), after.validate(), old, new)
-        if broken:
-            raise RegistryError(f"rename of {old} to {new} would break a rule: {broken[0].message}; settle that first")
+        return self._amended(Rename(old, new, task).amend(self._tables), old, (old, new))
+
+    # one account: each returns the edited registry, and raises RegistryError, naming account, line and what to do
+
+    def add_ldap_only(
+        self,
+        name: str,
+        *,
+        realname: str,
+        email: str,
+        expiry_date: str | date | None = None,
+        expiry_contact: str | None = None,
+    ) -> Registry:
+        """With a new entry in ``ldap_only_users``, behind the last."""
+        person = Person(realname, email, expiry_date, expiry_contact)
+        return self._amended(accounts.add_ldap_only(self._tables, name, person), name)
+
+    def add_user(
+        self,
+        name: str,
+        *,
+        uid: int,
+        realname: str,
+        email: str,
+        gid: int = 500,
+        groups: Sequence[str] = (),
+        ssh_keys: Sequence[str] = (),
+        expiry_date: str | date | None = None,
+        expiry_contact: str | None = None,
+        krb: str | None = None,
+    ) -> Registry:
+        """With a new entry in ``users``, behind the last, and the name in its groups."""
+        person = Person(realname, email, expiry_date, expiry_contact)
+        shell = Shell(uid, gid, tuple(groups), tuple(ssh_keys), krb)
+        return self._amended(accounts.add_user(self._tables, name, person, shell), name)
+
+    def promote(
+        self,
+        name: str,
+        *,
+        uid: int,
+        groups: Sequence[str] = (),
+        ssh_keys: Sequence[str] = (),
+        realname: str | None = None,
+        email: str | None = None,
+        expiry_date: str | date | None = None,
+        expiry_contact: str | None = None,
+        krb: str | None = None,
+    ) -> Registry:
+        """With somebody's entry moved from ``ldap_only_users`` to ``users``; what it says is kept, unless given."""
+        person = Person(realname, email, expiry_date, expiry_contact)
+        shell = Shell(uid, 500, tuple(groups), tuple(ssh_keys), krb)
+        return self._amended(accounts.promote(self._tables, name, person, shell), name)
+
+    def join(self, name: str, groups: Sequence[str]) -> Registry:
+        """With an account at the end of the members of some groups."""
+        entry_of(self._tables, name, "users")
+        return self._amended(membership.join(self._tables, name, groups), name)
+
+    def leave(self, name: str, groups: Sequence[str]) -> Registry:
+        """With an account out of the members of some groups."""
+        return self._amended(membership.leave(self._tables, name, groups), name)
+
+    def add_key(self, name: str, key: str) -> Registry:
+        """With one key more, in the list style that stands there."""
+        return self._amended(account_keys.add_key(self._tables, name, key), name)
+
+    def remove_key(self, name: str, key: str) -> Registry:
+        """Without a key, given by its text (comment and options don't matter) or its fingerprint, ``SHA256:…``."""
+        return self._amended(account_keys.remove_key(self._tables, name, key), name)
+
+    def clear_keys(self, name: str) -> Registry:
+        """Without any key of an account."""
+        return self._amended(account_keys.clear_keys(self._tables, name), name)
+
+    def set_expiry(self, name: str, when: str | date | None, contact: str | None) -> Registry:
+        """With the day on which access ends, and who is asked about it; without both for None and None."""
+        return self._amended(accounts.set_expiry(self._tables, name, when, contact), name)
+
+    def set_contact(self, name: str, *, email: str | None = None, realname: str | None = None) -> Registry:
+        """With another address or name of the person."""
+        return self._amended(accounts.set_contact(self._tables, name, email, realname), name)
+
+    def absent(self, name: str) -> Registry:
+        """With an account that ends: absent, in the group ``absent`` (LDAP-only: ``absent_ldap``) and no other, without
+        keys, address and expiry. The entry stays: it is what has puppet purge the account."""
+        return self._amended(accounts.absent(self._tables, name), name)
+
+    def _amended(self, amendment: Amendment, subject: str, names: tuple[str | None, str] = (None, "")) -> Registry:
+        """The amended registry, read again and held against what it shall mean, and against the field's rules. Where it
+        renamed, ``names`` are the old and the new one."""
+        intended = meaning_of(self._tables.document, amendment.intent)
+        after = self._edited(splice(self.text, amendment.edits), intended, subject)
+        if broken := introduced(self.validate(), after.validate(), *names):
+            raise RegistryError(f"the edit of {subject} would break a rule: {broken[0].message}; settle that first")
         return after
 
     def _edited(self, text: str, intended: Mapping, subject: str) -> Registry:

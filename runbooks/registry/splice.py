@@ -10,7 +10,7 @@ from yaml.nodes import ScalarNode
 
 from runbooks.errors import RegistryError
 from runbooks.registry.document import Document
-from runbooks.registry.names import spelled
+from runbooks.registry.spelling import quote_of, spelled
 
 _PROPERTIES = re.compile(r"(?:(?:&[^\s,\[\]{}]+|!\S*)[ \t]+)*")
 
@@ -58,12 +58,7 @@ def content_span(document: Document, node: ScalarNode) -> tuple[int, int]:
     return start, end
 
 
-def quote_of(node: ScalarNode) -> str:
-    """The quotation mark that a scalar is written in, empty for none."""
-    return node.style if node.style in ("'", '"') else ""
-
-
 def respell(document: Document, node: ScalarNode, name: str) -> Edit:
     """The edit that writes another name in place of a scalar, in the quotes that stand there."""
     start, end = content_span(document, node)
-    return Edit(start, end, spelled(name, quote_of(node)))
+    return Edit(start, end, spelled(name, quote_of(node), in_flow=True))

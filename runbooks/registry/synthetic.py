@@ -10,7 +10,7 @@ import random
 import re
 from collections.abc import Iterable, Sequence
 
-from runbooks.registry.places import CONTINUATION, WIDEST
+from runbooks.registry.lists import CONTINUATION, WIDEST
 
 _SYLLABLES = re.findall("[a-z]+", "an be cor da el fi gu ha iro jo ka lu ma ni ol pe qui ra sa to ul vi wa xe yo zu")
 _REALNAMES = ("Zoë Müller", "Søren Ångström", "Anna Example", "José Núñez", "李 明", "Ada O'Neil", "Kim 🦊 Fox")

@@ -61,6 +61,10 @@ class Tables:
         """Whether an alias stands where a table should."""
         return self.document.is_alias(self.document.root, self._nodes[table][0])
 
+    def entries(self, table: str) -> dict[str, Entry]:
+        """The entries of one of ``TABLES``, by name, in their order."""
+        return {"users": self.users, "groups": self.groups, "ldap_only_users": self.ldap_only_users}[table]
+
     def _entries(self, table: str) -> dict[str, Entry]:
         node = self.node(table)
         if not isinstance(node, MappingNode):

@@ -34,12 +34,15 @@ def violations(tables: Tables, today: date | None = None) -> list[Violation]:
     return sorted(found, key=lambda violation: (violation.line, violation.rule, violation.message))
 
 
-def introduced(before: list[Violation], after: list[Violation], old: str, new: str) -> list[Violation]:
-    """The violations that a rename brought: those of before count whichever of the two names they speak of."""
-    word = re.compile(rf"(?<![\w-]){re.escape(old)}(?![\w-])")
+def introduced(
+    before: list[Violation], after: list[Violation], old: str | None = None, new: str = ""
+) -> list[Violation]:
+    """The violations that an edit brought. Where it renamed, those of before count whichever of the two names they
+    speak of."""
+    word = re.compile(rf"(?<![\w-]){re.escape(old)}(?![\w-])") if old else None
 
     def told(violation: Violation) -> tuple[str, str]:
-        return violation.rule, word.sub(new, violation.message)
+        return violation.rule, word.sub(new, violation.message) if word else violation.message
 
     left = Counter(map(told, before))
     fresh = []

@@ -14,7 +14,10 @@ font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",
 Arial,sans-serif;font-variant-numeric:tabular-nums}
 main{max-width:1120px;margin:0 auto;padding:32px 24px 64px}
 h1{font-size:27px;line-height:1.2;margin:0;letter-spacing:-.01em}
-h2{font-size:16px;margin:34px 0 10px}
+h2{font-size:16px;margin:34px 0 10px}h2 small{font-weight:400;color:var(--soft)}
+table.remarks{width:100%;border-collapse:collapse;background:var(--card);border:1px solid var(--line)}
+.remarks th,.remarks td{text-align:left;vertical-align:top;padding:8px 16px;border-top:1px solid var(--line)}
+.remarks th{width:1%;white-space:nowrap}
 code,pre,.mono{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:13px}
 .top{display:flex;gap:14px;align-items:center;flex-wrap:wrap}
 .pill{padding:3px 12px;border-radius:99px;font-weight:600;font-size:13px;color:#fff;background:var(--soft)}

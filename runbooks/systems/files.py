@@ -35,6 +35,25 @@ class Entry:
         return [self.inode, self.device]
 
 
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """A file from which sshd takes keys for an account. ``owner`` is the UID and GID as whom it may be edited: the
+    account's in its home, else root's. ``is_its_own``: no other account's keys are in there."""
+
+    account: str
+    path: str
+    owner: tuple[int, int]
+    is_its_own: bool
+    lines: tuple[str, ...]
+
+
+def parse_key_file(account: str, uid: str, gid: str, home: str, path: str, text: str) -> KeyFile:
+    """One record of what ``reads.key_files`` prints."""
+    is_home = home not in ("", "/") and path.startswith(home.rstrip("/") + "/")
+    owner = (int(uid), int(gid)) if is_home and uid else (0, 0)
+    return KeyFile(account, path, owner, is_home or account in path.split("/"), tuple(text.splitlines()))
+
+
 def parse_entry(text: str) -> Entry | None:
     """One record of ``stat --printf '%i %d %f %u %g %h %m %n'``."""
     if not text:

@@ -6,7 +6,7 @@ import fcntl
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Protocol
 
 from runbooks.errors import Busy, CommandFailed, RegistryError, Unreachable
 from runbooks.model import Reader, Target, Writer
+from runbooks.systems.forge import Branches, Forge, Review
 from runbooks.systems.repository import NOBODY, CommitFiles, Repository
 from runbooks.transport.quoting import command_line
 
@@ -43,14 +44,16 @@ class GitReader(Reader):
         repository.refresh()
         self.run_id = run_id
         self.branch = repository.branch
-        self.tip = repository.tip
         self.at = repository.at
+        forge = forge_of(repository)
+        self.proposal = forge.commit_of
+        self.waits_for = forge.waits_for
         self.__repository = repository
 
     @property
     def main(self) -> str:
         """The commit that the branch is at. Raises Unreachable where the remote has no such branch."""
-        commit = self.tip(self.branch)
+        commit = self.__repository.tip(self.branch)
         if not commit:
             raise Unreachable("@git", f"{self.__repository.url} has no branch {self.branch}")
         return commit
@@ -120,18 +123,30 @@ class GitWriter(Writer):
         self.transcript = []
         self.reader = GitReader(repository, run_id)
         self._repository = repository
+        self._forge = forge_of(repository)
         self._lock = lock
 
     def commit(self, parent: str, edits: Mapping[str, bytes | None], message: str) -> str:
         """A commit in our copy; nothing is pushed yet."""
-        return self._repository.commit(parent, edits, f"{message}\n\n{mark(self.run_id)}\n")
+        trailer = self._forge.trailer(self.run_id, message.partition("\n")[0])
+        return self._repository.commit(parent, edits, f"{message}\n\n{mark(self.run_id)}{trailer}\n")
 
-    def push(self, moves: Mapping[str, tuple[str, str]]) -> None:
-        """Move branches in one go, each from a commit to another (NOBODY: it is not there). Raises CommandFailed, with
-        nothing pushed, where one of them is not where it was expected."""
-        leases = [f"--force-with-lease=refs/heads/{name}:{was}" for name, (was, _) in moves.items()]
-        specs = [f"{'' if to == NOBODY else to}:refs/heads/{name}" for name, (_, to) in moves.items()]
-        argv = ("push", "--quiet", "--atomic", *leases, self._repository.url, *specs)
+    def propose(self, topic: str, was: str, commit: str) -> None:
+        """Propose a commit in place of another (empty: of none). Raises CommandFailed."""
+        self._forge.propose(self.push, topic, was, commit)
+
+    def withdraw(self, topic: str, was: str) -> None:
+        """Take a proposal back. Raises CommandFailed."""
+        self._forge.withdraw(self.push, topic, was)
+
+    def land(self, topic: str, was: str, main: str, commit: str) -> None:
+        """Have the main branch be at a commit instead of at ``main``, and the proposal gone. Raises CommandFailed, and
+        Waiting where people have to review it first."""
+        self._forge.land(self.push, topic, was, main, commit)
+
+    def push(self, words: Sequence[str]) -> None:
+        """``git push`` with these words. Raises CommandFailed."""
+        argv = ("push", "--quiet", *words)
         started = time.monotonic()
         entry = {"command": command_line(["git", *argv]), "status": None, "seconds": 0.0, "output": ""}
         self.transcript.append(entry)
@@ -152,6 +167,11 @@ class GitWriter(Writer):
 def _shown(path: str) -> str:
     """A path for people: bytes that are no UTF-8 cannot be printed."""
     return os.fsencode(path).decode("utf-8", "replace")
+
+
+def forge_of(repository: Repository) -> Forge:
+    """Where its proposals are kept."""
+    return Review(repository, repository.gerrit) if repository.gerrit else Branches(repository)
 
 
 def mark(run_id: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 
 from runbooks.errors import Waiting
 from runbooks.model import Change, Facts, Finding, Reader, Target, Writer, done, todo
@@ -22,6 +23,10 @@ class PersonReader(Reader):
     def __init__(self, confirmed: dict[str, str], run_id: str) -> None:
         self.run_id = run_id
         self.__confirmed = confirmed
+
+    def today(self) -> date:
+        """The day, in UTC."""
+        return datetime.now(UTC).date()
 
     def who(self, question: str) -> str:
         """Who confirmed it; empty where nobody did."""

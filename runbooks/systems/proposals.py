@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from runbooks.errors import CommandFailed, RegistryError
+from runbooks.errors import CommandFailed, RegistryError, Waiting
 from runbooks.model import Change, Facts, Finding, blocked, done, later, todo
-from runbooks.systems.git import NOBODY, Files, GitReader, GitWriter, mark
+from runbooks.systems.git import Files, GitReader, GitWriter, mark
 
 _ATTEMPTS = 3
 
@@ -58,6 +58,11 @@ def _holds(reader: GitReader, patch: Patch, tip: str) -> bool:
         edits = patch.edit(reader.at(base))
     except (RegistryError, CommandFailed):
         return False
+    return _is_made_of(reader, tip, base, edits)
+
+
+def _is_made_of(reader: GitReader, tip: str, base: str, edits: Mapping[str, bytes | None]) -> bool:
+    """Whether a commit on top of another one is these edits, and nothing besides."""
     files = reader.at(tip)
     return set(reader.changed(tip, base)) == set(edits) and all(files.get(path) == edits[path] for path in edits)
 
@@ -66,15 +71,15 @@ def _foreign(branch: str) -> str:
     return f"branch {branch} holds something else than this patch: look, and delete it"
 
 
-def _push(writer: GitWriter, moves: Callable[[], Mapping[str, tuple[str, str]]]) -> None:
-    """Push what ``moves`` makes of the remote as it is now, a few times if it has moved on meanwhile; no moves: there
-    is nothing to do any more. Raises CommandFailed."""
+def _land(writer: GitWriter, topic: str, commit: Callable[[], str]) -> None:
+    """Bring the main branch to what ``commit`` makes of the remote as it is now (empty: there is nothing to do any
+    more), a few times if it has moved on meanwhile. Raises CommandFailed, Waiting."""
     for attempt in range(_ATTEMPTS):
         main = writer.reader.main
-        if not (wanted := moves()):
+        if not (wanted := commit()):
             return
         try:
-            writer.push(wanted)
+            writer.land(topic, writer.reader.proposal(topic), main, wanted)
             return
         except CommandFailed:
             writer.look_again()
@@ -98,22 +103,30 @@ class Propose(Change[GitReader, GitWriter]):
             edits = self.patch.edit(files)
         except RegistryError as error:
             return blocked(str(error))
-        tip = reader.tip(self.branch)
+        tip = reader.proposal(self.branch)
         if tip and not _holds(reader, self.patch, tip):
             return blocked(_foreign(self.branch))
         if tip and reader.merge_base(tip) == main:
-            return done(f"on branch {self.branch}", base=main)
+            waits = reader.waits_for(self.branch)
+            return (
+                todo(f"wait for {waits}", facts={"base": main})
+                if waits
+                else done(f"on branch {self.branch}", base=main)
+            )
         preview, note = reader.diff(files, edits), self.patch.remarks(files)
         return todo(*preview, note=note, before={"main": main}, facts={"base": main})
 
     def do(self, writer: GitWriter, before: Facts) -> None:  # noqa: ARG002
-        """Commit and push the branch. Raises CommandFailed."""
+        """Commit and propose. Raises CommandFailed, and Waiting where people have to review it first."""
         reader = writer.reader
-        main, tip = reader.main, reader.tip(self.branch)
+        main, tip = reader.main, reader.proposal(self.branch)
         if tip and not _holds(reader, self.patch, tip):
             raise CommandFailed(_foreign(self.branch))
-        commit = writer.commit(main, self.patch.edit(reader.at(main)), self.patch.message)
-        writer.push({self.branch: (tip or NOBODY, commit)})
+        if not tip or reader.merge_base(tip) != main:
+            commit = writer.commit(main, self.patch.edit(reader.at(main)), self.patch.message)
+            writer.propose(self.branch, tip, commit)
+        if waits := reader.waits_for(self.branch):
+            raise Waiting(f"{waits}: `inv resume` once it can be merged")
 
     def inverse(self, before: Facts) -> Withdraw:  # noqa: ARG002
         """The branch goes."""
@@ -129,7 +142,7 @@ class Withdraw(Change[GitReader, GitWriter]):
 
     def check(self, reader: GitReader) -> Finding:
         """Done when there is no such branch."""
-        tip = reader.tip(self.branch)
+        tip = reader.proposal(self.branch)
         if not tip:
             return done()
         if not _holds(reader, self.patch, tip):
@@ -138,10 +151,10 @@ class Withdraw(Change[GitReader, GitWriter]):
 
     def do(self, writer: GitWriter, before: Facts) -> None:  # noqa: ARG002
         """Delete it. Raises CommandFailed."""
-        if tip := writer.reader.tip(self.branch):
+        if tip := writer.reader.proposal(self.branch):
             if not _holds(writer.reader, self.patch, tip):
                 raise CommandFailed(_foreign(self.branch))
-            writer.push({self.branch: (tip, NOBODY)})
+            writer.withdraw(self.branch, tip)
 
 
 @dataclass(frozen=True)
@@ -160,7 +173,7 @@ class Merge(Change[GitReader, GitWriter]):
                 return done(f"merged: {reader.branch} is at {reader.main[:12]}")
         except RegistryError as error:
             return blocked(str(error))
-        tip = reader.tip(self.branch)
+        tip = reader.proposal(self.branch)
         if not tip:
             return later(preview)
         if not _holds(reader, self.patch, tip):
@@ -170,15 +183,13 @@ class Merge(Change[GitReader, GitWriter]):
     def do(self, writer: GitWriter, before: Facts) -> None:  # noqa: ARG002
         """Move the main branch onto the proposal, and the proposal's branch away, in one push. Raises CommandFailed."""
 
-        def moves() -> Mapping[str, tuple[str, str]]:
+        def commit() -> str:
             reader = writer.reader
-            main, proposal = reader.main, reader.tip(self.branch)
-            if self.patch.applied(reader.at(main)):
-                return {}
-            commit = self._commit(writer, main, proposal)
-            return {reader.branch: (main, commit), self.branch: (proposal or NOBODY, NOBODY)}
+            if self.patch.applied(reader.at(reader.main)):
+                return ""
+            return self._commit(writer, reader.main, reader.proposal(self.branch))
 
-        _push(writer, moves)
+        _land(writer, self.branch, commit)
 
     def _commit(self, writer: GitWriter, main: str, proposal: str) -> str:
         """The proposal's commit, or where that is not on top of the main branch, or another run's, a new one."""
@@ -226,17 +237,23 @@ class Revert(Change[GitReader, GitWriter]):
 
     def do(self, writer: GitWriter, before: Facts) -> None:
         """Commit the revert and push it. Raises CommandFailed, RegistryError where later changes are in the way."""
-        commit = str(before["commit"])
+        reverted = str(before["commit"])
 
-        def moves() -> Mapping[str, tuple[str, str]]:
+        topic = f"ops-clinic/revert-{reverted[:12]}"
+
+        def commit() -> str:
             reader = writer.reader
-            main = reader.main
+            main, proposal = reader.main, reader.proposal(topic)
             if self.patch.taken_back(reader.at(main)):
-                return {}
-            message = f"Revert: {self.patch.title}\n\nThis reverts commit {commit}."
-            return {reader.branch: (main, writer.commit(main, self._edits(reader, commit), message))}
+                return ""
+            edits = self._edits(reader, reverted)
+            # One that was reviewed is not made anew.
+            if proposal and reader.merge_base(proposal) == main and _is_made_of(reader, proposal, main, edits):
+                return proposal
+            message = f"Revert: {self.patch.title}\n\nThis reverts commit {reverted}."
+            return writer.commit(main, edits, message)
 
-        _push(writer, moves)
+        _land(writer, topic, commit)
 
     def _edits(self, reader: GitReader, commit: str) -> Mapping[str, bytes | None]:
         now = reader.at(reader.main)

@@ -9,8 +9,8 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from runbooks import fibres
 from runbooks.errors import CommandFailed
@@ -70,6 +70,10 @@ class Puppet:
             return str(json.loads(text)["disabled_message"])
         except (ValueError, KeyError, TypeError):
             return text.strip() or "no reason given"
+
+    def is_running(self, asker: HostReader | HostWriter) -> bool:
+        """Whether an agent is at work; none is where there is no puppet."""
+        return "running" in asker.ask(reads.puppet_state(self.state_dirs))
 
     def wait_until_idle(self, writer: HostWriter) -> None:
         """Wait for an agent at work. Raises CommandFailed when that takes longer than ``wait_s``."""
@@ -198,24 +202,44 @@ class Idle(Change[HostReader, HostWriter]):
 
 
 @dataclass(frozen=True)
+class CheckedOut:
+    """The files of a checkout on a puppet server, as they lie there."""
+
+    reader: HostReader
+    checkout: str
+
+    def read(self, path: str) -> bytes:
+        """A file's contents. Raises CommandFailed."""
+        return self.reader.ask(reads.checkout_file(self.checkout, path))
+
+
+class Deployed(Protocol):
+    """What tells from a checkout's files whether a patch is deployed there."""
+
+    def applied(self, files: CheckedOut) -> bool:
+        """Whether its intent holds."""
+        ...
+
+    def taken_back(self, files: CheckedOut) -> bool:
+        """Whether what was before holds."""
+        ...
+
+
+@dataclass(frozen=True)
 class Deploy(Change[HostReader, HostWriter]):
-    """Bring a puppet server's checkout up to what was merged, and read back there what it serves now. ``wanted`` and
-    ``unwanted`` are account names: the deployed registry has to have the one, present, and not the other."""
+    """Bring a puppet server's checkout up to what was merged, and read back there what it serves now: the patch, or
+    where ``back``, what was before it."""
 
     checkout: str
     branch: str
-    registry: str
-    wanted: str
-    unwanted: str
+    patch: Deployed
+    back: bool = False
 
     def check(self, reader: HostReader) -> Finding:
-        """Done when the deployed registry says so; later while the origin has nothing newer."""
-        from runbooks.registry import Registry
-
+        """Done when what is deployed says so; later while the origin has nothing newer."""
         head = reader.ask(reads.checkout_commit(self.checkout))
-        registry = Registry.from_bytes(reader.ask(reads.checkout_file(self.checkout, self.registry)))
-        wanted, unwanted = registry.user(self.wanted), registry.user(self.unwanted)
-        if wanted and wanted.present and not (unwanted and unwanted.present):
+        files = CheckedOut(reader, self.checkout)
+        if self.patch.taken_back(files) if self.back else self.patch.applied(files):
             return done(f"serves commit {head[:12]}")
         preview = f"$ {command_line(self._pull)}"
         if head == reader.ask(reads.checkout_origin_tip(self.checkout, self.branch)):
@@ -232,4 +256,4 @@ class Deploy(Change[HostReader, HostWriter]):
 
     def inverse(self, before: Facts) -> Deploy:  # noqa: ARG002
         """Deploy again, what was reverted by then."""
-        return Deploy(self.checkout, self.branch, self.registry, self.unwanted, self.wanted)
+        return replace(self, back=not self.back)

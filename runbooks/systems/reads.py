@@ -22,7 +22,7 @@ from runbooks.systems.accounts import (
     parse_record,
     parse_subids,
 )
-from runbooks.systems.files import Entry, parse_entry
+from runbooks.systems.files import Entry, KeyFile, parse_entry, parse_key_file
 from runbooks.transport.quoting import Argument, command_line
 from runbooks.transport.shell import Result
 
@@ -265,6 +265,43 @@ def has_programs(*names: str) -> Read[tuple[str, ...]]:
 
 
 # sshd
+
+
+_KEY_FILES = (
+    'sshd=$(command -v sshd) || exit 0; for u; do e=$(getent passwd "$u"); home=$(printf %s "$e" | cut -d: -f6); '
+    'uid=$(printf %s "$e" | cut -d: -f3); gid=$(printf %s "$e" | cut -d: -f4); '
+    '"$sshd" -T -C "user=$u,host=localhost,addr=127.0.0.1" 2>/dev/null | sed -n "s/^authorizedkeysfile //p" | '
+    'tr " " "\\n" | while read -r f; do '
+    'f=$(printf %s "$f" | sed -e "s|%u|$u|g" -e "s|%U|$uid|g" -e "s|%h|$home|g" -e "s|%%|%|g"); '
+    'case $f in /*) ;; *) f=$home/$f ;; esac; [ -f "$f" ] || continue; '
+    'printf "%s\\0" "$u" "$uid" "$gid" "$home" "$f"; cat -- "$f"; printf "\\0"; done; done; true'
+)
+
+
+def key_files(*names: str) -> Read[tuple[KeyFile, ...]]:
+    """The files from which sshd takes keys for accounts, those that are there: its own configuration (``sshd -T``, for
+    each of them) names them."""
+
+    def parse(result: Result) -> tuple[KeyFile, ...]:
+        fields = result.text.split("\0")[:-1]
+        return tuple(parse_key_file(*fields[at : at + 6]) for at in range(0, len(fields), 6))
+
+    return Read(_script(_KEY_FILES, *names), parse)
+
+
+def key_file_names() -> Read[frozenset[str]]:
+    """The names of the files in those directories where sshd looks for one that is called like the account."""
+    text = (
+        'sshd=$(command -v sshd) || exit 0; "$sshd" -T -C user=root,host=localhost,addr=127.0.0.1 2>/dev/null | '
+        'sed -n "s/^authorizedkeysfile //p" | tr " " "\\n" | while read -r f; do '
+        'case $f in /*/%u) ls -1 -- "${f%/*}" 2>/dev/null;; esac; done; true'
+    )
+    return Read(_script(text), lambda result: frozenset(_lines(result)))
+
+
+def lines_of(path: str) -> Read[tuple[str, ...]]:
+    """The lines of a file, none where it is not there."""
+    return Read(_script('[ -f "$1" ] || exit 0; cat -- "$1"', path), _lines)
 
 
 def keys_for(name: str) -> Read[tuple[str, ...]]:

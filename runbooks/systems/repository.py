@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runbooks.errors import CommandFailed, RegistryError, Unreachable
+from runbooks.systems.gerrit import Gerrit
 from runbooks.transport.quoting import command_line
 
 NOBODY = "0" * 40
@@ -34,14 +35,16 @@ class Blob(bytes):
 
 @dataclass(frozen=True)
 class Repository:
-    """Where the repository is, and how to reach it. ``cache`` is the bare copy, made when first needed; ``ssh`` is the
-    command that git uses to log in, with the same ssh_config as everything else."""
+    """Where the repository is, and how to reach it; where a ``gerrit`` stands in front of it, proposals are changes
+    there. ``cache`` is the bare copy, made when first needed; ``ssh`` is the command that git uses to log in, with the
+    same ssh_config as everything else."""
 
     url: str
     branch: str
     cache: Path
     ssh: tuple[str, ...] = ("ssh", "-o", "BatchMode=yes")
     author: str = "ops-clinic"
+    gerrit: Gerrit | None = None
 
     def git(
         self,
@@ -120,6 +123,13 @@ class Repository:
                 refspec = "+refs/heads/*:refs/remotes/origin/*"
                 self.git("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", self.url, refspec)
         except (CommandFailed, OSError) as error:
+            raise Unreachable("@git", str(error)) from error
+
+    def fetch(self, ref: str) -> None:
+        """Fetch one ref besides the branches. Raises Unreachable."""
+        try:
+            self.git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", self.url, ref)
+        except CommandFailed as error:
             raise Unreachable("@git", str(error)) from error
 
     def tip(self, branch: str) -> str:

@@ -32,6 +32,14 @@ for signal in TERM TERM KILL KILL; do
   n=0; while [ $n -lt 20 ]; do [ -n "$(theirs)" ] || exit 0; sleep 0.1; n=$((n+1)); done
 done 2>/dev/null; exit 1"""
 
+
+def end_processes(writer: HostWriter, uid: int, ranges: Sequence[tuple[int, int]] = ()) -> None:
+    """End all that runs as a UID, or as one of its subordinate UIDs (first and count). Raises CommandFailed where
+    something is left."""
+    numbers = [str(number) for pair in ranges for number in pair]
+    writer.run("sh", "-c", _END_PROCESSES, "sh", str(uid), *numbers)
+
+
 _GONE, _PASSING = (0, 6), (1, 8)
 """What userdel returns: deleted, or no such account; account files locked, or a process came back (both pass)."""
 
@@ -108,8 +116,7 @@ class DeleteAccount(Change[HostReader, HostWriter]):
         ranges = writer.ask(reads.subids("uid")).get(subject.name, ())
         for attempt in range(3):
             if subject.end_processes and self._running(writer):
-                numbers = [str(number) for pair in ranges for number in pair]
-                writer.run("sh", "-c", _END_PROCESSES, "sh", str(subject.uid), *numbers)
+                end_processes(writer, subject.uid, ranges)
             if writer.run("userdel", subject.name, ok=_GONE + (_PASSING if attempt < 2 else ())).status in _GONE:
                 return
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runbooks.registry import Registry
-from runbooks.registry.places import WIDEST
+from runbooks.registry.lists import WIDEST
 from runbooks.registry.synthetic import synthetic
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

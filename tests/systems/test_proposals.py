@@ -17,6 +17,7 @@ from runbooks.lab import Lab
 from runbooks.lab.inventory import REGISTRY as LAB_REGISTRY
 from runbooks.model import Status
 from runbooks.registry.patches import RenamePatch
+from runbooks.systems.forge import Branches
 from runbooks.systems.git import GitTarget
 from runbooks.systems.proposals import Merge, Propose, Revert, Withdraw
 from runbooks.systems.repository import NOBODY, Repository
@@ -191,14 +192,14 @@ def test_a_proposal_of_an_earlier_run_is_merged_so_that_ours_can_take_it_back(re
 
 
 def test_a_stale_lease_is_refused(remote: Remote) -> None:
-    main = remote.tip()
+    main, move = remote.tip(), Branches(remote.target.repository)._move
     with remote.target.writer("run1", 1, 0) as writer:
         commit = writer.commit(main, {"README": b"ours\n"}, "Ours")
         theirs = remote.push({"README": "theirs\n"}, "Theirs")
         with pytest.raises(CommandFailed):
-            writer.push({"production": (main, commit), "other": (NOBODY, commit)})
+            move(writer.push, {"production": (main, commit), "other": (NOBODY, commit)})
         with pytest.raises(CommandFailed):
-            writer.push({"production": (NOBODY, commit)})
+            move(writer.push, {"production": (NOBODY, commit)})
     assert remote.tip() == theirs
     assert remote.tip("other") == "", "all of it, or nothing"
 

@@ -11,6 +11,7 @@ from runbooks.errors import CommandFailed, RegistryError
 from runbooks.lab.inventory import BRANCH, CHECKOUT, REGISTRY
 from runbooks.model import Status
 from runbooks.registry import Registry
+from runbooks.registry.patches import RenamePatch
 from runbooks.systems.puppet import Deploy, Idle, Puppet, RunAgain, Start, Stop
 
 from .machine import PEOPLE, Machine, let_puppet_run, stop_puppet
@@ -199,7 +200,7 @@ def test_the_gate_before_the_merge(other: Machine) -> None:
 
 
 def test_deploy_reads_back_what_is_served(server: Machine) -> None:
-    deploy = Deploy(CHECKOUT, BRANCH, REGISTRY, "livianew", "livia")
+    deploy = Deploy(CHECKOUT, BRANCH, RenamePatch(REGISTRY, "livia", "livianew"))
     server.lab.deploy()
     assert server.check(deploy).status is Status.LATER
     text = server.lab.show()
@@ -224,7 +225,7 @@ def test_a_checkout_that_cannot_be_fast_forwarded_is_an_error(server: Machine) -
     text = server.lab.show()
     server.sh(f"cd {CHECKOUT} && git commit -q --allow-empty -m local")
     server.lab.commit({REGISTRY: Registry(text).rename("livia", "livianew").text}, "Rename livia")
-    deploy = Deploy(CHECKOUT, BRANCH, REGISTRY, "livianew", "livia")
+    deploy = Deploy(CHECKOUT, BRANCH, RenamePatch(REGISTRY, "livia", "livianew"))
     with pytest.raises(CommandFailed, match="git -C"):
         server.do(deploy)
     assert server.check(deploy).status is Status.TODO

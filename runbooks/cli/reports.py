@@ -1,0 +1,75 @@
+"""The commands that only look: who has access, and should not."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from runbooks.cli.surface import Surface
+from runbooks.errors import UsageError
+
+if TYPE_CHECKING:
+    from runbooks.site import Site
+
+FOUND = 8
+"""The exit status of a report that found something."""
+
+
+class Reports(Surface):
+    """A command that reports."""
+
+    def check_access(self, within: str, html: str) -> NoReturn:
+        """Hold registry, directory and hosts against each other."""
+
+        def command(site: Site) -> int:
+            from runbooks.procedures.check_access import remarks
+            from runbooks.report.remarks import print_remarks, remarks_html
+
+            days = _days(within)
+            with self.waiting(f"Looking at {len(site.inventory.hosts)} hosts"):
+                found = remarks(site, days, datetime.now(UTC).date())
+            self.document = {"remarks": [asdict(remark) for remark in found]}
+            looked_at = f"registry, {'LDAP, ' if site.settings.ldap.url else ''}{len(site.inventory.hosts)} host(s)"
+            if html:
+                _write(html, remarks_html(found, "Access", looked_at))
+                print(f"wrote {html}", file=self.talk)
+            elif not self.options.as_json:
+                print_remarks(found, looked_at, file=sys.stdout)
+            return FOUND if found else 0
+
+        self.run(command)
+
+    def ldap_groups(self, name: str) -> NoReturn:
+        """The directory's groups of somebody."""
+
+        def command(site: Site) -> int:
+            from runbooks.registry import check_name
+
+            check_name(name)
+            reader = site.targets["@ldap"].reader()
+            person = reader.person(name)  # type: ignore[attr-defined]
+            if person is None:
+                raise UsageError(f"{name} is not in LDAP: check the name")
+            groups = list(reader.groups_of(person.dn))  # type: ignore[attr-defined]
+            self.document = {"name": name, "dn": person.dn, "uid": person.uid, "groups": groups}
+            if not self.options.as_json:
+                print(f"{person.dn} (UID {person.uid})", *(f"  {group}" for group in groups or ["no group"]), sep="\n")
+            return 0
+
+        self.run(command)
+
+
+def _days(text: str) -> int:
+    if not text.isdecimal() or len(text) > 5:
+        raise UsageError(f"--within: {text!r} is no number of days")
+    return int(text)
+
+
+def _write(path: str, page: str) -> None:
+    try:
+        Path(path).write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--html {path}: {error.strerror}") from error

@@ -1,0 +1,44 @@
+"""Have somebody's access end on a later day (duty page, "Creating new shell users": expiry_date, expiry_contact)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runbooks.procedure import Procedure, Steps
+from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched, until
+from runbooks.registry import check_name
+from runbooks.registry.edits import Edit
+from runbooks.site import Site
+
+
+@dataclass(frozen=True)
+class Case(Patched):
+    """Whose access ends when, and who is asked about it."""
+
+    name: str
+    until: str
+    contact: str
+
+
+def look(site: Site, *, name: str, until_day: str, contact: str, task: str = "") -> Case:
+    """Whether the registry has somebody like that. Raises UsageError, RegistryError."""
+    check_name(name)
+    day = until(until_day)
+    common = patched(site, site.registry(), [Edit("set_expiry", name, {"when": day, "contact": contact})], task)
+    return Case(**common, name=name, until=day, contact=contact)
+
+
+def steps(case: Case) -> Steps:
+    """One patch."""
+    patch = patch_of(case, f"admin: {case.name} has access until {case.until}")
+    yield from patch_steps(case, patch, f"extend-{case.name}-{case.until}")
+
+
+def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """The account."""
+    return (f"user:{arguments['name']}",)
+
+
+PROCEDURE = Procedure("extend-access", "Extend access", Case, look, steps, subjects, lambda _case: ())

@@ -1,0 +1,111 @@
+"""Put somebody into one of the directory's groups for staff and for others (duty page, "LDAP group changes")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runbooks.errors import Blocked, UsageError
+from runbooks.model import Step
+from runbooks.procedure import Procedure, Steps
+from runbooks.procedures.patching import LDAP, PERSON, Patched, patch_of, patch_steps, patched, until
+from runbooks.registry import check_name
+from runbooks.registry.edits import Edit
+from runbooks.site import Site
+from runbooks.systems.ldap_groups import InGroup
+from runbooks.systems.person import Confirmed
+
+
+@dataclass(frozen=True)
+class Case(Patched):
+    """Who comes into which group. ``uid`` is the number in the registry (None: no shell), ``not_with`` the group that
+    excludes this one."""
+
+    name: str
+    group: str
+    not_with: str
+    uid: int | None
+    needs_nda: bool
+
+
+def look(
+    site: Site,
+    *,
+    name: str,
+    group: str,
+    realname: str = "",
+    email: str = "",
+    expires: str = "",
+    contact: str = "",
+    task: str = "",
+) -> Case:
+    """Whether the registry knows somebody, and what it has to be told. Raises UsageError, RegistryError, Blocked."""
+    check_name(name)
+    ldap = site.settings.ldap
+    if group not in (ldap.staff, ldap.others):
+        raise UsageError(f"{group!r}: the group is {ldap.staff} or {ldap.others}")
+    registry = site.registry()
+    user, entry = registry.user(name), registry.entry(name)
+    if entry is not None and not entry.present:
+        raise Blocked(f"{name} is absent in the registry (line {entry.line}): access was taken; nothing was changed")
+    address = email or (entry.email if entry else "") or ""
+    _refuse_address(group, address, ldap.staff, ldap.domains)
+    edits = [] if entry is not None else [_entry(name, realname, email, expires, contact)]
+    other = ldap.others if group == ldap.staff else ldap.staff
+    common = patched(site, registry, edits, task)
+    return Case(**common, name=name, group=group, not_with=other, uid=user.uid if user and user.present else None,
+                needs_nda=group == ldap.others)  # fmt: skip
+
+
+def _entry(name: str, realname: str, email: str, expires: str, contact: str) -> Edit:
+    """The entry of somebody whom the registry does not know."""
+    missing = [option for option, value in (("--realname", realname), ("--email", email)) if not value]
+    if missing:
+        raise UsageError(f"{name} is not in the registry yet: give {' and '.join(missing)}")
+    if bool(expires) != bool(contact):
+        raise UsageError("--expires and --contact come together: give both, or neither")
+    more = {"expiry_date": until(expires), "expiry_contact": contact} if expires else {}
+    return Edit("add_ldap_only", name, {"realname": realname, "email": email, **more})
+
+
+def _refuse_address(group: str, address: str, staff: str, domains: tuple[str, ...]) -> None:
+    """Staff by an address of the organisation's, nobody else."""
+    if not domains or not address:
+        return
+    ours = address.rpartition("@")[2].lower() in {domain.lower() for domain in domains}
+    if group == staff and not ours:
+        raise Blocked(f"{address} is no address of {' or '.join(domains)}: {staff} is for staff; nothing was changed")
+    if group != staff and ours:
+        raise Blocked(f"{address} is an address of the organisation: staff belongs into {staff}; nothing was changed")
+
+
+def steps(case: Case) -> Steps:
+    """The page's order: the registry knows somebody before the directory lets them in."""
+    if case.needs_nda:
+        yield Step(
+            "Have it confirmed that an NDA is on file",
+            Confirmed(f"Has the legal department confirmed on the ticket that {case.name} has signed an NDA?"),
+            on=PERSON,
+        )
+    patch = patch_of(case, f"admin: {case.name} gets LDAP access ({case.group})")
+    yield from patch_steps(case, patch, f"grant-ldap-{case.name}-{case.group}")
+    yield Step(
+        f"Put {case.name} into {case.group}",
+        InGroup(case.group, case.name, case.uid, case.not_with),
+        on=LDAP,
+        undo=f"Take {case.name} out of {case.group}",
+    )
+
+
+def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """The account."""
+    return (f"user:{arguments['name']}",)
+
+
+def notes(case: Case) -> tuple[str, ...]:
+    """What is left out."""
+    return () if case.edits else (f"{case.name} is in the registry already: it is not edited",)
+
+
+PROCEDURE = Procedure("grant-ldap", "Grant LDAP access", Case, look, steps, subjects, notes)

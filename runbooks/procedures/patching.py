@@ -1,0 +1,88 @@
+"""What procedures have in common that edit accounts in the registry: the patch, and its way to the puppet servers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from runbooks.errors import UsageError
+from runbooks.model import Step
+from runbooks.procedure import Steps
+from runbooks.registry import Registry
+from runbooks.registry.edits import Edit
+from runbooks.registry.patches import AccountPatch
+from runbooks.site import Site
+from runbooks.systems.proposals import Merge, Propose
+from runbooks.systems.puppet import Deploy
+
+GIT, LDAP, PERSON = ("@git",), ("@ldap",), ("@person",)
+_TASK = re.compile(r"T[1-9][0-9]*")
+
+
+@dataclass(frozen=True)
+class Patched:
+    """The part of a case that says how the registry is edited; ``edits`` as ``Edit.record`` gives them."""
+
+    registry: str
+    branch: str
+    checkout: str
+    servers: tuple[str, ...]
+    edits: tuple[Any, ...]
+    task: str
+    operator: str
+
+
+def patched(site: Site, registry: Registry, edits: Sequence[Edit], task: str = "") -> dict[str, Any]:
+    """The fields of Patched, once the edits are known to be possible. Raises RegistryError, UsageError."""
+    if task and not _TASK.fullmatch(task):
+        raise UsageError(f"{task!r} is no task: T and digits, as T123")
+    for edit in edits:
+        registry = edit.make(registry)
+    return {
+        "registry": site.settings.repository.registry,
+        "branch": site.settings.repository.branch,
+        "checkout": site.settings.puppet.server_checkout,
+        "servers": site.puppet_servers() if edits else (),
+        "edits": tuple(edit.record() for edit in edits),
+        "task": task,
+        "operator": site.operator,
+    }
+
+
+def until(text: str) -> str:
+    """A day that is still to come. Raises UsageError."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no date: YYYY-MM-DD") from error
+    if day <= datetime.now(UTC).date():
+        raise UsageError(f"{text} is over: access until then is none")
+    return day.isoformat()
+
+
+def patch_of(case: Patched, title: str, why: str = "") -> AccountPatch:
+    """The patch that a case's edits make."""
+    return AccountPatch(case.registry, tuple(Edit.of(record) for record in case.edits), title, why, case.task)
+
+
+def patch_steps(case: Patched, patch: AccountPatch, what: str) -> Steps:
+    """Proposed, merged and deployed; nothing where there is nothing to edit. ``what`` names the branch."""
+    if not case.edits:
+        return
+    branch = f"ops-clinic/{what}"
+    yield Step(
+        "Prepare the registry patch, unmerged but mergeable", Propose(patch, branch), GIT, undo="Withdraw the patch"
+    )
+    yield Step("Merge the registry patch", Merge(patch, branch), GIT, undo="Revert the registry patch")
+    if case.servers:
+        yield Step(
+            "Deploy it to the puppet servers",
+            Deploy(case.checkout, case.branch, patch),
+            on=case.servers,
+            must_all=True,
+            carries=True,
+            undo="Deploy the revert to the puppet servers",
+        )

@@ -1,0 +1,112 @@
+"""Take all of somebody's access: the shell account, the keys, the LDAP groups (duty page, "Removing access")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from runbooks.errors import RegistryError
+from runbooks.model import Step
+from runbooks.procedure import Procedure, Steps
+from runbooks.procedures.patching import LDAP, Patched, patch_of, patch_steps, patched
+from runbooks.registry import Registry, User
+from runbooks.registry.edits import Edit
+from runbooks.registry.model import LdapOnlyUser
+from runbooks.site import Site
+from runbooks.systems.authorized_keys import KeysOut
+from runbooks.systems.belongings import Belongings
+from runbooks.systems.ldap_groups import OutOfGroup
+from runbooks.systems.puppet import Puppet
+from runbooks.systems.sessions import Sessions
+
+
+@dataclass(frozen=True)
+class Case(Patched):
+    """Who goes. ``uid`` is None where there is no shell account; ``ldap_groups`` are those that are left; ``remarks``
+    are what others have to see to."""
+
+    name: str
+    uid: int | None
+    blobs: tuple[str, ...]
+    ldap_groups: tuple[str, ...]
+    end_sessions: bool
+    hosts: tuple[str, ...]
+    remarks: tuple[str, ...]
+    puppet: Mapping[str, Any] = field(default_factory=dict)
+
+
+def look(site: Site, *, name: str, drop_all: bool = False, end_sessions: bool = False, task: str = "") -> Case:
+    """Where somebody has access: the registry, the directory. Raises UsageError, RegistryError, Blocked."""
+    site.refuse_protected(name)
+    registry = site.registry()
+    user, person = registry.user(name), registry.ldap_only(name)
+    if user is None and person is None:
+        raise RegistryError(f"{name} is not in the registry: check the name")
+    present = [entry for entry in (user, person) if entry is not None and entry.present]
+    common = patched(site, registry, [Edit("absent", name)] if present else [], task)
+    keys = site.keys((*user.ssh_keys, *user.buster_ssh_keys)) if user else ()
+    return Case(
+        **common,
+        name=name,
+        uid=user.uid if user else None,
+        blobs=tuple(key.split()[1] for key in keys),
+        ldap_groups=_ldap_groups(site, name, drop_all),
+        end_sessions=end_sessions,
+        hosts=tuple(site.inventory.hosts) if user else (),
+        remarks=tuple(_remarks(registry, name)),
+        puppet=site.puppet_record(),
+    )
+
+
+def _ldap_groups(site: Site, name: str, drop_all: bool) -> tuple[str, ...]:
+    """The groups that are left: the privileged ones, or all."""
+    ldap = site.settings.ldap
+    if not ldap.url:
+        return ()
+    reader = site.targets["@ldap"].reader()
+    person = reader.person(name)  # type: ignore[attr-defined]
+    found = reader.groups_of(person.dn) if person else ()  # type: ignore[attr-defined]
+    privileged = {ldap.staff, ldap.others, *ldap.privileged}
+    return tuple(group for group in found if drop_all or group in privileged)
+
+
+def _remarks(registry: Registry, name: str) -> list[str]:
+    """What in the registry names somebody who is not there any more."""
+    approves = [group.name for group in registry.groups() if name in group.approval]
+    people: list[User | LdapOnlyUser] = [*registry.users(), *registry.ldap_only_users()]
+    asked = [one.name for one in people if one.expiry_contact == name and one.present]
+    found = [f"{name} approves of {', '.join(approves)}: name somebody else there"] if approves else []
+    return found + ([f"{name} is asked about the access of {', '.join(asked)}: name somebody else"] if asked else [])
+
+
+def steps(case: Case) -> Steps:
+    """Out of the registry, off every host, out of the directory. A home stays where it is."""
+    if case.uid is not None:
+        yield Step(f"Look what else {case.name} owns", Belongings(case.name, case.uid), on=case.hosts, patient=True)
+    patch = patch_of(case, f"admin: remove {case.name}")
+    yield from patch_steps(case, patch, f"remove-{case.name}")
+    if case.uid is not None:
+        keys = KeysOut((case.name, "root"), case.blobs, (case.name,), Puppet.of(case.puppet))
+        undo = "Put the keys back"
+        yield Step("Take the keys out of every file that sshd reads", keys, on=case.hosts, patient=True, undo=undo)
+        what = "End" if case.end_sessions else "Look for"
+        sessions = Sessions(case.name, case.uid, case.end_sessions)
+        yield Step(f"{what} the sessions of {case.name}", sessions, on=case.hosts, patient=True)
+    for group in case.ldap_groups:
+        undo = f"Put {case.name} into {group}"
+        yield Step(f"Take {case.name} out of {group}", OutOfGroup(group, case.name), on=LDAP, undo=undo)
+
+
+def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """The account."""
+    return (f"user:{arguments['name']}",)
+
+
+def notes(case: Case) -> tuple[str, ...]:
+    """What stays, and what others have to see to."""
+    stays = (f"the home of {case.name} stays; puppet deletes the account at its next run",) if case.hosts else ()
+    return (*stays, *case.remarks)
+
+
+PROCEDURE = Procedure("remove-account", "Remove account", Case, look, steps, subjects, notes, batch_size="50")

@@ -1,0 +1,51 @@
+"""Secrets: a type that shows itself nowhere, and the places that one may come from."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from runbooks.errors import SettingsError
+
+
+class Secret:
+    """A password or the like. Printed, logged or put into JSON by mistake it is ``***``; ``reveal`` gives it to the one
+    that has to have it."""
+
+    __slots__ = ("__value",)
+
+    def __init__(self, value: str) -> None:
+        self.__value = value
+
+    def reveal(self) -> str:
+        """The secret itself."""
+        return self.__value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __bool__(self) -> bool:
+        return bool(self.__value)
+
+
+def from_environment(name: str) -> Secret | None:
+    """The secret in an environment variable, which is taken out of it: no child process sees it."""
+    value = os.environ.pop(name, None)
+    return Secret(value) if value else None
+
+
+def from_file(path: Path) -> Secret:
+    """The secret on the first line of a file that its owner alone can read. Raises SettingsError."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if stat.S_IMODE(mode) & 0o077:
+                raise SettingsError(f"{path}: holds a secret, and others than its owner can use it: chmod 600 {path}")
+            value = file.readline().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "no UTF-8"
+        raise SettingsError(f"{path}: the secret cannot be read: {why}") from error
+    if not value:
+        raise SettingsError(f"{path}: its first line is empty: the secret belongs there")
+    return Secret(value)

@@ -1,0 +1,98 @@
+"""A site with a real repository and a real directory, and no hosts: what an operator does there, by the engine."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbooks.engine import Engine
+from runbooks.lab.directory import GROUPS, PEOPLE, TOOL, DirectoryServer, Entry
+from runbooks.model import Batch, Run
+from runbooks.procedure import find
+from runbooks.registry import Registry
+from runbooks.settings import Settings
+from runbooks.settings_kinds import Layer
+from runbooks.site import LDAP_PASSWORD, Site
+from tests.systems.repositories import DATA, REGISTRY, Remote
+
+LISTS = "  absent_ldap:\n    members: [old]\nusers:"
+MORE = """\
+ldap_only_users:
+  old:
+    ensure: absent
+  lynn:
+    ensure: present
+    realname: Lynn
+    email: lynn@elsewhere.example
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectoryServer]:
+    server = DirectoryServer(tmp_path_factory.mktemp("slapd"))
+    server.start()
+    people = {"alice": 1001, "bob": 1002, "zoe": 9999, "nova": 1010, "lynn": 1011, "old": 1012}
+    server.fill({name: Entry(uid, f"{name}@example.org") for name, uid in people.items()}, {"wmf": [], "nda": []})
+    yield server
+    server.stop(signal.SIGKILL)
+
+
+@dataclass
+class World:
+    """A site, its remote, and what an operator does there."""
+
+    site: Site
+    remote: Remote
+    server: DirectoryServer
+
+    def engine(self) -> Engine:
+        return Engine(self.site.journal, self.site.targets, "operator", patience_s=0)
+
+    def run(self, procedure: str, /, **arguments: Any) -> Run:
+        draft = find(procedure).draft(self.site, arguments)
+        return self.engine().apply(self.engine().plan(draft), draft, Batch())
+
+    def resume(self, run: Run) -> Run:
+        draft = find(run.plan.procedure).again(run.plan.case, run.plan.arguments)
+        self.engine().remaining(run, draft.steps)
+        return self.engine().resume(run, draft.steps)
+
+    def undo(self, run: Run) -> Run:
+        original = find(run.plan.procedure).again(run.plan.case, run.plan.arguments)
+        draft = self.engine().undo(run, original, {})
+        return self.engine().apply(self.engine().plan(draft), draft, Batch())
+
+    def members(self, group: str) -> set[str]:
+        found = self.site.targets["@ldap"].reader().members(group)
+        return set(found) - {TOOL}
+
+    def registry(self) -> Registry:
+        return Registry(self.remote.show(DATA))
+
+
+@pytest.fixture
+def world(server: DirectoryServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    server.start() if server.process is None else server.thaw()
+    for group in ("wmf", "nda"):
+        server.modify(f"dn: cn={group},{GROUPS}\nchangetype: modify\nreplace: member\nmember: {TOOL}\n")
+    remote = Remote.make(tmp_path, REGISTRY.replace("users:", LISTS, 1) + MORE)
+    (tmp_path / "inventory").mkdir()
+    (tmp_path / "inventory/hosts.yaml").write_text("hosts:\n  h1: {}\n")
+    # Deploying is tested where there are hosts.
+    monkeypatch.setattr(Site, "puppet_servers", lambda _site: ())
+    monkeypatch.setenv(LDAP_PASSWORD, server.password.reveal())
+    values = {
+        "inventory": str(tmp_path / "inventory"),
+        "journal": f"sqlite:///{tmp_path}/journal.db",
+        "repository": {"url": str(remote.bare), "cache": str(tmp_path / "cache")},
+        "ldap": {"url": server.url, "ca": str(server.ca), "bind_dn": TOOL, "people": PEOPLE, "groups": GROUPS,
+                 "domains": ["example.org"], "answer_timeout_s": 1},
+    }  # fmt: skip
+    site = Site(Settings.of(Layer(values, "test", tmp_path), root=tmp_path), "operator")
+    yield World(site, remote, server)
+    site.close()

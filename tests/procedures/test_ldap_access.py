@@ -1,0 +1,115 @@
+"""Access to the directory's groups, by the engine, on a real slapd and a real repository."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import pytest
+
+from runbooks.errors import Blocked, RegistryError, RunbookError, UsageError
+from runbooks.lab.directory import PEOPLE
+from runbooks.model import Batch, RunStatus
+from runbooks.procedure import find
+from tests.systems.repositories import DATA, git
+
+from .conftest import World
+
+ALICE, NOVA = (f"uid={name},{PEOPLE}" for name in ("alice", "nova"))
+GRANT = {"name": "nova", "group": "wmf", "realname": "Nova Nym", "email": "nova@example.org", "task": "T12"}
+
+
+def test_somebody_new_is_in_the_registry_first(world: World) -> None:
+    before = world.remote.show(DATA)
+    run = world.run("grant-ldap", **GRANT)
+    assert run.status is RunStatus.DONE
+    assert world.members("wmf") == {NOVA}
+    entry = world.registry().ldap_only("nova")
+    assert (entry.realname, entry.email, entry.present) == ("Nova Nym", "nova@example.org", True)
+    assert "Bug: T12" in git("log", "-1", "--format=%B", "production", at=world.remote.bare)
+    assert [step.name for step in run.plan.steps][-1] == "Put nova into wmf"
+
+    assert world.undo(run).status is RunStatus.DONE
+    assert world.members("wmf") == set()
+    assert world.remote.show(DATA) == before
+
+
+def test_who_has_a_shell_needs_no_edit(world: World) -> None:
+    tip = world.remote.tip()
+    run = world.run("grant-ldap", name="alice", group="wmf")
+    assert (run.status, len(run.plan.steps), world.members("wmf")) == (RunStatus.DONE, 1, {ALICE})
+    assert world.remote.tip() == tip
+    assert "is in the registry already" in run.plan.notes[0]
+
+
+def test_an_nda_is_confirmed_by_a_person_first(world: World) -> None:
+    run = world.run("grant-ldap", name="lynn", group="nda")
+    assert run.status is RunStatus.WAITING
+    assert world.members("nda") == set()
+    world.site.targets["@person"].comes_to_confirm = True
+    run = world.resume(run)
+    assert run.status is RunStatus.DONE
+    assert world.members("nda") == {f"uid=lynn,{PEOPLE}"}
+
+
+REFUSED: dict[str, tuple[dict[str, str], type[RunbookError], str]] = {
+    "no name": ({"name": "nova)(uid=*", "group": "wmf"}, UsageError, "is no account name"),
+    "no group of these": ({"name": "alice", "group": "ops"}, UsageError, "the group is wmf or nda"),
+    "nothing known": ({"name": "nova", "group": "wmf"}, UsageError, "give --realname and --email"),
+    "absent": ({"name": "old", "group": "wmf"}, Blocked, "old is absent in the registry"),
+    "a guest in staff": ({"name": "lynn", "group": "wmf"}, Blocked, "lynn@elsewhere.example is no address of example"),
+    "staff among guests": (GRANT | {"group": "nda"}, Blocked, "staff belongs into wmf"),
+    "half an expiry": (GRANT | {"expires": "2099-01-01"}, UsageError, "--expires and --contact come together"),
+    "a day that is over": (GRANT | {"expires": "2020-01-01", "contact": "bob"}, UsageError, "2020-01-01 is over"),
+    "no day": (GRANT | {"expires": "tomorrow", "contact": "bob"}, UsageError, "'tomorrow' is no date"),
+    "no task": (GRANT | {"task": "12"}, UsageError, "'12' is no task"),
+    "two lines": (GRANT | {"realname": "Nova\nuid: 0"}, RegistryError, "is not one line of text"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_before_anything(world: World, case: str) -> None:
+    arguments, error, why = REFUSED[case]
+    tip = world.remote.tip()
+    with pytest.raises(error, match=why):
+        world.run("grant-ldap", **arguments)
+    assert (world.remote.tip(), world.members("wmf"), world.site.journal.runs()) == (tip, set(), [])
+
+
+def test_another_uid_blocks(world: World) -> None:
+    with pytest.raises(Blocked, match="zoe has UID 9999 in LDAP and 1003 in the registry"):
+        world.run("grant-ldap", name="zoe", group="wmf")
+
+
+def test_both_groups_are_too_many(world: World) -> None:
+    world.run("grant-ldap", name="alice", group="wmf")
+    with pytest.raises(Blocked, match="alice is in wmf, which excludes nda"):
+        world.run("grant-ldap", name="alice", group="nda")
+
+
+def test_out_again(world: World) -> None:
+    world.run("grant-ldap", name="alice", group="wmf")
+    run = world.run("revoke-ldap", name="alice", group="wmf")
+    assert (run.status, world.members("wmf")) == (RunStatus.DONE, set())
+    assert world.undo(run).status is RunStatus.DONE
+    assert world.members("wmf") == {ALICE}
+
+
+def test_a_server_that_dies_before_the_membership(world: World) -> None:
+    """The registry is merged by then; the run is incomplete, and a resume puts the member in."""
+    procedure = find("grant-ldap")
+    draft = procedure.draft(world.site, GRANT)
+    engine = world.engine()
+    plan = engine.plan(draft)
+
+    def observe(event: Any) -> None:
+        if event.kind == "outcome" and event.step == len(draft.steps) - 2:
+            world.server.stop(signal.SIGKILL)
+
+    object.__setattr__(engine, "observer", observe)
+    run = engine.apply(plan, draft, Batch())
+    assert run.status is RunStatus.INCOMPLETE
+    assert world.registry().ldap_only("nova")
+    world.server.start()
+    assert world.resume(run).status is RunStatus.DONE
+    assert world.members("wmf") == {NOVA}
