@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from runbooks import schema
 from runbooks.errors import UsageError
-from runbooks.model import Event, Plan, Run, RunLine, RunStatus, Tally
+from runbooks.glance import COLUMNS, line_of
+from runbooks.model import Event, Plan, Run, RunLine, RunStatus
 
 FINISHED = [status for status in RunStatus if status.finished]
 
@@ -51,25 +52,11 @@ def unfinished(db: sa.Connection) -> list[RunLine]:
     return [line for line in found if line.id not in undone]
 
 
-_LINE = [
-    schema.runs.c[name] for name in ("id", "heading", "status", "operator", "created", "finished", "undoes", "tally")
-]
+_LINE = [schema.runs.c[name] for name in COLUMNS]
 
 
 def _line(row: sa.Row[tuple[object, ...]]) -> RunLine:
-    plan = json.loads(row.heading)
-    return RunLine(
-        row.id,
-        plan["id"],
-        plan["procedure"],
-        plan["arguments"],
-        RunStatus(row.status),
-        row.operator,
-        row.created,
-        row.finished,
-        row.undoes,
-        Tally(*json.loads(row.tally)) if row.tally else None,
-    )
+    return line_of({str(key): value for key, value in row._mapping.items()})
 
 
 def _only(db: sa.Connection, table: sa.Table, what: str, prefix: str) -> str:

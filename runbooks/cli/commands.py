@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from runbooks import glance
 from runbooks.cli.records import draft_of, pick, read_plan, remaining_plan
 from runbooks.cli.reports import Reports
 from runbooks.cli.surface import hosts_of
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from runbooks.engine import Draft
     from runbooks.model import Plan
     from runbooks.site import Site
+
+
+SHOWN = 50
+"""How many runs are listed."""
 
 
 class Commands(Reports):
@@ -119,7 +124,9 @@ class Commands(Reports):
         def command(site: Site) -> int:
             if check:
                 return self._check_runs(site)
-            runs = site.journal.runs()
+            runs = glance.newest(site.settings.journal, SHOWN)
+            if runs is None:
+                runs = site.journal.runs(SHOWN)
             self.document = {"runs": [run.to_json() for run in runs]}
             if not self.options.as_json:
                 from runbooks.report.runs import print_runs
