@@ -77,6 +77,7 @@ def emptied(tables: Tables, entry: Entry, *fields: str) -> Amendment:
 
 def _key_list(tables: Tables, entry: Entry, field: str) -> SequenceNode | None:
     """The node of a field's own list. Raises RegistryError where it is none, or shared."""
+    entries.refuse_shared(tables, entry)
     for slot, key, value in entry.fields():
         if key.value == field:
             if not isinstance(value, SequenceNode):

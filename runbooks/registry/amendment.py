@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import MappingNode, Node, SequenceNode
 
-from runbooks.registry.document import Document
-from runbooks.registry.meaning import Intent, Meaning, Pair, Scalar, Slot, text
-from runbooks.registry.splice import Edit, respell
+from runbooks.registry.meaning import Intent, Meaning, Pair, text
+from runbooks.registry.splice import Edit
 
 BEFORE_ALL = -1
 """The slot in front of a collection's first."""
@@ -58,11 +57,3 @@ def insert(parent: MappingNode, slot: int, pairs: Mapping[str, Meaning], *edits:
     """The edits put fields, or an entry, behind the pair whose value is in that slot."""
     new: tuple[Pair, ...] = tuple((text(name), value) for name, value in pairs.items())
     return Amendment(edits, Intent(pairs={(id(parent), slot): new}))
-
-
-def rename(document: Document, node: ScalarNode, name: str) -> Amendment:
-    """Another name in place of one, in the quotes that stand there. Raises RegistryError."""
-    return put(node, Scalar(node.tag, name), respell(document, node, name))
-
-
-__all__ = ["BEFORE_ALL", "NOTHING", "Amendment", "Intent", "Slot", "add", "drop", "insert", "put", "rename", "together"]

@@ -131,14 +131,20 @@ def _own_comments(document: Document, entry: Entry) -> list[str]:
     return found[first:]
 
 
+def refuse_shared(tables: Tables, entry: Entry) -> None:
+    """Raise RegistryError for an entry that another one is an alias of, or that is one itself."""
+    document, line = tables.document, tables.document.line(entry.key)
+    if id(entry.value) in document.shared:
+        raise RegistryError(f"{entry.name} (line {line}) is used again through an alias; write both out first")
+
+
 def refuse_woven(tables: Tables, entry: Entry) -> None:
     """Raise RegistryError for an entry whose fields don't stand on lines of their own, or are shared by an alias."""
     document, line = tables.document, tables.document.line(entry.key)
     aliased = document.is_alias(entry.table, entry.slot) or document.is_alias(entry.table, entry.slot + 1)
     if aliased or not isinstance(entry.value, MappingNode) or entry.value.flow_style or entry.table.flow_style:
         raise RegistryError(f"{entry.name} (line {line}) is not written on lines of its own; write it out first")
-    if id(entry.value) in document.shared:
-        raise RegistryError(f"{entry.name} (line {line}) is used again through an alias; write both out first")
+    refuse_shared(tables, entry)
     start = document.start(entry.key)
     before = document.text[document.line_start(start) : start]
     if before.strip(" \ufeff"):
@@ -183,6 +189,7 @@ def set_words(
 
 def _set(tables: Tables, entry: Entry, name: str, node: Node, value: str, quotes: str) -> Amendment:
     document = tables.document
+    refuse_shared(tables, entry)
     slot = next(slot for slot, key, _ in entry.fields() if key.value == name)
     if not isinstance(node, ScalarNode) or document.is_alias(entry.value, slot) or id(node) in document.shared:
         line = document.line(entry.key)

@@ -34,6 +34,7 @@ def join(tables: Tables, name: str, groups: Sequence[str]) -> Amendment:
         if group in gained:
             continue
         node = _members(tables, group)
+        _refuse_elsewhere(tables, node)
         reached = _users_of(tables, node)
         if more := [
             other for other in reached if other not in wanted and name not in tables.group_values[other].members
@@ -59,6 +60,7 @@ def leave(tables: Tables, name: str, groups: Sequence[str], fields: Sequence[str
                 line = tables.document.line(node)
                 raise RegistryError(f"line {line}: {name} stands twice in one list; take one of them out by hand")
             seen.add((id(node), slot))
+            _refuse_elsewhere(tables, node)
             others = [other for other in _users_of(tables, node) if other not in groups]
             if more := [other for other in others if _only_there(tables, other, name, node)]:
                 raise _shared(tables, node, name, "leave", group, more)
@@ -108,6 +110,35 @@ def _places(node: Node | None, name: str) -> Iterator[tuple[SequenceNode, int]]:
                 yield node, slot
             else:
                 yield from _places(item, name)
+
+
+def _refuse_elsewhere(tables: Tables, node: SequenceNode) -> None:
+    """Raise RegistryError for a list that is used outside of the groups' lists of people, too."""
+    document = tables.document
+    if id(node) not in document.shared:
+        return
+    ours = {id(entry.value) for entry in tables.groups.values()}
+    for entry in tables.groups.values():
+        for field in (*LISTS, "approval"):
+            ours.update(map(id, _lists_in(entry.get(field))))
+    if any(id(parent) not in ours for parent in _parents(document.root, node)):
+        line = document.line(node)
+        raise RegistryError(f"the list in line {line} is used elsewhere, too, through an alias; write it out first")
+
+
+def _lists_in(node: Node | None) -> Iterator[Node]:
+    if isinstance(node, SequenceNode):
+        yield node
+        for item in node.value:
+            yield from _lists_in(item)
+
+
+def _parents(top: Node, node: Node) -> Iterator[Node]:
+    """The collections that a node is in."""
+    for _, child in children(top):
+        if child is node:
+            yield top
+        yield from _parents(child, node)
 
 
 def _users_of(tables: Tables, node: SequenceNode) -> list[str]:

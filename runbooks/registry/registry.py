@@ -124,7 +124,9 @@ class Registry:
         argument that doesn't fit, an entry that isn't edited safely, or a rename that would break a rule of the
         field that held before.
         """
-        return self._amended(Rename(old, new, task).amend(self._tables), old, (old, new))
+        change = Rename(old, new, task)
+        after = self._edited(splice(self.text, change.edits(self._tables)), change.intended(self._meaning), old)
+        return self._sound(after, old, (old, new))
 
     # one account: each returns the edited registry, and raises RegistryError, naming account, line and what to do
 
@@ -212,11 +214,13 @@ class Registry:
         keys, address and expiry. The entry stays: it is what has puppet purge the account."""
         return self._amended(accounts.absent(self._tables, name), name)
 
-    def _amended(self, amendment: Amendment, subject: str, names: tuple[str | None, str] = (None, "")) -> Registry:
-        """The amended registry, read again and held against what it shall mean, and against the field's rules. Where it
-        renamed, ``names`` are the old and the new one."""
+    def _amended(self, amendment: Amendment, subject: str) -> Registry:
+        """The amended registry, held against what it shall mean and against the field's rules."""
         intended = meaning_of(self._tables.document, amendment.intent)
-        after = self._edited(splice(self.text, amendment.edits), intended, subject)
+        return self._sound(self._edited(splice(self.text, amendment.edits), intended, subject), subject)
+
+    def _sound(self, after: Registry, subject: str, names: tuple[str | None, str] = (None, "")) -> Registry:
+        """The edited registry, if it breaks no rule that held before. Where it renamed, ``names`` are old and new."""
         if broken := introduced(self.validate(), after.validate(), *names):
             raise RegistryError(f"the edit of {subject} would break a rule: {broken[0].message}; settle that first")
         return after

@@ -1,4 +1,4 @@
-"""Renaming an account.
+"""Renaming an account: the edits of the text, and the same change on plain data to hold them against.
 
 What is renamed: the entry's key; its ``name`` field where that is the old name; every element of a group's
 ``members``, ``system_members`` and ``approval`` that is exactly the name; an ``expiry_contact`` that is. Free text
@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from runbooks.errors import RegistryError, UsageError
-from runbooks.registry.amendment import Amendment, add, insert, rename, together
 from runbooks.registry.document import BOOL, Document, is_text
 from runbooks.registry.lists import append
-from runbooks.registry.meaning import Mapping, Scalar, text
+from runbooks.registry.meaning import Mapping, Meaning, Scalar, text
 from runbooks.registry.names import RESERVED, check_name
 from runbooks.registry.places import behind_entry, field_indent
-from runbooks.registry.splice import Edit, content_span
+from runbooks.registry.splice import Edit, content_span, respell
 from runbooks.registry.tables import Entry, Tables, integer, scalars_in
 
 PEOPLE_LISTS = ("members", "system_members", "approval")
@@ -40,22 +39,21 @@ class Rename:
     new: str
     task: str | None = None
 
-    def amend(self, tables: Tables) -> Amendment:
-        """The edits that carry the rename out, and what they shall mean.
+    def edits(self, tables: Tables) -> list[Edit]:
+        """The edits of the text that carry the rename out.
 
         Raises RegistryError, naming the account and the line, where the rename must not or cannot be written.
         """
         self._check(tables)
         document, entry = tables.document, tables.users[self.old]
         nodes = {id(node): node for node in _mentions(tables, self.old)}
-        done = together(rename(document, node, self.new) for node in (entry.key, *nodes.values()))
+        edits = [respell(document, node, self.new) for node in (entry.key, *nodes.values())]
         end = behind_entry(document, entry)
-        stub: Mapping = {text("ensure"): text("absent"), **_meanings(entry), text("rename"): _TRUE}
-        done += insert(entry.table, entry.slot + 1, {self.old: stub}, Edit(end, end, self._stub(document, entry)))
+        edits.append(Edit(end, end, self._stub(document, entry)))
         absent = tables.groups["absent"].get("members")
         if isinstance(absent, SequenceNode):
-            done += add(absent, [self.old], append(document, absent, self.old))
-        return done
+            edits += append(document, absent, self.old)
+        return edits
 
     def _stub(self, document: Document, entry: Entry) -> str:
         start, end = content_span(document, entry.key)
@@ -65,6 +63,55 @@ class Rename:
         key = f"{' ' * document.column(document.start(entry.key))}{document.text[start:end]}:"
         lines = (key, f"{indent}ensure: absent", *numbers, f"{indent}rename: true{comment}")
         return "".join(document.line_break + line for line in lines)
+
+    def intended(self, before: Mapping) -> Mapping:
+        """What the registry shall mean after the rename, worked out on plain data, apart from any text."""
+        after: Mapping = dict(before)
+        for table in ("users", "ldap_only_users"):
+            entries = before.get(text(table))
+            if isinstance(entries, dict):
+                after[text(table)] = {key: self._with_contact(entry) for key, entry in entries.items()}
+        users, groups = after.get(text("users")), before.get(text("groups"))
+        if isinstance(users, dict):
+            after[text("users")] = self._renamed_users(users)
+        if isinstance(groups, dict):
+            after[text("groups")] = {key: self._renamed_group(key, group) for key, group in groups.items()}
+        return after
+
+    def _replaced(self, value: Meaning) -> Meaning:
+        if isinstance(value, list):
+            return [self._replaced(item) for item in value]
+        return text(self.new) if value == text(self.old) else value
+
+    def _with_contact(self, entry: Meaning) -> Meaning:
+        contact = text("expiry_contact")
+        if isinstance(entry, dict) and entry.get(contact) == text(self.old):
+            return {**entry, contact: text(self.new)}
+        return entry
+
+    def _renamed_users(self, users: Mapping) -> Mapping:
+        after: Mapping = {}
+        for key, entry in users.items():
+            if key != text(self.old) or not isinstance(entry, dict):
+                after[key] = entry
+                continue
+            login = {text("name"): text(self.new)} if entry.get(text("name")) == text(self.old) else {}
+            after[text(self.new)] = {**entry, **login}
+            numbers = {name: entry[name] for name in (text("uid"), text("gid")) if name in entry}
+            after[key] = {text("ensure"): text("absent"), **numbers, text("rename"): _TRUE}
+        return after
+
+    def _renamed_group(self, key: Scalar, group: Meaning) -> Meaning:
+        if not isinstance(group, dict):
+            return group
+        after = dict(group)
+        for name in map(text, PEOPLE_LISTS):
+            if isinstance(group.get(name), list):
+                after[name] = self._replaced(group[name])
+        members = after.get(text("members"))
+        if key == text("absent") and isinstance(members, list):
+            after[text("members")] = [*members, text(self.old)]
+        return after
 
     def _check(self, tables: Tables) -> None:
         self._check_arguments()
@@ -102,10 +149,6 @@ def _check_uid(tables: Tables, old: str) -> None:
 def _numbers(entry: Entry) -> list[tuple[str, ScalarNode]]:
     found = ((name, entry.get(name)) for name in ("uid", "gid"))
     return [(name, node) for name, node in found if isinstance(node, ScalarNode)]
-
-
-def _meanings(entry: Entry) -> Mapping:
-    return {text(name): Scalar(node.tag, node.value) for name, node in _numbers(entry)}
 
 
 def _mentions(tables: Tables, old: str) -> Iterator[ScalarNode]:

@@ -125,6 +125,25 @@ def test_a_list_that_others_use() -> None:
     assert one.absent("bob").groups_of("bob") == ("absent",)
 
 
+def test_a_list_that_is_used_elsewhere_too() -> None:
+    """Outside of the groups an edit would change what nobody asked for."""
+    text = small(("groups:\n", "lists: &x [bob]\ngroups:\n"), ("[bob, bobby]", "[*x, bobby]"))
+    with pytest.raises(RegistryError, match="the list in line 2 is used elsewhere, too"):
+        Registry(text).leave("bob", ["ops"])
+
+
+def test_an_entry_that_another_one_is() -> None:
+    text = small(("  bobby:\n    ensure: present\n    uid: 1003\n    ssh_keys: []\n", "  bobby: *e\n"),
+                 ("  bob:\n", "  bob: &e\n    email: b@x\n"))  # fmt: skip
+    for edit in (
+        lambda r: r.set_contact("bob", email="c@x"),
+        lambda r: r.absent("bobby"),
+        lambda r: r.clear_keys("bob"),
+    ):
+        with pytest.raises(RegistryError, match=r"bob|used again through an alias"):
+            edit(Registry(text))
+
+
 REFUSED = {
     "a name twice in one list": ("[ann, ann]", "stands twice in one list"),
     "dashes on one line": ("\n      - - ann\n        - bob", "dash has company"),

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runbooks.lab import Lab
-
-from .helpers import Inv
+from tests.surface.helpers import Inv
 
 
 def test_who_was_left_behind(lab: Lab, inv: Inv, tmp_path: Path) -> None:

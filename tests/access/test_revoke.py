@@ -10,8 +10,7 @@ import pytest
 
 from runbooks.lab import Lab
 from runbooks.lab.inventory import CHECKOUT
-
-from .helpers import QUICK, Inv, eventually
+from tests.surface.helpers import QUICK, Inv, eventually
 
 HOSTS = ("lab01", "lab02")
 

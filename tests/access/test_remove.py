@@ -5,8 +5,7 @@ from __future__ import annotations
 from runbooks.lab import Lab
 from runbooks.lab.inventory import REGISTRY
 from runbooks.registry import Registry
-
-from .helpers import Inv
+from tests.surface.helpers import Inv
 
 HOSTS = ("lab01", "lab02")
 
