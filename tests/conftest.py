@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +34,12 @@ def _in_memory() -> Iterator[Path]:
 
 ON_BOTH = ("test_journal", "test_engine", "test_engine_crash")
 """Modules whose journals are on PostgreSQL as well."""
+
+
+def pytest_configure() -> None:
+    """What is started in the background ignores SIGINT, and so would all that tests interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
