@@ -40,14 +40,14 @@ def newest(url: str, limit: int) -> list[RunLine] | None:
     """The newest runs, newest first; None where a glance does not tell: another database, one of an earlier version or
     none yet, or a run that is being driven, whose hosts have to be counted. Nothing is written, nor made."""
     path = Path(url.removeprefix(_PREFIX))
-    if not url.startswith(_PREFIX) or not path.is_file() or _is_unsafe(path):
-        return None
     try:
+        if not url.startswith(_PREFIX) or not path.is_file() or _is_unsafe(path):
+            return None
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", timeout=5, uri=True)) as db:
             db.row_factory = sqlite3.Row
             query = f"SELECT {', '.join(COLUMNS)} FROM runs ORDER BY created DESC LIMIT ?"
             lines = [line_of(row) for row in db.execute(query, (limit,))]
-    except (sqlite3.Error, ValueError, KeyError):
+    except (OSError, sqlite3.Error, ValueError, KeyError, TypeError):
         return None
     settled = all(line.tally is not None and line.status is not RunStatus.RUNNING for line in lines)
     return lines if settled else None

@@ -71,6 +71,7 @@ class Walker:
     def __post_init__(self) -> None:
         self.record = Record(self.run, self.lease, self.steps, self.observer, self.clock)
         self.failed: set[str] = set()
+        # Whom a patient step could not reach: nothing more is done there, and nobody stopped for it.
         self.left: set[str] = set()
         self.waits = False
         self._halt = False

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from labs import small_lab
 from real_hosts import NAMES, RealHosts
 from standins import HOSTS, Gate, Life, PowerCut, Put, World, draft, step
 
 from runbooks.engine import UNDO, undo_steps
 from runbooks.errors import Blocked, Busy, Drift, Fenced, Interrupted, Owned, RunbookError, Unreachable, UsageError
-from runbooks.lab import Lab, Person, scratch
-from runbooks.lab.machine import look
+from runbooks.lab import Lab, Person
 from runbooks.lease import Lease
 from runbooks.model import Batch, Event, Result, Run, RunStatus, Status
 from runbooks.transport.route import CLIENTS
@@ -25,16 +24,8 @@ from runbooks.walker import Stop
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     """A host for each stand-in."""
-    try:
-        look()
-    except Blocked as missing:
-        pytest.skip(str(missing))
-    top = scratch()
-    made = Lab(top / "lab")
-    made.up(len(NAMES), people=[Person("lena", 2001, home_files=1)], puppet_every_s=0)
-    yield made
-    made.down()
-    shutil.rmtree(top)
+    with small_lab(len(NAMES), [Person("lena", 2001, home_files=1)]) as made:
+        yield made
 
 
 @pytest.fixture(scope="module", params=["memory", *CLIENTS], autouse=True)

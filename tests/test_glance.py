@@ -52,6 +52,7 @@ def test_a_run_that_is_driven_has_to_be_counted(url: str) -> None:
 
 def test_it_makes_nothing(tmp_path: Path) -> None:
     assert glance.newest(f"sqlite:///{tmp_path}/none.db", 50) is None
+    assert glance.newest(f"sqlite:///{tmp_path}/{'long' * 100}.db", 50) is None
     assert glance.newest("postgresql://nobody@127.0.0.1:1/none", 50) is None
     (tmp_path / "text.db").write_text("no database" * 100)
     assert glance.newest(f"sqlite:///{tmp_path}/text.db", 50) is None

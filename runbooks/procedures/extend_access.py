@@ -26,7 +26,7 @@ def look(site: Site, *, name: str, until_day: str, contact: str, task: str = "")
     """Whether the registry has somebody like that. Raises UsageError, RegistryError."""
     check_name(name)
     day = until(until_day)
-    common = patched(site, site.registry(), [Edit("set_expiry", name, {"when": day, "contact": contact})], task)
+    common = patched(site, site.registry(), [Edit("set_expiry", name, {"date": day, "contact": contact})], task)
     return Case(**common, name=name, until=day, contact=contact)
 
 

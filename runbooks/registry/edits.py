@@ -98,9 +98,9 @@ def _in_none(registry: Registry, name: str, groups: Sequence[str]) -> bool:
     return not set(groups) & set(registry.groups_of(name))
 
 
-def _expires(registry: Registry, name: str, when: str | None, contact: str | None) -> bool:
+def _expires(registry: Registry, name: str, date: str | None, contact: str | None) -> bool:
     entry = registry.entry(name)
-    return entry is not None and (entry.expiry_date, entry.expiry_contact) == (when, contact)
+    return entry is not None and (entry.expiry_date, entry.expiry_contact) == (date, contact)
 
 
 def _reached(registry: Registry, name: str, *, email: str | None = None, realname: str | None = None) -> bool:

@@ -201,9 +201,9 @@ class Registry:
         """Without any key of an account."""
         return self._amended(account_keys.clear_keys(self._tables, name), name)
 
-    def set_expiry(self, name: str, when: str | date | None, contact: str | None) -> Registry:
+    def set_expiry(self, name: str, date: str | date | None, contact: str | None) -> Registry:
         """With the day on which access ends, and who is asked about it; without both for None and None."""
-        return self._amended(accounts.set_expiry(self._tables, name, when, contact), name)
+        return self._amended(accounts.set_expiry(self._tables, name, date, contact), name)
 
     def set_contact(self, name: str, *, email: str | None = None, realname: str | None = None) -> Registry:
         """With another address or name of the person."""

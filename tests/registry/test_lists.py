@@ -140,7 +140,7 @@ def test_an_entry_that_another_one_is() -> None:
         lambda r: r.absent("bobby"),
         lambda r: r.clear_keys("bob"),
     ):
-        with pytest.raises(RegistryError, match=r"bob|used again through an alias"):
+        with pytest.raises(RegistryError, match="used again through an alias"):
             edit(Registry(text))
 
 

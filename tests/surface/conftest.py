@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 
-from runbooks.errors import Blocked
-from runbooks.lab import Lab, Person, scratch
-from runbooks.lab.machine import look
+from runbooks.lab import Lab, Person
+from tests.labs import small_lab
 
 from .helpers import Inv, Userdel, world
 
@@ -28,16 +26,8 @@ PEOPLE = (
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """Two hosts and a puppet server, on which nothing happens by itself."""
-    try:
-        look()
-    except Blocked as missing:
-        pytest.skip(str(missing))
-    top = scratch()
-    made = Lab(top / "lab")
-    made.up(2, people=PEOPLE, puppet_every_s=0)
-    yield made
-    made.down()
-    shutil.rmtree(top)
+    with small_lab(2, PEOPLE) as made:
+        yield made
 
 
 @pytest.fixture
