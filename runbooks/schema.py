@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import stat
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,9 @@ from runbooks.errors import SettingsError
 
 _MAKING_TABLES = 7_046_029_254
 """The key of an advisory lock, which any number will do for."""
+
+TIMEOUT_S = 30
+"""How long a locked SQLite database is waited for."""
 
 meta = sa.MetaData()
 plans = sa.Table(
@@ -130,7 +135,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     if url.database in (None, "", ":memory:"):
         raise SettingsError(f"journal {url}: name a file, such as sqlite:////var/lib/ops-clinic/journal.db")
     _refuse_unsafe(Path(str(url.database)))
-    engine = sa.create_engine(url, connect_args={"check_same_thread": False, "timeout": 30})
+    engine = sa.create_engine(url, connect_args={"check_same_thread": False, "timeout": TIMEOUT_S})
     sa.event.listen(engine, "connect", _set_up_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -140,9 +145,23 @@ def _set_up_sqlite(connection: object, _: object) -> None:
     # isolation_level None: we say BEGIN IMMEDIATE ourselves, so that a check and its write are one transaction.
     connection.isolation_level = None  # type: ignore[attr-defined]
     cursor = connection.cursor()  # type: ignore[attr-defined]
-    cursor.execute("PRAGMA journal_mode=WAL")
+    _keep_a_log(cursor)
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()
+
+
+def _keep_a_log(cursor: Any) -> None:
+    """Have the journal write ahead. Who turns one over to that while others do the same is refused by SQLite at once,
+    whatever its timeout (sqlite3_busy_handler: where waiting might be a deadlock), so we wait here."""
+    end = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.02)
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

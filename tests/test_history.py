@@ -9,12 +9,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from runbooks import schema
 from runbooks.driver import Driver
 from runbooks.errors import UsageError
 from runbooks.journal import Journal
@@ -313,3 +314,25 @@ def test_two_may_open_a_journal_of_an_earlier_version_at_once(old: str) -> None:
     for thread in threads:
         thread.join()
     assert [len(lines) for lines in listed] == [6] * 4
+
+
+def test_who_is_refused_a_log_at_once_waits(old: str) -> None:
+    """As SQLite does, whatever its timeout, where two turn a journal over at once; here by a timeout of 0."""
+    path = old.removeprefix("sqlite:///")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    kept = []
+
+    def keep() -> None:
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as db:
+            schema._keep_a_log(db.cursor())
+            kept.append(db.execute("PRAGMA journal_mode").fetchone()[0])
+
+    thread = threading.Thread(target=keep)
+    thread.start()
+    thread.join(0.2)
+    assert thread.is_alive(), "it did not wait"
+    other.execute("COMMIT")
+    other.close()
+    thread.join()
+    assert kept == ["wal"]
