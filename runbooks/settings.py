@@ -63,6 +63,16 @@ class Puppet:
 
 
 @dataclass(frozen=True, slots=True)
+class Private:
+    """The private repository, which is edited where it lies: in ``checkout`` on the one ``host`` (a query), as root.
+    ``root_keys`` is the file in it from which puppet takes root's keys; without it there is none."""
+
+    host: str | None = None
+    checkout: str | None = None
+    root_keys: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ldap:
     """The directory; without a ``url`` there is none. The password is in OPS_CLINIC_LDAP_PASSWORD, or in a file of mode
     600. ``staff`` and ``others`` are the groups for people with and without an address of the organisation, which has
@@ -139,6 +149,7 @@ class Settings:
     repository: Repository = field(default_factory=Repository)
     puppet: Puppet = field(default_factory=Puppet)
     gerrit: Review = field(default_factory=Review)
+    private: Private = field(default_factory=Private)
     ldap: Ldap = field(default_factory=Ldap)
     puppetdb: PuppetDB = field(default_factory=PuppetDB)
     ask_above: int = 50
@@ -165,6 +176,7 @@ class Settings:
             repository=Repository(**sections["repository"]),
             puppet=Puppet(**sections["puppet"]),
             gerrit=Review(**sections["gerrit"]),
+            private=Private(**sections["private"]),
             ldap=Ldap(**sections["ldap"]),
             puppetdb=PuppetDB(**sections["puppetdb"]),
             lease=_lease(sections["lease"], layers),

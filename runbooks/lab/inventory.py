@@ -12,6 +12,8 @@ from runbooks.lab.layout import SERVER, Layout, State
 _ROLES = ("web", "db", "web", "cache")
 _VENDORS = ("dell", "hpe", "supermicro")
 CHECKOUT = "/srv/puppet/production"
+PRIVATE = "/srv/puppet/private"
+ROOT_KEYS = "modules/secret/files/root-authorized-keys"
 ORIGIN = f"ssh://{SERVER}/srv/git/puppet.git"
 BRANCH = "production"
 REGISTRY = "modules/admin/data/data.yaml"
@@ -28,6 +30,7 @@ def write_inventory(layout: Layout, state: State) -> None:
         "ssh": {"config": str(layout.ssh_config), "user": "root"},
         "repository": {"url": ORIGIN, "branch": BRANCH, "registry": REGISTRY, "cache": f"{layout.top}/repository"},
         "puppet": {"server_checkout": CHECKOUT},
+        "private": {"host": SERVER, "checkout": PRIVATE, "root_keys": ROOT_KEYS},
         "journal": f"sqlite:///{layout.top}/journal.db",
     }
     _dump(layout.inventory / "hosts.yaml", {"hosts": rows})

@@ -1,4 +1,5 @@
-"""The lab's puppet repository: the bare one on puppet01 that plays origin, and the checkout that is deployed there."""
+"""The lab's puppet repositories: the bare one on puppet01 that plays origin, and the checkout that is deployed there;
+and the private one, which has no origin and is edited where it lies."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runbooks.lab.host import Host
-from runbooks.lab.inventory import BRANCH, CHECKOUT, REGISTRY
+from runbooks.lab.inventory import BRANCH, CHECKOUT, PRIVATE, REGISTRY, ROOT_KEYS
 from runbooks.lab.layout import FILES
 from runbooks.lab.people import Person
 
@@ -29,6 +30,16 @@ git push -q {_BARE} HEAD:{BRANCH}
 git clone -q {_BARE} {CHECKOUT}
 rm -rf "$tree"
 """
+_PUBLISH_PRIVATE = f"""
+mkdir -p {PRIVATE}
+tar -C {PRIVATE} -xf -
+cd {PRIVATE}
+git init -q
+git add -A
+git commit -qm 'Start the private repository'
+"""
+_ROOT_KEYS = "# Root's keys; puppet puts them on every host.\n"
+_ROOTS = "ops"
 # The commit is made on the tip of origin, as a reviewed change would be; what is deployed does not move.
 _COMMIT = f"""
 tree=$(mktemp -d)
@@ -75,6 +86,13 @@ def dot_files(people: Sequence[Person]) -> dict[str, bytes]:
 def publish(server: Host, files: Mapping[str, bytes]) -> None:
     """Make origin and the deployed checkout."""
     server.run(["bash", "-ec", _PUBLISH], _tar(files), check=True, timeout_s=60)
+
+
+def publish_private(server: Host, people: Sequence[Person], keys: Mapping[str, str]) -> None:
+    """Make the private repository: root's keys are those of the people in ``ops``."""
+    lines = [keys[person.name] for person in people if _ROOTS in person.groups and person.name in keys]
+    files = {ROOT_KEYS: (_ROOT_KEYS + "".join(f"{line}\n" for line in lines)).encode()}
+    server.run(["bash", "-ec", _PUBLISH_PRIVATE], _tar(files), check=True, timeout_s=60)
 
 
 def commit(server: Host, files: Mapping[str, bytes], message: str) -> str:

@@ -10,6 +10,7 @@ from runbooks.errors import RegistryError
 from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.patching import LDAP, Patched, patch_of, patch_steps, patched
+from runbooks.procedures.root_keys import root_key_steps, root_keys_of
 from runbooks.registry import Registry, User
 from runbooks.registry.edits import Edit
 from runbooks.registry.model import LdapOnlyUser
@@ -34,6 +35,7 @@ class Case(Patched):
     hosts: tuple[str, ...]
     remarks: tuple[str, ...]
     puppet: Mapping[str, Any] = field(default_factory=dict)
+    root_keys: Mapping[str, Any] = field(default_factory=dict)
 
 
 def look(site: Site, *, name: str, drop_all: bool = False, end_sessions: bool = False, task: str = "") -> Case:
@@ -56,6 +58,7 @@ def look(site: Site, *, name: str, drop_all: bool = False, end_sessions: bool = 
         hosts=tuple(site.inventory.hosts) if user else (),
         remarks=tuple(_remarks(registry, name)),
         puppet=site.puppet_record(),
+        root_keys=root_keys_of(site) if user else {},
     )
 
 
@@ -87,6 +90,7 @@ def steps(case: Case) -> Steps:
     patch = patch_of(case, f"admin: remove {case.name}")
     yield from patch_steps(case, patch, f"remove-{case.name}")
     if case.uid is not None:
+        yield from root_key_steps(case.root_keys, case.name, case.blobs, case.operator)
         keys = KeysOut((case.name, "root"), case.blobs, (case.name,), Puppet.of(case.puppet))
         undo = "Put the keys back"
         yield Step("Take the keys out of every file that sshd reads", keys, on=case.hosts, patient=True, undo=undo)

@@ -10,6 +10,7 @@ from runbooks.errors import RegistryError, UsageError
 from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched
+from runbooks.procedures.root_keys import root_key_steps, root_keys_of
 from runbooks.registry import User
 from runbooks.registry.account_keys import fingerprint_of
 from runbooks.registry.edits import Edit, fingerprints
@@ -33,6 +34,7 @@ class Case(Patched):
     end_sessions: bool
     hosts: tuple[str, ...]
     puppet: Mapping[str, Any] = field(default_factory=dict)
+    root_keys: Mapping[str, Any] = field(default_factory=dict)
 
 
 def look(site: Site, *, name: str, key: str = "", end_sessions: bool = False, task: str = "") -> Case:
@@ -55,6 +57,7 @@ def look(site: Site, *, name: str, key: str = "", end_sessions: bool = False, ta
         end_sessions=end_sessions,
         hosts=tuple(site.inventory.hosts),
         puppet=site.puppet_record(),
+        root_keys=root_keys_of(site),
     )
 
 
@@ -80,6 +83,7 @@ def steps(case: Case) -> Steps:
     """Out of the registry, so that puppet puts it nowhere any more; then off every host, without waiting for puppet."""
     patch = patch_of(case, f"admin: revoke {_what(case)} of {case.name}", "\n".join(case.shown))
     yield from patch_steps(case, patch, f"revoke-key-{case.name}")
+    yield from root_key_steps(case.root_keys, case.name, case.blobs, case.operator)
     puppet = Puppet.of(case.puppet)
     every = (case.name,) if case.all_keys else ()
     yield Step(

@@ -39,7 +39,7 @@ def _blobs(line: str) -> list[str]:
     return [word for word in line.split() if word.startswith("AAAA")]
 
 
-def _holds(line: str, unwanted: set[str] | None) -> bool:
+def holds(line: str, unwanted: set[str] | None) -> bool:
     """Whether sshd would take one of these keys from a line, or any (None)."""
     if line.lstrip().startswith("#"):
         return False
@@ -63,7 +63,7 @@ class KeysOut(Change[HostReader, HostWriter]):
         found = self._found(reader)
         if not found:
             return done()
-        preview = [f"-{path}: {_shown(line)}" for path, (_, lines) in found.items() for line in lines]
+        preview = [f"-{path}: {shown(line)}" for path, (_, lines) in found.items() for line in lines]
         files = {path: {"owner": list(file.owner), "lines": lines} for path, (file, lines) in found.items()}
         return todo(*preview, before={"files": files}, facts={"files": {p: f["lines"] for p, f in files.items()}})
 
@@ -91,7 +91,7 @@ class KeysOut(Change[HostReader, HostWriter]):
             unwanted = None if file.account in self.every and file.is_its_own else set(self.blobs)
             # Two accounts may share a file.
             _, known = found.get(file.path, (file, []))
-            lines = [line for line in file.lines if line in known or _holds(line, unwanted)]
+            lines = [line for line in file.lines if line in known or holds(line, unwanted)]
             if lines:
                 found[file.path] = (file, lines)
         return found
@@ -116,7 +116,7 @@ class KeysBack(Change[HostReader, HostWriter]):
                 missing[path] = {"owner": file["owner"], "lines": lines}
         if not missing:
             return done()
-        preview = [f"+{path}: {_shown(line)}" for path, file in missing.items() for line in file["lines"]]
+        preview = [f"+{path}: {shown(line)}" for path, file in missing.items() for line in file["lines"]]
         return todo(*preview, before={"files": missing}, facts={"files": list(missing)})
 
     def do(self, writer: HostWriter, before: Facts) -> None:
@@ -125,6 +125,6 @@ class KeysBack(Change[HostReader, HostWriter]):
             _edit(writer, _PUT_BACK, path, file["owner"], file["lines"])
 
 
-def _shown(line: str) -> str:
+def shown(line: str) -> str:
     """A key as a person knows it: not the whole of its base64."""
     return " ".join(f"{word[:12]}…{word[-8:]}" if word.startswith("AAAA") else word for word in line.split())

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from runbooks.errors import Busy, CommandFailed, RegistryError, Unreachable
@@ -102,17 +100,6 @@ class GitReader(Reader):
         """The newest commit on the branch after ``since`` whose message holds a mark; empty where there is none."""
         argv = ("log", "--format=%H", "-F", f"--grep={mark}", "-n", "1", f"{since}..{self.main}")
         return self.__repository.git(*argv).decode().strip()
-
-    def merge_file(self, ours: bytes, base: bytes, theirs: bytes) -> bytes | None:
-        """A three-way merge of one file, in files of its own; None on a conflict."""
-        with tempfile.TemporaryDirectory() as place:
-            paths = [Path(place) / name for name in ("ours", "base", "theirs")]
-            for path, content in zip(paths, (ours, base, theirs), strict=True):
-                path.write_bytes(content)
-            try:
-                return self.__repository.git("merge-file", "-p", *(str(path) for path in paths))
-            except CommandFailed:
-                return None
 
 
 class GitWriter(Writer):

@@ -12,6 +12,7 @@ from typing import Protocol
 from runbooks.errors import CommandFailed, RegistryError, Waiting
 from runbooks.model import Change, Facts, Finding, blocked, done, later, todo
 from runbooks.systems.git import Files, GitReader, GitWriter, mark
+from runbooks.systems.merging import merged
 
 _ATTEMPTS = 3
 
@@ -269,7 +270,7 @@ class Revert(Change[GitReader, GitWriter]):
             return before
         if current is None or ours is None or before is None:
             raise CommandFailed(f"{path} was changed since: take the change back by hand")
-        merged = reader.merge_file(current, ours, before)
-        if merged is None:
+        found = merged(current, ours, before)
+        if found is None:
             raise CommandFailed(f"{path}: later changes touch the same lines: take the change back by hand")
-        return merged
+        return found

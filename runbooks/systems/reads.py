@@ -7,7 +7,7 @@ is ever put into a script.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Generic, TypeVar
@@ -405,3 +405,20 @@ def checkout_origin_tip(path: str, branch: str) -> Read[str]:
     """Where the checkout's origin has a branch now; asks the origin, fetches nothing."""
     argv = ("git", "-C", path, "ls-remote", "--exit-code", "origin", f"refs/heads/{branch}")
     return Read(argv, lambda result: result.text.split()[0])
+
+
+def checkout_blob(path: str, commit: str, name: str) -> Read[bytes]:
+    """A file as a commit has it."""
+    return Read(("git", "-C", path, "cat-file", "blob", f"{commit}:{name}"), lambda result: result.stdout)
+
+
+def checkout_edited(path: str, names: Sequence[str]) -> Read[tuple[str, ...]]:
+    """Which of some files are edited and not committed."""
+    argv = ("git", "--no-optional-locks", "-C", path, "status", "--porcelain", "-z", "--no-renames", "--", *names)
+    return Read(argv, lambda result: tuple(entry[3:] for entry in result.text.split("\0") if entry))
+
+
+def checkout_marked(path: str, mark: str, since: str) -> Read[str]:
+    """The newest commit after another one whose message holds a mark; empty where there is none."""
+    argv = ("git", "-C", path, "log", "--format=%H", "-F", f"--grep={mark}", "-n", "1", f"{since}..HEAD")
+    return Read(argv, lambda result: result.text.strip())

@@ -55,6 +55,10 @@ class admin {
     purge   => true,
     force   => true,
   }
+  file { '/etc/ssh/userkeys/root':
+    source => 'puppet:///modules/secret/root-authorized-keys',
+    mode   => '0444',
+  }
   $present.each |$name, $user| {
     $keys = flatten([$user['ssh_keys']]).filter |$key| { $key =~ String[1] }
     unless empty($keys) {
