@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from runbooks.model import Target
@@ -61,7 +62,9 @@ class Fleet:
         from runbooks.systems.host import HostTarget
 
         self._inventory[name]
-        return HostTarget(name, lambda: self._connect(name))
+        return HostTarget(
+            name, lambda: self._connect(name), lambda account, keys: self._would_open(name, account, keys)
+        )
 
     def _connect(self, name: str) -> Shell:
         from runbooks.transport.shell import Shell
@@ -71,6 +74,11 @@ class Fleet:
         with self._lock:
             self._connected.add(name)
         return Shell(name, channel, self._site.settings.ssh.command_timeout_s)
+
+    def _would_open(self, name: str, account: str, keys: Sequence[str]) -> dict[str, bool | None]:
+        host = self._inventory[name]
+        jump = self._inventory.jump(name)
+        return self.transport.would_open(name, host.address, host.port, jump, account, keys)
 
     def rest(self, name: str) -> None:
         """Have a target let go of its lock, and of its connection where more are open than may be."""

@@ -15,7 +15,7 @@ from runbooks.registry import Registry, User
 from runbooks.registry.edits import Edit
 from runbooks.registry.model import LdapOnlyUser
 from runbooks.site import Site
-from runbooks.systems.authorized_keys import KeysOut
+from runbooks.systems.authorized_keys import KeysOut, KeysRefused, blobs_of
 from runbooks.systems.belongings import Belongings
 from runbooks.systems.ldap_groups import OutOfGroup
 from runbooks.systems.puppet import Puppet
@@ -29,7 +29,7 @@ class Case(Patched):
 
     name: str
     uid: int | None
-    blobs: tuple[str, ...]
+    keys: tuple[str, ...]
     ldap_groups: tuple[str, ...]
     end_sessions: bool
     hosts: tuple[str, ...]
@@ -52,7 +52,7 @@ def look(site: Site, *, name: str, drop_all: bool = False, end_sessions: bool = 
         **common,
         name=name,
         uid=user.uid if user else None,
-        blobs=tuple(key.split()[1] for key in keys),
+        keys=keys,
         ldap_groups=_ldap_groups(site, name, drop_all),
         end_sessions=end_sessions,
         hosts=tuple(site.inventory.hosts) if user else (),
@@ -90,13 +90,16 @@ def steps(case: Case) -> Steps:
     patch = patch_of(case, f"admin: remove {case.name}")
     yield from patch_steps(case, patch, f"remove-{case.name}")
     if case.uid is not None:
-        yield from root_key_steps(case.root_keys, case.name, case.blobs, case.operator)
-        keys = KeysOut((case.name, "root"), case.blobs, (case.name,), Puppet.of(case.puppet))
+        blobs = blobs_of(case.keys)
+        yield from root_key_steps(case.root_keys, case.name, blobs, case.operator)
+        keys = KeysOut((case.name, "root"), blobs, (case.name,), Puppet.of(case.puppet))
         undo = "Put the keys back"
         yield Step("Take the keys out of every file that sshd reads", keys, on=case.hosts, patient=True, undo=undo)
         what = "End" if case.end_sessions else "Look for"
         sessions = Sessions(case.name, case.uid, case.end_sessions)
         yield Step(f"{what} the sessions of {case.name}", sessions, on=case.hosts, patient=True)
+        again = KeysRefused((case.name, "root"), blobs, (case.name,), refused=case.keys)
+        yield Step("Look again: no file has a key, and no sshd takes it", again, on=case.hosts, patient=True)
     for group in case.ldap_groups:
         undo = f"Put {case.name} into {group}"
         yield Step(f"Take {case.name} out of {group}", OutOfGroup(group, case.name), on=LDAP, undo=undo)

@@ -14,21 +14,21 @@ from runbooks.procedures.root_keys import root_key_steps, root_keys_of
 from runbooks.registry import User
 from runbooks.registry.account_keys import fingerprint_of
 from runbooks.registry.edits import Edit, fingerprints
-from runbooks.registry.keys import parse_key
 from runbooks.site import Site
-from runbooks.systems.authorized_keys import KeysOut
+from runbooks.systems.authorized_keys import KeysOut, KeysRefused, blobs_of
 from runbooks.systems.puppet import Puppet
 from runbooks.systems.sessions import Sessions
 
 
 @dataclass(frozen=True)
 class Case(Patched):
-    """Whose keys go, in base64 (``blobs``) and as fingerprints; ``all_keys``: whatever else the account's files hold,
-    too. ``hosts`` are all there are."""
+    """Whose keys go (``keys``, ``type base64``, and ``shown``, their fingerprints), and which stay (``kept``);
+    ``all_keys``: whatever else the account's files hold goes, too. ``hosts`` are all there are."""
 
     name: str
     uid: int
-    blobs: tuple[str, ...]
+    keys: tuple[str, ...]
+    kept: tuple[str, ...]
     shown: tuple[str, ...]
     all_keys: bool
     end_sessions: bool
@@ -47,11 +47,13 @@ def look(site: Site, *, name: str, key: str = "", end_sessions: bool = False, ta
     lines = _meant(user, key)
     edits = [Edit("remove_key", name, {"key": line}) for line in lines if _is_held(user, line)]
     common = patched(site, registry, edits, task)
+    keys = site.keys(lines)
     return Case(
         **common,
         name=name,
         uid=user.uid,
-        blobs=tuple(dict.fromkeys(parse_key(line).blob for line in lines)),
+        keys=keys,
+        kept=tuple(key for key in site.keys((*user.ssh_keys, *user.buster_ssh_keys)) if key not in keys),
         shown=tuple(dict.fromkeys(fingerprint_of(line) for line in lines)),
         all_keys=not key,
         end_sessions=end_sessions,
@@ -83,12 +85,13 @@ def steps(case: Case) -> Steps:
     """Out of the registry, so that puppet puts it nowhere any more; then off every host, without waiting for puppet."""
     patch = patch_of(case, f"admin: revoke {_what(case)} of {case.name}", "\n".join(case.shown))
     yield from patch_steps(case, patch, f"revoke-key-{case.name}")
-    yield from root_key_steps(case.root_keys, case.name, case.blobs, case.operator)
+    blobs = blobs_of(case.keys)
+    yield from root_key_steps(case.root_keys, case.name, blobs, case.operator)
     puppet = Puppet.of(case.puppet)
     every = (case.name,) if case.all_keys else ()
     yield Step(
         f"Take {_what(case)} out of every file that sshd reads, root's too",
-        KeysOut((case.name, "root"), case.blobs, every, puppet),
+        KeysOut((case.name, "root"), blobs, every, puppet),
         on=case.hosts,
         patient=True,
         undo="Put the keys back",
@@ -96,8 +99,8 @@ def steps(case: Case) -> Steps:
     what = "End the sessions" if case.end_sessions else "Look for sessions"
     yield Step(f"{what} of {case.name}", Sessions(case.name, case.uid, case.end_sessions), on=case.hosts, patient=True)
     yield Step(
-        "Look again: no host takes the key any more",
-        KeysOut((case.name, "root"), case.blobs, every),
+        "Look again: no file has it, and no sshd takes it",
+        KeysRefused((case.name, "root"), blobs, every, refused=case.keys, kept=case.kept),
         on=case.hosts,
         patient=True,
     )

@@ -1,4 +1,4 @@
-"""Root's keys, where a procedure takes somebody's: they lie in the private repository (duty page, "Removing access")."""
+"""Somebody's keys among root's, which lie in the private repository (duty page, "Removing access")."""
 
 from __future__ import annotations
 

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runbooks.errors import CommandFailed
-from runbooks.model import Change, Facts, Finding, done, todo
+from runbooks.model import Change, Facts, Finding, Status, blocked, done, todo
 from runbooks.systems import reads
 from runbooks.systems.files import KeyFile
 from runbooks.systems.host import HostReader, HostWriter
 from runbooks.systems.puppet import Puppet
+from runbooks.systems.wording import listed
 
 # A new file takes the old one's place in one step: who logs in meanwhile finds the one or the other.
 _EDIT = """umask 077; file=$(readlink -e -- "$1") || exit 0; shift
@@ -32,6 +33,11 @@ def _edit(writer: HostWriter, script: str, path: str, owner: Sequence[int], word
     uid, gid = owner
     become = ("setpriv", f"--reuid={uid}", f"--regid={gid}", "--init-groups", "--") if uid else ()
     writer.run(*become, "sh", "-c", script, "sh", path, *words)
+
+
+def blobs_of(keys: Sequence[str]) -> tuple[str, ...]:
+    """Keys, ``type base64``, in base64 alone."""
+    return tuple(key.split()[1] for key in keys)
 
 
 def _blobs(line: str) -> list[str]:
@@ -102,22 +108,61 @@ class KeysOut(Change[HostReader, HostWriter]):
 
 
 @dataclass(frozen=True)
+class KeysRefused(KeysOut):
+    """As KeysOut, and besides sshd itself says that it takes none of ``refused`` (``type base64``) for the accounts,
+    wherever it may have it from; and which of ``kept`` it still takes for the first of them."""
+
+    refused: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+    def check(self, reader: HostReader) -> Finding:
+        """Done where no file has one, and sshd refuses them all; blocked where it takes one nevertheless."""
+        found = super().check(reader)
+        if found.status is not Status.DONE:
+            return found
+        accounts = [name for name in self.accounts if reader.ask(reads.known_account(name))]
+        unasked: dict[str, None] = {}
+        for account in accounts:
+            for key, opens in reader.would_open(account, self.refused).items():
+                if opens:
+                    return blocked(
+                        f"no file has it, and sshd takes {shown(key)} for {account}: look at AuthorizedKeysCommand and "
+                        f"TrustedUserCAKeys in `sshd -T -C user={account}`"
+                    )
+                if opens is None:
+                    unasked[key] = None
+        if unasked:
+            return done(f"files only: sshd could not be asked about {', '.join(map(shown, unasked))}")
+        note = self._kept(reader) if self.accounts[0] in accounts else ""
+        return done(note or f"sshd refuses it for {listed(accounts)}")
+
+    def _kept(self, reader: HostReader) -> str:
+        answers = reader.would_open(self.accounts[0], self.kept)
+        lost = [shown(key) for key, opens in answers.items() if not opens]
+        return f"{self.accounts[0]}'s other keys do not open it: {', '.join(lost)}" if lost else ""
+
+
+@dataclass(frozen=True)
 class KeysBack(Change[HostReader, HostWriter]):
     """Lines at the end of files again: by path, the ``owner`` (UID and GID) that edits the file, and the ``lines``."""
 
     files: Facts
 
     def check(self, reader: HostReader) -> Finding:
-        """Done where the files hold them."""
-        missing = {}
+        """Done where the files hold them, or are not there any more: whoever keeps such a file, as puppet does, has to
+        write it anew."""
+        missing, gone = {}, []
         for path, file in self.files.items():
-            held = set(reader.ask(reads.lines_of(path)))
-            if lines := [line for line in file["lines"] if line not in held]:
+            held = reader.ask(reads.lines_of(path))
+            if held is None:
+                gone.append(path)
+            elif lines := [line for line in file["lines"] if line not in held]:
                 missing[path] = {"owner": file["owner"], "lines": lines}
+        note = f"not there any more, as when puppet has run: {listed(gone)}" if gone else ""
         if not missing:
-            return done()
+            return done(note)
         preview = [f"+{path}: {shown(line)}" for path, file in missing.items() for line in file["lines"]]
-        return todo(*preview, before={"files": missing}, facts={"files": list(missing)})
+        return todo(*preview, note=note, before={"files": missing}, facts={"files": list(missing)})
 
     def do(self, writer: HostWriter, before: Facts) -> None:
         """Append them. Raises CommandFailed."""

@@ -111,7 +111,9 @@ class _Edited(Change[HostReader, HostWriter]):
             raise CommandFailed(self._theirs(writer))
         email = f"{self.operator}@{writer.host}"
         words = (self.checkout, self.operator, email, self._message(writer.run_id), *self.patch.paths)
-        writer.run("sh", "-c", _COMMIT, "sh", *words, feed=b"" if half_done else diff.encode("utf-8", "surrogateescape"))
+        writer.run(
+            "sh", "-c", _COMMIT, "sh", *words, feed=b"" if half_done else diff.encode("utf-8", "surrogateescape")
+        )
 
     def _diff(self, asker: HostReader | HostWriter, head: str, wanted: Mapping[str, bytes]) -> str:
         """What leads from the newest commit there, as ``git apply`` takes it; empty where nothing does."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
@@ -34,10 +34,19 @@ Answers = dict[Question, _Answer]
 """By question."""
 
 
-class HostReader(Reader):
-    """Asks a host the questions of ``systems.reads``; it has no other way to run anything."""
+AskSshd = Callable[[str, Sequence[str]], Mapping[str, bool | None]]
+"""For an account and public keys (``type base64``): which of them the host's sshd would let it in by; None for one that
+could not be asked about. Raises Unreachable."""
 
-    def __init__(self, shell: Shell, run_id: str) -> None:
+
+def _nobody_asks(_account: str, keys: Sequence[str]) -> Mapping[str, bool | None]:
+    return dict.fromkeys(keys)
+
+
+class HostReader(Reader):
+    """Asks a host the questions of ``systems.reads``, and its sshd about keys; it has no way to run anything else."""
+
+    def __init__(self, shell: Shell, run_id: str, ask_sshd: AskSshd = _nobody_asks) -> None:
         self.host = shell.target
         self.run_id = run_id
         self.__shell = shell
@@ -45,6 +54,7 @@ class HostReader(Reader):
         self._recalled: Answers = {}
         self._still = False
         self._likely: Answers = {}
+        self.__ask_sshd = ask_sshd
 
     def hold_still(self, likely: Answers | None = None) -> None:
         """Ask each question once, and those that are ``likely`` along with the first."""
@@ -73,6 +83,11 @@ class HostReader(Reader):
         if asked := [read for read in reads if not self._knows(read)]:
             self._ask(asked)
         return [read.answer(self.host, self._answers[read.argv].result) for read in reads]
+
+    def would_open(self, account: str, keys: Sequence[str]) -> Mapping[str, bool | None]:
+        """Which public keys (``type base64``) sshd says it would let an account in by; None for one that it could not
+        be asked about. Raises Unreachable."""
+        return fibres.aside(lambda: self.__ask_sshd(account, keys)) if keys else {}
 
     def _ask(self, reads: Sequence[Read[Any]]) -> None:
         questions = {read.argv: not read.timeout_s for read in reads}
@@ -162,9 +177,10 @@ class HostTarget(Target):
 
     blocks = False
 
-    def __init__(self, name: str, connect: Callable[[], Shell]) -> None:
+    def __init__(self, name: str, connect: Callable[[], Shell], ask_sshd: AskSshd = _nobody_asks) -> None:
         self.name = name
         self._connect = connect
+        self._ask_sshd = ask_sshd
         self._shell: Shell | None = None
         self._why = ""
         self._failed_at = 0.0
@@ -188,7 +204,7 @@ class HostTarget(Target):
 
     def reader(self, run_id: str = "") -> HostReader:
         """A Reader. Raises Unreachable."""
-        return HostReader(self._open(), run_id)
+        return HostReader(self._open(), run_id, self._ask_sshd)
 
     @contextmanager
     def writer(self, run_id: str, epoch: int, wait_s: float) -> Iterator[HostWriter]:

@@ -299,9 +299,10 @@ def key_file_names() -> Read[frozenset[str]]:
     return Read(_script(text), lambda result: frozenset(_lines(result)))
 
 
-def lines_of(path: str) -> Read[tuple[str, ...]]:
-    """The lines of a file, none where it is not there."""
-    return Read(_script('[ -f "$1" ] || exit 0; cat -- "$1"', path), _lines)
+def lines_of(path: str) -> Read[tuple[str, ...] | None]:
+    """The lines of a file, None where it is not there."""
+    text = '[ -f "$1" ] || exit 3; cat -- "$1"'
+    return Read(_script(text, path), lambda result: None if result.status == 3 else _lines(result), ok=(0, 3))
 
 
 def keys_for(name: str) -> Read[tuple[str, ...]]:

@@ -19,8 +19,6 @@ class Sessions(Change[HostReader, HostWriter]):
     uid: int
     end: bool
 
-    no_inverse = "what was ended is not started again"
-
     def check(self, reader: HostReader) -> Finding:
         """Done where nothing runs, or nothing is to be ended."""
         running = reader.ask(reads.processes(self.uid, *self._ranges(reader)))
@@ -29,6 +27,11 @@ class Sessions(Change[HostReader, HostWriter]):
         if not self.end:
             return done(f"{self.name} runs {listed(running)}; --end-sessions ends that")
         return todo(f"end its processes: {listed(running)}")
+
+    @property
+    def no_inverse(self) -> str:  # type: ignore[override]
+        """Where nothing is ended, there is nothing to take back."""
+        return "what was ended is not started again" if self.end else ""
 
     def _ranges(self, asker: HostReader | HostWriter) -> tuple[tuple[int, int], ...]:
         return asker.ask(reads.subids("uid")).get(self.name, ())

@@ -32,6 +32,25 @@ def log_in(route: Route, settings: SshSettings) -> LibsshChannel:
     """A root shell at the end of a route without hops. Raises OSError, HostKeyRefused, SettingsError."""
     from ssh import options
     from ssh.exceptions import BaseSSHError
+
+    session = connected(route, settings)
+    try:
+        _authenticate(session, route)
+        channel = LibsshChannel(session, settings, route.user)
+        session.options_set_int_val(options.TIMEOUT, max(1, round(settings.send_timeout_s)))
+        return channel
+    except BaseSSHError as error:
+        end(session)
+        raise OSError(said(error)) from error
+    except Refused:
+        end(session)
+        raise
+
+
+def connected(route: Route, settings: SshSettings) -> Any:
+    """A session with the server at the end of a route without hops, known by its key; nobody has logged in. Raises
+    OSError, HostKeyRefused, SettingsError."""
+    from ssh.exceptions import BaseSSHError
     from ssh.session import Session
 
     exchanges = key_exchanges(route.key_exchange) if route.key_exchange else ""
@@ -41,15 +60,12 @@ def log_in(route: Route, settings: SshSettings) -> LibsshChannel:
         session.connect()
         shown = session.get_server_publickey().export_pubkey_base64().decode()
         route.known.check(route.known_as, (_type_of(shown), shown))
-        _authenticate(session, route)
-        channel = LibsshChannel(session, settings, route.user)
-        session.options_set_int_val(options.TIMEOUT, max(1, round(settings.send_timeout_s)))
-        return channel
+        return session
     except BaseSSHError as error:
-        _end(session)
-        raise OSError(_said(error)) from error
-    except (HostKeyRefused, Refused):
-        _end(session)
+        end(session)
+        raise OSError(said(error)) from error
+    except HostKeyRefused:
+        end(session)
         raise
 
 
@@ -70,7 +86,7 @@ def _prepare(session: Any, route: Route, settings: SshSettings, exchanges: str) 
     session.options_set_int_val(options.FD, sock.detach())
 
 
-def _end(session: Any) -> None:
+def end(session: Any) -> None:
     """End a session and its connection, of which libssh, as it was handed to it, only lets go when it is freed."""
     number = session.get_fd()
     # A descriptor of our own: libssh may close its one on the way, and the number be another connection's by then.
@@ -139,7 +155,7 @@ def _authenticate(session: Any, route: Route) -> None:
                     session.userauth_publickey(key)
                     return
                 except (AuthenticationDenied, AuthenticationPartial) as error:
-                    refused = _said(error)
+                    refused = said(error)
         except KeyImportError:
             # Not there, or with a passphrase: then the agent may hold it.
             locked = locked or path.is_file()
@@ -148,10 +164,10 @@ def _authenticate(session: Any, route: Route) -> None:
             session.userauth_agent(route.user)
             return
         except (AuthenticationDenied, AuthenticationPartial) as error:
-            refused = _said(error)
+            refused = said(error)
         except BaseSSHError as error:
             # Most likely there is no such agent any more; what was refused before says more.
-            refused = refused or ("" if locked else _said(error))
+            refused = refused or ("" if locked else said(error))
     raise Refused(refused or no_key(locked))
 
 
@@ -170,7 +186,8 @@ def _keys(path: Path, certificates: tuple[Path, ...]) -> list[Any]:
     return [*keys, import_privkey_file(str(path))]
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
+    """What libssh said of an error."""
     text = error.args[-1] if error.args else b""
     return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text or type(error).__name__)
 
@@ -215,7 +232,7 @@ class LibsshChannel:
             else:
                 self._send_by_pieces(data)
         except self._errors as error:
-            raise OSError(_said(error)) from error
+            raise OSError(said(error)) from error
 
     def _send_by_pieces(self, data: bytes) -> None:
         """Never more than the other side has room for: libssh would wait for it without an end."""
@@ -251,8 +268,8 @@ class LibsshChannel:
         except self._eof as error:
             raise EOFError from error
         except self._errors as error:
-            raise OSError(_said(error)) from error
+            raise OSError(said(error)) from error
 
     def close(self) -> None:
         """End the session and its connection."""
-        _end(self._session)
+        end(self._session)

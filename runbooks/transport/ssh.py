@@ -57,6 +57,29 @@ class SshTransport:
             self.key_exchanges[channel.key_exchange] += 1
         return channel
 
+    def would_open(
+        self,
+        name: str,
+        address: str,
+        port: int | None,
+        jump: Sequence[str] | None,
+        account: str,
+        keys: Sequence[str],
+    ) -> dict[str, bool | None]:
+        """Which public keys (``type base64``) a host would let an account in by, as ``transport.doors`` asks; None for
+        one that cannot be asked about, as behind a jump host. Raises Unreachable, SettingsError."""
+        try:
+            route = self._routes.find(address, port, account, jump)
+            if route.jump or route.proxy_command:
+                return dict.fromkeys(keys)
+            from runbooks.transport.doors import would_open
+
+            return would_open(route, self.settings, account, keys)
+        except SettingsError:
+            raise
+        except Exception as error:
+            raise Unreachable(name, reason(error)) from error
+
     def _log_in(self, route: Route) -> SshChannel:
         try:
             return self._attempt(route)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runbooks.lab import Lab
-from runbooks.lab.inventory import CHECKOUT
+from runbooks.lab.inventory import CHECKOUT, PRIVATE, ROOT_KEYS
 from tests.surface.helpers import QUICK, Inv, eventually
 
 HOSTS = ("lab01", "lab02")
@@ -77,6 +77,60 @@ def test_all_keys_and_a_host_that_comes_back(lab: Lab, inv: Inv) -> None:
     assert resumed.status == 0, resumed.err + resumed.out
     assert not lab.login("lab02", "grace")
     assert lab.login("lab02", "frank")
+
+
+@pytest.fixture
+def roots(lab: Lab) -> Iterator[None]:
+    """dave is one of root's, everywhere: in the private repository, and where puppet puts it."""
+    line = public(lab, "dave")
+    script = f'cd {PRIVATE}; cat >>{ROOT_KEYS}; git commit -qm "(root) dave" {ROOT_KEYS}'
+    lab.run("puppet01", ["sh", "-ec", script], input=line.encode())
+    for host in HOSTS:
+        assert lab.puppet(host).returncode in (0, 2)
+    yield
+    lab.run("puppet01", ["sh", "-ec", f"cd {PRIVATE}; sed -i /dave@/d {ROOT_KEYS}; git commit -qam clean || true"])
+
+
+@pytest.mark.usefixtures("roots")
+def test_roots_keys_go_from_the_private_repository_and_every_host(lab: Lab, inv: Inv) -> None:
+    assert all(lab.login(host, "root", key_of="dave") for host in HOSTS)
+    done = inv("revoke-key", "dave", "--yes", "--json")
+    assert done.status == 0, done.err + done.out
+    kept = [
+        o["note"] for o in done.json["run"]["outcomes"] if o["step"].startswith("Look again") and o["host"] in HOSTS
+    ]
+    assert kept == ["sshd refuses it for dave, root"] * 2
+    assert not any(lab.login(host, user, key_of="dave") for host in HOSTS for user in ("dave", "root"))
+    assert "dave" not in lab.run("puppet01", ["git", "-C", PRIVATE, "show", f"HEAD:{ROOT_KEYS}"]).stdout.decode()
+    assert lab.puppet("lab01").returncode in (0, 2)
+    assert not lab.login("lab01", "root", key_of="dave"), "puppet brought it back"
+
+    undone = inv("undo", done.json["run"]["id"], "--yes", "--json")
+    assert undone.status == 0, undone.err + undone.out
+    told = {o["host"]: o["note"] for o in undone.json["run"]["outcomes"] if o["step"] == "Put the keys back"}
+    assert told == {"lab01": "not there any more, as when puppet has run: /etc/ssh/userkeys/dave", "lab02": ""}
+    assert lab.puppet("lab01").returncode in (0, 2)
+    assert all(lab.login(host, user, key_of="dave") for host in HOSTS for user in ("dave", "root"))
+
+
+def test_what_sshd_takes_from_elsewhere_is_not_called_done(lab: Lab, inv: Inv) -> None:
+    """A command gives sshd the key: no file has it, and it opens the door all the same."""
+    config, line = "/etc/ssh/sshd_config", public(lab, "erin").strip()
+    lab.run("lab01", ["cp", "-a", config, "/root/sshd_config"])
+    command = f"AuthorizedKeysCommand /bin/echo {line}\nAuthorizedKeysCommandUser root\n"
+    script = f"cat >>{config}; kill -HUP $(cat /run/sshd.pid)"
+    lab.run("lab01", ["sh", "-ec", script], input=command.encode())
+    try:
+        eventually(lambda: "erin" in lab.run("lab01", ["/usr/sbin/sshd", "-T"]).stdout.decode())
+        done = inv("revoke-key", "erin", "--yes", "--json")
+        assert done.status == 5, done.err + done.out
+        wrong = [o for o in done.json["run"]["outcomes"] if o["status"] != "done"]
+        assert {(o["host"], o["step"].partition(":")[0]) for o in wrong} == {("lab01", "Look again")}
+        assert "AuthorizedKeysCommand" in wrong[0]["note"]
+    finally:
+        lab.run("lab01", ["sh", "-ec", f"mv /root/sshd_config {config}; kill -HUP $(cat /run/sshd.pid)"])
+    resumed = inv("resume", "--yes")
+    assert resumed.status == 0, resumed.err + resumed.out
 
 
 def test_refusals(inv: Inv, unchanged: None) -> None:  # noqa: ARG001

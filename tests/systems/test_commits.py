@@ -1,0 +1,188 @@
+"""Commits where a repository lies, and root's keys in it: a real checkout, edited over a real shell."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from runbooks.errors import CommandFailed
+from runbooks.model import Change, Facts, Finding, Status
+from runbooks.systems.commits import Commit
+from runbooks.systems.host import HostReader, HostTarget, HostWriter
+from runbooks.systems.root_keys import RootKeysOut
+from runbooks.transport import shell as shell_module
+from runbooks.transport.local import LocalChannel
+from runbooks.transport.shell import Shell
+from tests.systems.repositories import ENVIRONMENT
+
+PATH = "files/root-authorized-keys"
+ALICE, BOB, OTHER = (f"AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 20}" for letter in "abo")
+LINES = (
+    "# root's keys",
+    f"ssh-ed25519 {BOB} bob@laptop",
+    f'from="10.0.0.0/8" ssh-ed25519 {ALICE} alice@laptop',
+    f"#ssh-ed25519 {ALICE} alice, long ago",
+    f"ssh-ed25519 {OTHER} alice@desk",
+)
+KEPT = (*LINES[:2], *LINES[3:])
+HostChange = Change[HostReader, HostWriter]
+
+
+@dataclass
+class Place:
+    """A checkout on a host, which is this machine."""
+
+    top: Path
+    target: HostTarget
+
+    @property
+    def file(self) -> Path:
+        return self.top / PATH
+
+    def git(self, *argv: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(self.top), *argv], env=os.environ | ENVIRONMENT, capture_output=True, check=True
+        )
+        return done.stdout.decode().strip()
+
+    def write(self, *lines: str) -> None:
+        self.file.parent.mkdir(exist_ok=True)
+        self.file.write_text("".join(f"{line}\n" for line in lines))
+
+    def committed(self) -> list[str]:
+        return self.git("show", f"HEAD:{PATH}").splitlines()
+
+    def check(self, change: HostChange) -> Finding:
+        return change.check(self.target.reader("r1"))
+
+    def do(self, change: HostChange, before: Facts = {}) -> Finding:  # noqa: B006
+        with self.target.writer("r1", 1, 1) as writer:
+            change.do(writer, before)
+        return self.check(change)
+
+    def done(self, change: HostChange) -> HostChange:
+        """It done, and its inverse."""
+        found = self.check(change)
+        assert found.status is Status.TODO, found
+        assert self.do(change, found.before).status is Status.DONE
+        inverse = change.inverse(found.before)
+        assert inverse is not None
+        return inverse
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    monkeypatch.setattr(shell_module, "STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setattr(shell_module, "_LOCKED_DIR", str(tmp_path))
+    top = tmp_path / "private"
+    top.mkdir()
+    target = HostTarget("h1", lambda: Shell("h1", LocalChannel(("/bin/sh",)), 20.0))
+    made = Place(top, target)
+    made.git("init", "-q")
+    made.write(*LINES)
+    (top / "other").write_text("1\n")
+    made.git("add", "-A")
+    made.git("commit", "-qm", "start")
+    yield made
+    target.close()
+
+
+@pytest.fixture
+def change(place: Place) -> Commit:
+    return Commit(str(place.top), RootKeysOut(PATH, "alice", (ALICE,)), "carol")
+
+
+def test_committed_in_the_operators_name_and_taken_back(place: Place, change: Commit) -> None:
+    planned = place.check(change)
+    assert f"-{LINES[2]}" in planned.preview
+    assert "alice besides" in planned.note
+    assert "alice@desk" in planned.note
+    inverse = place.done(change)
+    assert tuple(place.committed()) == KEPT
+    assert place.git("log", "-1", "--format=%an %s") == "carol (carol) taking alice's key out of root's"
+    assert place.git("status", "--porcelain") == ""
+    assert place.do(inverse, place.check(inverse).before).status is Status.DONE
+    assert tuple(place.committed()) == LINES
+    assert place.git("log", "-1", "--format=%s") == "(carol) Revert: taking alice's key out of root's"
+
+
+def test_others_changes_since_stay_when_it_is_taken_back(place: Place, change: Commit) -> None:
+    inverse = place.done(change)
+    place.write("# root's keys, all", *KEPT[1:])
+    place.git("commit", "-qam", "words")
+    assert place.do(inverse).status is Status.DONE
+    assert place.committed() == ["# root's keys, all", *LINES[1:]]
+
+
+def test_others_changes_to_the_same_lines_are_in_the_way(place: Place, change: Commit) -> None:
+    inverse = place.done(change)
+    place.write(KEPT[0], "ssh-ed25519 AAAAnew bob@new", *KEPT[3:])
+    place.git("commit", "-qam", "new")
+    found = place.check(inverse)
+    assert found.status is Status.BLOCKED
+    assert "by hand" in found.note
+    with pytest.raises(CommandFailed, match="by hand"):
+        place.do(inverse)
+
+
+def test_what_somebody_is_editing_is_theirs(place: Place, change: Commit) -> None:
+    place.write(*LINES, f"ssh-ed25519 {BOB}x dave@new")
+    found = place.check(change)
+    assert found.status is Status.BLOCKED
+    assert f"somebody has edited {PATH}" in found.note
+    with pytest.raises(CommandFailed, match="somebody has edited"):
+        place.do(change)
+    assert tuple(place.committed()) == LINES
+    assert place.file.read_text().endswith("dave@new\n")
+
+
+def test_others_files_are_not_swept_along(place: Place, change: Commit) -> None:
+    (place.top / "other").write_text("2\n")
+    place.git("add", "other")
+    (place.top / "new").write_text("3\n")
+    place.done(change)
+    assert place.git("show", "--name-only", "--format=", "HEAD") == PATH
+    assert place.git("status", "--porcelain").splitlines() == ["M  other", "?? new"]
+
+
+def test_edited_and_not_committed_is_half_done(place: Place, change: Commit) -> None:
+    place.write(*KEPT)
+    found = place.check(change)
+    assert (found.status, found.note) == (Status.TODO, "edited already, and not committed")
+    assert place.do(change).status is Status.DONE
+    assert tuple(place.committed()) == KEPT
+    assert place.git("status", "--porcelain") == ""
+
+
+def test_what_a_hook_refuses_leaves_nothing_behind(place: Place, change: Commit) -> None:
+    hook = place.top / ".git/hooks/pre-commit"
+    hook.write_text("#!/bin/sh\necho no commits today >&2\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(CommandFailed, match="no commits today"):
+        place.do(change)
+    assert place.git("status", "--porcelain") == ""
+    assert place.check(change).status is Status.TODO
+
+
+def test_nothing_of_theirs_in_there_is_done(place: Place) -> None:
+    found = place.check(Commit(str(place.top), RootKeysOut(PATH, "zoe", ("AAAAzoe",)), "carol"))
+    assert (found.status, found.note) == (Status.DONE, "")
+
+
+def test_a_file_that_is_not_there_is_told(place: Place) -> None:
+    found = place.check(Commit(str(place.top), RootKeysOut("no/such", "zoe", ("AAAAzoe",)), "carol"))
+    assert found.status is Status.BLOCKED
+    assert "no/such" in found.note
+
+
+def test_looking_writes_nothing(place: Place, change: Commit) -> None:
+    before = {path: path.stat().st_mtime_ns for path in place.top.rglob("*")}
+    os.utime(place.file)
+    before[place.file] = place.file.stat().st_mtime_ns
+    place.check(change)
+    assert {path: path.stat().st_mtime_ns for path in place.top.rglob("*")} == before
