@@ -145,13 +145,15 @@ def replace_key(surface, name, key="", old="", task=""):  # type: ignore[no-unty
     help=NAME
     | TICKET
     | {
-        "key": "The one key that is lost, SHA256:... or its text; else all of them are.",
+        "key": "The one key that is lost, SHA256:... or its text.",
+        "all": "All of them, which is what happens without --key.",
         "end-sessions": "End all that runs under the account.",
     },
 )
-def revoke_key(surface, name, key="", end_sessions=False, task=""):  # type: ignore[no-untyped-def]
+def revoke_key(surface, name, key="", all=False, end_sessions=False, task=""):  # type: ignore[no-untyped-def]
     """Accounts: take a lost ssh key out of use on every host, at once."""
-    surface.procedure("revoke-key", {"name": name, "key": key, "end_sessions": end_sessions, "task": task})
+    arguments = {"name": name, "key": key, "all_keys": all, "end_sessions": end_sessions, "task": task}
+    surface.procedure("revoke-key", arguments)
 
 
 @runbook(

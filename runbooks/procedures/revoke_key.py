@@ -37,9 +37,13 @@ class Case(Patched):
     root_keys: Mapping[str, Any] = field(default_factory=dict)
 
 
-def look(site: Site, *, name: str, key: str = "", end_sessions: bool = False, task: str = "") -> Case:
+def look(
+    site: Site, *, name: str, key: str = "", all_keys: bool = False, end_sessions: bool = False, task: str = ""
+) -> Case:
     """Which keys are meant: one, by its fingerprint or text, or all. Raises UsageError, RegistryError."""
     site.refuse_protected(name)
+    if key and all_keys:
+        raise UsageError("--key and --all: the one key, or all of them?")
     registry = site.registry()
     user = registry.user(name)
     if user is None or user.uid is None:
