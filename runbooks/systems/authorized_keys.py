@@ -55,9 +55,9 @@ def holds(line: str, unwanted: set[str] | None) -> bool:
 
 @dataclass(frozen=True)
 class KeysOut(Change[HostReader, HostWriter]):
-    """No file from which sshd takes keys for these ``accounts`` holds one of the keys, which are given in base64; and
-    for those of ``every``, no key at all in a file of their own. A run of ``puppet`` that began with the old catalogue
-    may put them back: it is waited for, and they go again."""
+    """No file from which sshd takes keys for these ``accounts``, or for any other that the host has, holds one of the
+    keys, which are given in base64; and for those of ``every``, no key at all in a file of their own. A run of
+    ``puppet`` that began with the old catalogue may put them back: it is waited for, and they go again."""
 
     accounts: tuple[str, ...]
     blobs: tuple[str, ...]
@@ -93,7 +93,7 @@ class KeysOut(Change[HostReader, HostWriter]):
     def _found(self, asker: HostReader | HostWriter) -> dict[str, tuple[KeyFile, list[str]]]:
         """Files by path, with their lines that hold one of the keys."""
         found: dict[str, tuple[KeyFile, list[str]]] = {}
-        for file in asker.ask(reads.key_files(*dict.fromkeys((*self.accounts, *self.every)))):
+        for file in asker.ask(reads.key_files(*dict.fromkeys((*self.accounts, *self.every)), holding=self.blobs)):
             unwanted = None if file.account in self.every and file.is_its_own else set(self.blobs)
             # Two accounts may share a file.
             _, known = found.get(file.path, (file, []))

@@ -267,26 +267,55 @@ def has_programs(*names: str) -> Read[tuple[str, ...]]:
 # sshd
 
 
-_KEY_FILES = (
-    'sshd=$(command -v sshd) || exit 0; for u; do e=$(getent passwd "$u"); home=$(printf %s "$e" | cut -d: -f6); '
-    'uid=$(printf %s "$e" | cut -d: -f3); gid=$(printf %s "$e" | cut -d: -f4); '
-    '"$sshd" -T -C "user=$u,host=localhost,addr=127.0.0.1" 2>/dev/null | sed -n "s/^authorizedkeysfile //p" | '
-    'tr " " "\\n" | while read -r f; do '
-    'f=$(printf %s "$f" | sed -e "s|%u|$u|g" -e "s|%U|$uid|g" -e "s|%h|$home|g" -e "s|%%|%|g"); '
-    'case $f in /*) ;; *) f=$home/$f ;; esac; [ -f "$f" ] || continue; '
-    'printf "%s\\0" "$u" "$uid" "$gid" "$home" "$f"; cat -- "$f"; printf "\\0"; done; done; true'
-)
+# Names, --, keys: whoever else has one of the keys in a file is looked at, too. Only local accounts, whose homes lie
+# here: a look at each home of a directory's thousands would have them all mounted.
+_KEY_FILES = r"""
+sshd=$(command -v sshd) || exit 0
+files() { "$sshd" -T -C "user=$1,host=localhost,addr=127.0.0.1" 2>/dev/null | sed -n 's/^authorizedkeysfile //p'; }
+names= keys=
+while [ $# -gt 0 ] && [ "$1" != -- ]; do names="$names $1"; shift; done
+for key; do [ "$key" = -- ] || keys="$keys -e $key"; done
+others() {
+    all=$(awk -F: -v files="$(files root)" '
+        function put(rest, mark, value,    text, at) {
+            for (; at = index(rest, mark); rest = substr(rest, at + 2)) text = text substr(rest, 1, at - 1) value
+            return text rest
+        }
+        { n = split(files, file, " ")
+          for (i = 1; i <= n; i++) {
+              path = put(put(put(file[i], "%u", $1), "%U", $3), "%h", $6)
+              print $1 "\t" (path ~ /^\// ? path : $6 "/" path) } }' /etc/passwd |
+        while IFS=$(printf '\t') read -r name path; do [ ! -f "$path" ] || printf '%s\t%s\n' "$name" "$path"; done)
+    held=$(printf '%s\n' "$all" | cut -f2- | tr '\n' '\0' | xargs -0 -r grep -lsF $keys --)
+    printf '%s\n' "$all" | held=$held awk -F'\t' '
+        BEGIN { n = split(ENVIRON["held"], line, "\n"); for (i = 1; i <= n; i++) is_held[line[i]] }
+        $2 in is_held { print $1 }'
+}
+[ -z "$keys" ] || names=$(printf '%s\n' $names $(others) | awk '!seen[$0]++')
+for u in $names; do
+    e=$(getent passwd "$u"); home=$(printf %s "$e" | cut -d: -f6)
+    uid=$(printf %s "$e" | cut -d: -f3); gid=$(printf %s "$e" | cut -d: -f4)
+    files "$u" | tr ' ' '\n' | while read -r f; do
+        f=$(printf %s "$f" | sed -e "s|%u|$u|g" -e "s|%U|$uid|g" -e "s|%h|$home|g" -e 's|%%|%|g')
+        case $f in /*) ;; *) f=$home/$f ;; esac
+        [ -f "$f" ] || continue
+        printf '%s\0' "$u" "$uid" "$gid" "$home" "$f"; cat -- "$f"; printf '\0'
+    done
+done
+true
+"""
 
 
-def key_files(*names: str) -> Read[tuple[KeyFile, ...]]:
+def key_files(*names: str, holding: Sequence[str] = ()) -> Read[tuple[KeyFile, ...]]:
     """The files from which sshd takes keys for accounts, those that are there: its own configuration (``sshd -T``, for
-    each of them) names them."""
+    each of them) names them. Besides the accounts that are named, those of /etc/passwd in whose files one of the keys
+    is that are given in base64."""
 
     def parse(result: Result) -> tuple[KeyFile, ...]:
         fields = result.text.split("\0")[:-1]
         return tuple(parse_key_file(*fields[at : at + 6]) for at in range(0, len(fields), 6))
 
-    return Read(_script(_KEY_FILES, *names), parse)
+    return Read(_script(_KEY_FILES, *names, "--", *holding), parse)
 
 
 def key_file_names() -> Read[frozenset[str]]:

@@ -41,6 +41,12 @@ LEFT = "".join(
 )
 
 
+@pytest.fixture(autouse=True)
+def _no_keys_of_earlier_tests(machine: Machine) -> None:
+    """The key is looked for in everybody's files."""
+    machine.sh("chattr -fi /home/k*/.ssh/authorized_keys; rm -rf /home/k*/.ssh /etc/ssh/userkeys/k*")
+
+
 @pytest.fixture
 def person(machine: Machine) -> Person:
     someone = Person(f"k{next(_UIDS)}", next(_UIDS))
@@ -195,3 +201,19 @@ def log_in(machine: Machine) -> Iterator[Callable[[Path, str], bool]]:
         return done.returncode == 0
 
     yield with_key
+
+
+def test_whoever_else_has_it_in_a_file(machine: Machine, person: Person) -> None:
+    """Somebody let them in to an account of their own, and a role account has no log-in shell."""
+    other = Person(f"k{next(_UIDS)}", next(_UIDS))
+    move_in(machine, other)
+    machine.sh("install -d -m 700 -o $1 -g 500 /home/$1/.ssh; usermod -s /usr/sbin/nologin $1", other.name)
+    home = put(machine, f"/home/{other.name}/.ssh/authorized_keys", FILE, f"{other.name}:500", "600")
+    untouched = put(machine, f"/etc/ssh/userkeys/{other.name}", f"ssh-ed25519 {KEPT}\n")
+    change = KeysOut((person.name, "root"), (LOST,), (person.name,))
+    finding = machine.check(change)
+    assert {line.split(":")[0] for line in finding.preview} == {f"-{home}"}
+    machine.apply(change)
+    assert machine.sh("cat $1", home) == LEFT
+    assert stat(machine, home).split()[0] == "600"
+    assert machine.sh("cat $1", untouched) == f"ssh-ed25519 {KEPT}\n"
