@@ -94,6 +94,23 @@ class Ldap:
 
 
 @dataclass(frozen=True, slots=True)
+class Corporate:
+    """The organisation's own directory of who works there; without a ``url`` there is none. ``bind_dn`` is empty where
+    anybody may look; else the password is in OPS_CLINIC_CORPORATE_PASSWORD, or in a file of mode 600. ``mail`` are the
+    attributes that addresses are in, ``gone`` a filter for people who have left."""
+
+    url: str | None = None
+    ca: Path | None = None
+    bind_dn: str = ""
+    password_file: Path | None = None
+    people: str = ""
+    mail: tuple[str, ...] = ("mail",)
+    gone: str = ""
+    connect_timeout_s: int = 10
+    answer_timeout_s: int = 30
+
+
+@dataclass(frozen=True, slots=True)
 class Review:
     """The Gerrit in front of the repository; without a ``url`` there is none, and proposals are branches. The password
     is in OPS_CLINIC_GERRIT_PASSWORD, or in a file of mode 600. ``votes`` are given by ourselves before we submit."""
@@ -151,6 +168,7 @@ class Settings:
     gerrit: Review = field(default_factory=Review)
     private: Private = field(default_factory=Private)
     ldap: Ldap = field(default_factory=Ldap)
+    corporate: Corporate = field(default_factory=Corporate)
     puppetdb: PuppetDB = field(default_factory=PuppetDB)
     ask_above: int = 50
     batch_size: str = "10"
@@ -178,6 +196,7 @@ class Settings:
             gerrit=Review(**sections["gerrit"]),
             private=Private(**sections["private"]),
             ldap=Ldap(**sections["ldap"]),
+            corporate=Corporate(**sections["corporate"]),
             puppetdb=PuppetDB(**sections["puppetdb"]),
             lease=_lease(sections["lease"], layers),
         )

@@ -107,6 +107,20 @@ def _ldap_url(value: Any, layer: Layer, key: str) -> str:
     return text
 
 
+def _ldap_filter(value: Any, layer: Layer, key: str) -> str:
+    text = _text(value, layer, key)
+    if not re.fullmatch(r"\(.+\)", text):
+        raise layer.fail(key, f"must be an LDAP filter in parentheses, not {short(text)}")
+    return text
+
+
+def _attribute(value: Any, layer: Layer, key: str) -> str:
+    text = _text(value, layer, key)
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", text):
+        raise layer.fail(key, f"must be a list of LDAP attributes (mail), not {short(text)}")
+    return text
+
+
 def _flag(value: Any, layer: Layer, key: str) -> bool:
     if layer.textual and isinstance(value, str) and value.lower() in _YES_NO:
         return _YES_NO[value.lower()]
@@ -225,6 +239,15 @@ KEYS: Mapping[str, Kind] = {
     "ldap.privileged": _list_of(_text),
     "ldap.connect_timeout_s": _SECONDS,
     "ldap.answer_timeout_s": _SECONDS,
+    "corporate.url": _ldap_url,
+    "corporate.ca": _path,
+    "corporate.bind_dn": _text,
+    "corporate.password_file": _path,
+    "corporate.people": _text,
+    "corporate.mail": _list_of(_attribute),
+    "corporate.gone": _ldap_filter,
+    "corporate.connect_timeout_s": _SECONDS,
+    "corporate.answer_timeout_s": _SECONDS,
     "puppetdb.host": _text,
     "puppetdb.port": _whole(1, 65_535),
     "puppetdb.scheme": _one_of("https", "http"),

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from runbooks.journal import Journal
     from runbooks.registry import Registry
     from runbooks.secret import Secret
+    from runbooks.systems.corporate import Corporate
     from runbooks.systems.gerrit import Gerrit
     from runbooks.systems.git import Repository
     from runbooks.systems.ldap import Directory
 
 
 LDAP_PASSWORD = "OPS_CLINIC_LDAP_PASSWORD"
+CORPORATE_PASSWORD = "OPS_CLINIC_CORPORATE_PASSWORD"
 GERRIT_PASSWORD = "OPS_CLINIC_GERRIT_PASSWORD"
 """The environment variables that passwords may be in."""
 
@@ -66,8 +68,7 @@ class Site:
         if not chosen.url:
             raise SettingsError("repository.url is not set: say in invoke.yaml where the puppet repository is")
         config = self.settings.ssh.config
-        if config and not config.is_file():
-            raise SettingsError(f"ssh.config: {config}: no such file")
+        _refuse_missing(config, "ssh.config")
         ssh = ("ssh", "-o", "BatchMode=yes", *(("-F", str(config)) if config else ()))
         # One copy for each remote: a copy of another one would hold branches that this one never had.
         cache = chosen.cache / hashlib.sha256(chosen.url.encode()).hexdigest()[:16]
@@ -96,18 +97,45 @@ class Site:
             if not getattr(chosen, name):
                 raise SettingsError(f"ldap.{name} is not set: say in invoke.yaml where the directory is")
         password = _password(LDAP_PASSWORD, chosen.password_file, "ldap")
-        if chosen.ca and not chosen.ca.is_file():
-            raise SettingsError(f"ldap.ca: {chosen.ca}: no such file")
+        _refuse_missing(chosen.ca, "ldap.ca")
         return Directory(
             str(chosen.url),
             chosen.bind_dn,
             password,
             chosen.people,
-            chosen.groups,
             chosen.ca,
             chosen.connect_timeout_s,
             chosen.answer_timeout_s,
+            groups=chosen.groups,
         )
+
+    @cached_property
+    def corporate(self) -> Corporate:
+        """The organisation's own directory. Raises SettingsError where one is set that cannot be used."""
+        from runbooks.secret import Secret
+        from runbooks.systems.corporate import Corporate
+
+        chosen = self.settings.corporate
+        if not chosen.people:
+            raise SettingsError("corporate.people is not set: say in invoke.yaml where people lie in that directory")
+        if not self.settings.ldap.domains:
+            raise SettingsError("corporate needs ldap.domains: they say whose addresses are looked up there")
+        _refuse_missing(chosen.ca, "corporate.ca")
+        wanted = bool(chosen.bind_dn)
+        password = _password(CORPORATE_PASSWORD, chosen.password_file, "corporate") if wanted else Secret("")
+        corporate = Corporate(
+            str(chosen.url),
+            chosen.bind_dn,
+            password,
+            chosen.people,
+            chosen.ca,
+            chosen.connect_timeout_s,
+            chosen.answer_timeout_s,
+            mail=chosen.mail,
+            gone=chosen.gone,
+        )
+        corporate.refuse_bad_filter()
+        return corporate
 
     def registry(self) -> Registry:
         """The account registry as the repository's main branch has it now. Raises RegistryError, Unreachable."""
@@ -216,6 +244,11 @@ def _password(variable: str, file: Path | None, section: str) -> Secret:
     if file is None:
         raise SettingsError(f"the password of {section} is nowhere: set {variable} or {section}.password_file")
     return from_file(file)
+
+
+def _refuse_missing(file: Path | None, key: str) -> None:
+    if file and not file.is_file():
+        raise SettingsError(f"{key}: {file}: no such file")
 
 
 def open_site(config: Any, root: Path) -> Site:

@@ -6,36 +6,24 @@ carry it out later, so what is then not to be seen is unknown, and never said to
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from runbooks.errors import Blocked, CommandFailed, Lost, Unreachable
 from runbooks.model import Reader, Target, Writer
-from runbooks.secret import Secret
+from runbooks.systems.ldap_connection import Server, close, connect, said, search, texts
 
 LDAP = "@ldap"
-PAGE = 500
-"""How many entries the directory is asked for at a time: what OpenLDAP gives at once unless it is told otherwise."""
 _PERSON = ("uid", "uidNumber", "cn", "mail", "sshPublicKey")
 
 
 @dataclass(frozen=True)
-class Directory:
-    """Where the directory is, who we are in it, and where people and groups lie. ``url`` is ldap://HOST[:PORT], which
-    is secured by StartTLS, or ldaps://; ``ca`` a file of certificates (None: the system's)."""
+class Directory(Server):
+    """The directory that says who may do what: a server, and where its groups lie."""
 
-    url: str
-    bind_dn: str
-    password: Secret
-    people: str
-    groups: str
-    ca: Path | None = None
-    connect_timeout_s: float = 10
-    answer_timeout_s: float = 30
+    groups: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,37 +36,6 @@ class Person:
     cn: str = ""
     mail: tuple[str, ...] = ()
     ssh_keys: tuple[str, ...] = ()
-
-
-def _connect(directory: Directory, read_only: bool) -> Any:
-    """A connection of our own, bound. Raises Unreachable where nobody answers, Blocked where we are refused."""
-    import ldap3
-    from ldap3.core.exceptions import LDAPException, LDAPOperationResult
-
-    tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=str(directory.ca) if directory.ca else None)
-    server = ldap3.Server(directory.url, tls=tls, get_info=ldap3.NONE, connect_timeout=directory.connect_timeout_s)
-    secured = ldap3.AUTO_BIND_NO_TLS if directory.url.startswith("ldaps:") else ldap3.AUTO_BIND_TLS_BEFORE_BIND
-    try:
-        return ldap3.Connection(
-            server,
-            directory.bind_dn,
-            directory.password.reveal(),
-            auto_bind=secured,
-            read_only=read_only,
-            raise_exceptions=True,
-            receive_timeout=directory.answer_timeout_s,
-            auto_referrals=False,
-        )
-    except LDAPOperationResult as error:
-        raise Blocked(f"{LDAP}: {directory.url} refuses {directory.bind_dn}: {_said(error)}") from error
-    except LDAPException as error:
-        raise Unreachable(LDAP, f"{directory.url}: {_said(error)}") from error
-
-
-def _said(error: Exception) -> str:
-    """What an error of ldap3 says, in one line."""
-    words = [getattr(error, "description", ""), getattr(error, "message", "")]
-    return ": ".join(filter(None, map(str, words))) or str(error).strip().split("\n")[0] or type(error).__name__
 
 
 class LdapReader(Reader):
@@ -127,7 +84,7 @@ class LdapReader(Reader):
 
 
 def _person(entry: Any) -> Person:
-    values = {name: tuple(map(str, _list(entry["attributes"].get(name)))) for name in _PERSON}
+    values = {name: tuple(map(str, texts(entry["attributes"].get(name)))) for name in _PERSON}
     number = values["uidNumber"][0] if values["uidNumber"] else ""
     return Person(
         entry["dn"],
@@ -137,11 +94,6 @@ def _person(entry: Any) -> Person:
         values["mail"],
         values["sshPublicKey"],
     )
-
-
-def _list(value: Any) -> Sequence[Any]:
-    texts = value if isinstance(value, list | tuple) else [] if value is None else [value]
-    return [text.decode("utf-8", "replace") if isinstance(text, bytes) else text for text in texts]
 
 
 class LdapWriter(Writer):
@@ -171,18 +123,18 @@ class LdapWriter(Writer):
         place = group_dn(self._target.directory, group)
         entry = {"command": f"ldapmodify {place}: {verb} member: {dn}", "status": None, "seconds": 0.0, "output": ""}
         self.transcript.append(entry)
-        connection = _connect(self._target.directory, read_only=False)
+        connection = connect(self._target.directory, read_only=False)
         try:
             connection.modify(place, {"member": [(kind, [dn])]})
             entry["status"] = 0
         except LDAPOperationResult as error:
-            entry["status"], entry["output"] = int(error.result or 1), _said(error)
-            raise CommandFailed(f"{LDAP}: {verb} {dn} {group}: {_said(error)}") from error
+            entry["status"], entry["output"] = int(error.result or 1), said(error)
+            raise CommandFailed(f"{LDAP}: {verb} {dn} {group}: {said(error)}") from error
         except LDAPException as error:
-            entry["output"] = _said(error)
-            self._look_again(group, holds, _said(error))
+            entry["output"] = said(error)
+            self._look_again(group, holds, said(error))
         finally:
-            _close(connection)
+            close(connection)
 
     def _look_again(self, group: str, holds: Callable[[Sequence[str]], bool], why: str) -> None:
         """Where no answer came: it was carried out all the same, or is unknown. Raises Lost."""
@@ -217,15 +169,6 @@ def group_dn(directory: Directory, group: str) -> str:
     return f"cn={escape_rdn(group)},{directory.groups}"
 
 
-def _close(connection: Any) -> None:
-    from ldap3.core.exceptions import LDAPException
-
-    try:
-        connection.unbind()
-    except (LDAPException, OSError):
-        return
-
-
 @dataclass
 class LdapTarget(Target):
     """``@ldap``. Looks share one connection, made again where it broke; each write has its own."""
@@ -249,17 +192,15 @@ class LdapTarget(Target):
 
         for attempt in (1, 2):
             if self._connection is None:
-                self._connection = _connect(self.directory, read_only=True)
+                self._connection = connect(self.directory, read_only=True)
             try:
-                search = self._connection.extend.standard.paged_search
-                found = search(base, wanted, attributes=list(attributes), paged_size=PAGE, generator=False)
-                return [entry for entry in found if entry["type"] == "searchResEntry"]
+                return search(self._connection, base, wanted, attributes)
             except LDAPNoSuchObjectResult:
                 return []
             except LDAPException as error:
                 self.close()
                 if attempt == 2:
-                    raise Unreachable(LDAP, f"{self.directory.url}: {_said(error)}") from error
+                    raise Unreachable(LDAP, f"{self.directory.url}: {said(error)}") from error
         raise AssertionError
 
     def settle(self, wait_s: float) -> None:
@@ -268,5 +209,5 @@ class LdapTarget(Target):
     def close(self) -> None:
         """Let go of the connection."""
         if self._connection is not None:
-            _close(self._connection)
+            close(self._connection)
             self._connection = None

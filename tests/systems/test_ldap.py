@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectoryServer
 def directory(server: DirectoryServer) -> Iterator[Directory]:
     """As it was filled, and running."""
     server.start() if server.process is None else server.thaw()
-    yield Directory(server.url, TOOL, server.password, PEOPLE, GROUPS, server.ca, answer_timeout_s=1)
+    yield Directory(server.url, TOOL, server.password, PEOPLE, server.ca, answer_timeout_s=1, groups=GROUPS)
     server.start() if server.process is None else server.thaw()
     for name, members in {"wmf": [TOOL, ALICE], "nda": [TOOL], "ops": [TOOL, ALICE, BOB]}.items():
         lines = "".join(f"member: {member}\n" for member in members)
@@ -141,7 +141,7 @@ def test_the_tool_may_write_members_and_nothing_else(target: LdapTarget) -> None
     import ldap3
     from ldap3.core.exceptions import LDAPInsufficientAccessRightsResult
 
-    connection = ldap._connect(target.directory, read_only=False)
+    connection = ldap.connect(target.directory, read_only=False)
     for dn, attribute in ((ALICE, "mail"), (f"cn=nda,{GROUPS}", "description")):
         with pytest.raises(LDAPInsufficientAccessRightsResult):
             connection.modify(dn, {attribute: [(ldap3.MODIFY_REPLACE, ["x"])]})
@@ -200,7 +200,7 @@ def test_a_server_that_stands_still_is_sent_nothing(server: DirectoryServer, tar
 def once_connected(monkeypatch: pytest.MonkeyPatch) -> Iterator[list]:
     """What is done to the server between our connecting for a write, and the write."""
     todo: list = []
-    real = ldap._connect
+    real = ldap.connect
 
     def connect(directory: Directory, read_only: bool):
         connection = real(directory, read_only)
@@ -208,7 +208,7 @@ def once_connected(monkeypatch: pytest.MonkeyPatch) -> Iterator[list]:
             todo.pop()()
         return connection
 
-    monkeypatch.setattr(ldap, "_connect", connect)
+    monkeypatch.setattr(ldap, "connect", connect)
     return todo
 
 
