@@ -26,18 +26,19 @@ class Reports(Surface):
 
         def command(site: Site) -> int:
             from runbooks.procedures.check_access import remarks
-            from runbooks.report.remarks import print_remarks, remarks_html
+            from runbooks.procedures.remark import KINDS
+            from runbooks.report.remarks import Report, print_report, report_html
 
-            days = _days(within)
+            days, now = _days(within), datetime.now(UTC)
             with self.waiting(f"Looking at {len(site.inventory.hosts)} hosts"):
-                found = remarks(site, days, datetime.now(UTC).date())
+                found = remarks(site, days, now.date())
             self.document = {"remarks": [asdict(remark) for remark in found]}
-            looked_at = f"registry, {'LDAP, ' if site.settings.ldap.url else ''}{len(site.inventory.hosts)} host(s)"
+            report = Report("Access", found, _looked_at(site), KINDS, site.operator, now.timestamp())
             if html:
-                _write(html, remarks_html(found, "Access", looked_at))
+                _write(html, report_html(report))
                 print(f"wrote {html}", file=self.talk)
             elif not self.options.as_json:
-                print_remarks(found, looked_at, file=sys.stdout)
+                print_report(report, file=sys.stdout)
             return FOUND if found else 0
 
         self.run(command)
@@ -60,6 +61,12 @@ class Reports(Surface):
             return 0
 
         self.run(command)
+
+
+def _looked_at(site: Site) -> str:
+    settings = site.settings
+    directories = [name for name, url in (("LDAP", settings.ldap.url), ("corporate", settings.corporate.url)) if url]
+    return ", ".join(["registry", *directories, f"{len(site.inventory.hosts):,} host(s)"])
 
 
 def _days(text: str) -> int:

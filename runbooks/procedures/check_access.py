@@ -7,40 +7,49 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date
 
 from runbooks.errors import RunbookError
-from runbooks.looking import side_by_side
-from runbooks.registry import Registry
+from runbooks.procedures.access_on_hosts import keys_of_the_past, on_hosts, unwanted
+from runbooks.procedures.remark import Remark, together
+from runbooks.registry import Registry, User
 from runbooks.registry.edits import fingerprints
+from runbooks.registry.model import LdapOnlyUser
 from runbooks.site import Site
-from runbooks.systems import reads
-from runbooks.systems.ldap import LdapReader, Person
+from runbooks.systems.corporate import CORPORATE, staff
+from runbooks.systems.ldap import LDAP, LdapReader
 
 
-@dataclass(frozen=True, order=True)
-class Remark:
-    """What is not as it should be: its ``kind``, whom or what it is about, and a sentence for a person."""
-
-    kind: str
-    subject: str
-    message: str
-
-
-def remarks(
-    site: Site, within_days: int, today: date, told: Callable[[str], None] = lambda _host: None
-) -> list[Remark]:
-    """All of them, by kind and subject. ``told`` is called with each host that was looked at. Raises RegistryError,
-    Unreachable."""
+def remarks(site: Site, within_days: int, today: date) -> list[Remark]:
+    """All of them, by kind and subject; what cannot be looked at is one of its own. Raises RegistryError, Unreachable
+    where there is no registry to hold anything against, and SettingsError."""
+    # Passwords are read, and settings refused, before anything is asked.
+    has_ldap, has_corporate = bool(site.settings.ldap.url), bool(site.settings.corporate.url)
+    _ = has_ldap and site.directory, has_corporate and site.corporate
     registry = site.registry()
     found = [*_rules(registry), *_expiring(registry, within_days, today), *_shared_keys(registry)]
-    if site.settings.ldap.url:
-        reader = site.targets["@ldap"].reader()
-        assert isinstance(reader, LdapReader)
-        found += _groups(site, registry, reader)
-        found += _keys_in_ldap(registry, reader)
-    return sorted(found + _hosts(site, registry, told))
+    if has_ldap:
+        found += _looked(LDAP, lambda: _ldap(site, registry))
+    if has_corporate:
+        found += _looked(CORPORATE, lambda: _corporate(site, registry))
+    try:
+        past = keys_of_the_past(site)
+    except RunbookError as error:
+        past = {}
+        found.append(_silent("@git", error))
+    return together(found + on_hosts(site, registry, unwanted(site, registry, past)))
+
+
+def _looked(where: str, look: Callable[[], Iterable[Remark]]) -> list[Remark]:
+    """What a look finds, or that it could not be done: then nothing half."""
+    try:
+        return list(look())
+    except RunbookError as error:
+        return [_silent(where, error)]
+
+
+def _silent(where: str, error: RunbookError) -> Remark:
+    return Remark("not looked at", where, str(error).removeprefix(f"{where}: "))
 
 
 def _rules(registry: Registry) -> Iterator[Remark]:
@@ -61,78 +70,74 @@ def _shared_keys(registry: Registry) -> Iterator[Remark]:
             holders[key].append(user.name)
     for key, names in holders.items():
         if len(names) > 1:
-            yield Remark("shared key", ", ".join(names), f"{key} is the key of {len(names)}: each needs an own one")
+            yield Remark("shared key", ", ".join(names), f"{key} is the key of all of them")
+
+
+def _ldap(site: Site, registry: Registry) -> Iterator[Remark]:
+    reader = site.targets[LDAP].reader()
+    assert isinstance(reader, LdapReader)
+    yield from _groups(site, registry, reader)
+    yield from _keys_in_ldap(registry, reader)
 
 
 def _keys_in_ldap(registry: Registry, reader: LdapReader) -> Iterator[Remark]:
     """A key for servers that opens other doors, too."""
-    there: dict[str, str] = {}
+    there: dict[str, set[str]] = defaultdict(set)
     for owner, line in reader.all_keys():
-        there.update(dict.fromkeys(fingerprints([line]), owner))
+        for key in fingerprints([line]):
+            there[key].add(owner)
     for user in registry.users():
-        for key in set(fingerprints((*user.ssh_keys, *user.buster_ssh_keys))) & set(there):
-            yield Remark(
-                "shared key", user.name, f"{key} is {there[key]}'s in LDAP, too: servers need one of their own"
-            )
+        for key in set(fingerprints((*user.ssh_keys, *user.buster_ssh_keys))) & there.keys():
+            owners = ", ".join(sorted(there[key]))
+            yield Remark("shared key", user.name, f"{key} is in LDAP, too ({owners}): servers need one of their own")
 
 
-def _groups(site: Site, registry: Registry, reader: LdapReader) -> list[Remark]:
+def _groups(site: Site, registry: Registry, reader: LdapReader) -> Iterator[Remark]:
     ldap = site.settings.ldap
-    members = {group: _people(reader, group) for group in dict.fromkeys((ldap.staff, ldap.others, *ldap.privileged))}
-    both = {person.name for person in members[ldap.staff]} & {person.name for person in members[ldap.others]}
-    found = [Remark("groups", name, f"is in {ldap.staff} and in {ldap.others}: in one too many") for name in both]
-    domains = {domain.lower() for domain in ldap.domains}
-    for group, people in members.items():
-        for person in people:
-            entry = registry.entry(person.name)
+    members = {}
+    for group in dict.fromkeys((ldap.staff, ldap.others, *ldap.privileged)):
+        dns = reader.members(group)
+        if dns is None:
+            yield Remark(
+                "not looked at", group, f"LDAP has no such group below {ldap.groups}: check ldap in the settings"
+            )
+        members[group] = _names(dns or ())
+    both = members[ldap.staff] & members[ldap.others]
+    for name in both:
+        yield Remark("groups", name, f"is in {ldap.staff} and in {ldap.others}: in one too many")
+    for group, names in members.items():
+        for name in names:
+            entry = registry.entry(name)
             if entry is None:
-                found.append(Remark("unregistered", person.name, f"is in {group}, and not in the registry"))
-                continue
-            if not entry.present:
-                found.append(Remark("left behind", person.name, f"is absent in the registry, and still in {group}"))
-            ours = (entry.email or "").rpartition("@")[2].lower() in domains
-            if domains and entry.email and group in (ldap.staff, ldap.others) and ours != (group == ldap.staff):
-                right = ldap.staff if ours else ldap.others
-                found.append(Remark("groups", person.name, f"is in {group}; with {entry.email} it should be {right}"))
-    return found
+                yield Remark("unregistered", name, f"is in {group}, and not in the registry")
+            elif not entry.present:
+                yield Remark("left behind", name, f"is absent in the registry, and still in {group}")
+            elif ldap.domains and entry.email and name not in both and group in (ldap.staff, ldap.others):
+                right = ldap.staff if _is_staff(site, entry.email) else ldap.others
+                if group != right:
+                    yield Remark("groups", name, f"is in {group}; with {entry.email} it should be {right}")
 
 
-def _people(reader: LdapReader, group: str) -> list[Person]:
-    """The members that are accounts; a group that is not there has none."""
-    found = []
-    for dn in reader.members(group) or ():
+def _is_staff(site: Site, email: str | None) -> bool:
+    return (email or "").rpartition("@")[2].lower() in {domain.lower() for domain in site.settings.ldap.domains}
+
+
+def _names(dns: Iterable[str]) -> set[str]:
+    """The members that are accounts."""
+    found = set()
+    for dn in dns:
         name, _, value = dn.partition(",")[0].partition("=")
         if name.strip().lower() == "uid":
-            found.append(Person(dn, value.strip()))
+            found.add(value.strip())
     return found
 
 
-def _hosts(site: Site, registry: Registry, told: Callable[[str], None]) -> list[Remark]:
-    """Accounts and keys of people who are absent."""
-    absent = {user.name for user in registry.users() if not user.present and not user.rename}
-    found: list[Remark] = []
-
-    def look(host: str) -> None:
-        try:
-            found.extend(_left_on(site, host, absent))
-        except RunbookError as error:
-            found.append(Remark("not looked at", host, str(error)))
-        finally:
-            site.targets.rest(host)
-            told(host)
-
-    side_by_side(site.inventory.hosts, site.targets, look)
-    return found
-
-
-def _left_on(site: Site, host: str, absent: Iterable[str]) -> Iterator[Remark]:
-    reader = site.targets[host].reader()
-    accounts, files = reader.ask_all([reads.passwd(), reads.key_file_names()])  # type: ignore[attr-defined]
-    there = {account.name for account in accounts} & set(absent)
-    for name in sorted(there):
-        yield Remark("left behind", name, f"is absent in the registry, and has an account on {host}")
-    if suspects := sorted((files | there) & set(absent)):
-        for file in reader.ask(reads.key_files(*suspects)):  # type: ignore[attr-defined]
-            if any("AAAA" in line and not line.lstrip().startswith("#") for line in file.lines):
-                why = f"is absent in the registry, and has a key on {host}: {file.path}"
-                yield Remark("left behind", file.account, why)
+def _corporate(site: Site, registry: Registry) -> Iterator[Remark]:
+    """Addresses of the organisation that its own directory does not have."""
+    everybody: list[User | LdapOnlyUser] = [*registry.users(), *registry.ldap_only_users()]
+    ours = {one.name: str(one.email) for one in everybody if one.present and _is_staff(site, one.email)}
+    known = staff(site.corporate, ours.values())
+    for name, email in ours.items():
+        if email.lower() not in known.there:
+            what = "is of somebody who has left" if email.lower() in known.gone else "is nobody's there"
+            yield Remark("unknown to the corporate directory", name, f"{email} {what}")

@@ -96,6 +96,33 @@ class GitReader(Reader):
         """A commit's message."""
         return self.__repository.git("log", "-1", "--format=%B", commit).decode("utf-8", "replace")
 
+    def past(self, path: str, heading: str) -> Iterator[str]:
+        """What the branch's commits did to a file, newest first: the lines of unified diffs without context, each hunk
+        headed with what ``heading``, a regular expression, has in parentheses on the last line before it. Raises
+        CommandFailed."""
+        with tempfile.NamedTemporaryFile("w", suffix=".attributes") as attributes:
+            attributes.write("* diff=headed\n")
+            attributes.flush()
+            told = self.__repository.git(
+                "-c",
+                f"core.attributesFile={attributes.name}",
+                "-c",
+                f"diff.headed.xfuncname={heading}",
+                "log",
+                "--first-parent",
+                "-m",
+                "-p",
+                "-U0",
+                "--format=",
+                "--no-ext-diff",
+                "--no-textconv",
+                "--no-color",
+                self.main,
+                "--",
+                path,
+            )
+        yield from told.decode("utf-8", "replace").splitlines()
+
     def commit_of(self, mark: str, since: str) -> str:
         """The newest commit on the branch after ``since`` whose message holds a mark; empty where there is none."""
         argv = ("log", "--format=%H", "-F", f"--grep={mark}", "-n", "1", f"{since}..{self.main}")
