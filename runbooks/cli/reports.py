@@ -64,13 +64,15 @@ class Reports(Surface):
 
 
 def _looked_at(site: Site) -> str:
+    from runbooks.report.words import number
+
     settings = site.settings
     directories = [name for name, url in (("LDAP", settings.ldap.url), ("corporate", settings.corporate.url)) if url]
-    return ", ".join(["registry", *directories, f"{len(site.inventory.hosts):,} host(s)"])
+    return ", ".join(["registry", *directories, number(len(site.inventory.hosts), "host")])
 
 
 def _days(text: str) -> int:
-    if not text.isdecimal() or len(text) > 5:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 5:
         raise UsageError(f"--within: {text!r} is no number of days")
     return int(text)
 

@@ -87,7 +87,7 @@ def _in_file(file: KeyFile, registry: Registry, what: Unwanted) -> Iterator[tupl
             continue
         for blob in set(blobs) & what.keys.keys():
             shown = " ".join(fingerprints([line]))
-            yield what.keys[blob], f"{_standing(registry, what.keys[blob])} a key in {file.path}: {shown}"
+            yield what.keys[blob], f"{_standing(registry, what.keys[blob])} the key {shown} in {file.path}"
 
 
 def _standing(registry: Registry, name: str) -> str:

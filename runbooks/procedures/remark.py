@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from runbooks.inventory import fold
+from runbooks.inventory.names import natural
 
 KINDS = {
     "not looked at": "nothing is said about these: look again when they can be reached",
@@ -39,4 +40,4 @@ def together(found: Iterable[Remark]) -> list[Remark]:
         hosts.setdefault(Remark(one.kind, one.subject, one.message), set()).update(one.hosts)
     merged = [Remark(one.kind, one.subject or fold(on), one.message, tuple(sorted(on))) for one, on in hosts.items()]
     order = list(KINDS)
-    return sorted(merged, key=lambda one: (order.index(one.kind), one.subject, one.message))
+    return sorted(merged, key=lambda one: (order.index(one.kind), natural(one.subject), one.message))

@@ -15,9 +15,6 @@ Arial,sans-serif;font-variant-numeric:tabular-nums}
 main{max-width:1120px;margin:0 auto;padding:32px 24px 64px}
 h1{font-size:27px;line-height:1.2;margin:0;letter-spacing:-.01em}
 h2{font-size:16px;margin:34px 0 10px}h2 small{font-weight:400;color:var(--soft)}
-table.remarks{width:100%;border-collapse:collapse;background:var(--card);border:1px solid var(--line)}
-.remarks th,.remarks td{text-align:left;vertical-align:top;padding:8px 16px;border-top:1px solid var(--line)}
-.remarks th{width:1%;white-space:nowrap}
 code,pre,.mono{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:13px}
 .top{display:flex;gap:14px;align-items:center;flex-wrap:wrap}
 .pill{padding:3px 12px;border-radius:99px;font-weight:600;font-size:13px;color:#fff;background:var(--soft)}
@@ -77,6 +74,10 @@ table{border-collapse:collapse;width:100%;background:var(--card);font-size:14px}
 th{text-align:left;font-weight:600;color:var(--soft);font-size:12px}th,td{padding:5px 18px 5px 0;
 border-bottom:1px solid
 var(--line);vertical-align:top}td.r,th.r{text-align:right}tbody tr:last-child td{border:0}
+table.remarks{table-layout:fixed}.remarks th,.remarks td{padding:8px 18px;overflow-wrap:anywhere;
+vertical-align:baseline}.remarks tr:last-child th{border:0}
+.remarks th{width:26%;color:inherit;font-size:inherit}.remarks td.mono{width:27%;font-size:12px}
+.advice{margin:-6px 0 8px;color:var(--soft);font-size:14px}
 details.hosts{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:10px 18px;
 margin-top:14px}
 details.hosts>summary{font-weight:600}
@@ -91,10 +92,12 @@ background:none;border:0;cursor:pointer;margin-bottom:8px}
 footer{color:var(--soft);font-size:12px;margin-top:28px;overflow-wrap:anywhere}
 @media(max-width:760px){main{padding:20px 12px}.step>summary{grid-template-columns:10px 20px minmax(0,1fr) 56px;
 padding:10px 12px}
-.step>summary .state{grid-column:3/5;grid-row:2}.in{padding-left:18px}.group{grid-template-columns:1fr}}
+.step>summary .state{grid-column:3/5;grid-row:2}.in{padding-left:18px}.group{grid-template-columns:1fr}
+.remarks tr{display:block;padding:6px 12px;border-bottom:1px solid var(--line)}.remarks tr:last-child{border:0}
+.remarks th,.remarks td,.remarks td.mono{display:block;width:auto;padding:0;border:0}}
 @media print{:root{--bg:#fff;--card:#fff;--ink:#000;--soft:#444;--code:#f5f5f5}main{padding:0;max-width:none}button{
 display:none}
-details.step,.group,tr{break-inside:avoid}body{font-size:11pt}*{print-color-adjust:exact;
+details.step,.group,tr{break-inside:avoid}h2,.advice{break-after:avoid}body{font-size:11pt}*{print-color-adjust:exact;
 -webkit-print-color-adjust:exact}}
 """
 

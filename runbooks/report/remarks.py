@@ -101,7 +101,7 @@ def _section(kind: str, remarks: Sequence[Remark], advice: str) -> str:
     )
     # Every other piece stands between backquotes.
     words = "".join(f"<code>{esc(w)}</code>" if n % 2 else esc(w) for n, w in enumerate(advice.split("`")))
-    note = f'<p class="note">{words}</p>' if advice else ""
+    note = f'<p class="advice">{words}</p>' if advice else ""
     return (
         f"<section><h2>{esc(kind.capitalize())} <small>{len(remarks):,}</small></h2>{note}"
         f'<div class="steps"><table class="remarks">{rows}</table></div></section>'
@@ -116,7 +116,7 @@ def print_report(report: Report, *, file: TextIO) -> None:
         canvas.line((f"{clean(kind)} ({len(some):,})", "bold yellow"))
         for remark in some:
             subject, on = clean(remark.subject), where(remark)
-            text = clean(remark.message) + (f": {on}" if on else "")
+            text = clean(remark.message) + (f" on {on}" if on else "")
             if len(subject) > width:
                 canvas.line((subject, "bold"), indent=2)
                 subject = ""
