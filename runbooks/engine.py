@@ -269,7 +269,8 @@ def _policy(options: Mapping[str, Json]) -> Batch:
 
 
 def undo_steps(run: Run, steps: Sequence[Step]) -> Iterator[Step]:
-    """The inverses of what a run has begun, and of the gates that it has passed, in the order of taking back."""
+    """The inverses of what a run has begun, or others have done for it, and of the gates that it has passed, in the
+    order of taking back."""
     befores, outcomes = run.befores(), run.outcomes()
     for number in batch.undo_order(steps):
         step = steps[number]
@@ -277,7 +278,7 @@ def undo_steps(run: Run, steps: Sequence[Step]) -> Iterator[Step]:
         for target in step.on:
             change = step.change_on(target)
             before: Facts | None = befores.get((number, target))
-            if before is None and change.looks_only and (number, target) in outcomes:
+            if before is None and (change.looks_only or change.by_others) and (number, target) in outcomes:
                 before = {}
             if before is not None and (inverse := change.inverse(before)) is not None:
                 changes[target] = inverse

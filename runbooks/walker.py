@@ -219,7 +219,9 @@ class Walker:
             raise
         except Waiting as waiting:
             self.waits = True
-            return self.record.close(number, target, Result.PENDING, f"waiting for a person: {waiting}")
+            return self.record.close(
+                number, target, Result.PENDING, f"waiting for a person: {waiting}", commands, started
+            )
         except RunbookError as refused:
             return self.record.close(number, target, kept, f"nothing was sent: {refused}")
         try:

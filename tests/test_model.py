@@ -210,6 +210,10 @@ def test_the_first_before_is_kept_unless_nothing_was_sent() -> None:
     assert run(*sent_nothing).befores() == {}
     assert run(*sent_nothing, begin(0, "h1", a=2)).befores() == {(0, "h1"): {"a": 2}}
     assert run(begin(0, "h1", a=1), outcome(0, "h1", "unknown")).befores() == {(0, "h1"): {"a": 1}}
+    waits = replace(outcome(0, "h1", "pending"), data={"result": "pending", "commands": [{"command": "git push"}]})
+    for acted in (waits, outcome(0, "h1", "failed")):
+        assert run(begin(0, "h1", a=1), acted).befores() == {(0, "h1"): {"a": 1}}
+        assert run(begin(0, "h1", a=1), acted, *sent_nothing).befores() == {(0, "h1"): {"a": 1}}
 
 
 def test_what_has_no_word_is_pending() -> None:

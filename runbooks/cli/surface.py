@@ -171,8 +171,10 @@ class Surface:
             return error.exit_status
         if self.options.dry_run:
             return 0
-        # A host that a patient step could not reach is to be come back for.
-        if not any(plan.count(status) for status in (Status.TODO, Status.LATER, Status.UNREACHABLE)):
+        # A host that a patient step could not reach is to be come back for; and a run is undone only by an undo's end.
+        if not draft.undoes and not any(
+            plan.count(status) for status in (Status.TODO, Status.LATER, Status.UNREACHABLE)
+        ):
             print("Nothing to do.", file=self.talk)
             return 0
         self.ask(f"Apply this plan to {hosts_of(plan)} host(s)?", hosts_of(plan), plan, site)

@@ -113,6 +113,8 @@ class Change(ABC, Generic[R, W]):
     """Why this cannot be undone; printed in the plan. Empty where it can, or where there is nothing to undo."""
     looks_only: bool = False
     """A gate: it has no ``do``, and is looked at again on every resume until a later step has begun."""
+    by_others: bool = False
+    """Others may do it for the run (submit its change): where it was found done, an undo takes it back all the same."""
 
     @abstractmethod
     def check(self, reader: R) -> Finding:

@@ -131,15 +131,19 @@ class Run:
 
     def befores(self) -> dict[tuple[int, str], Facts]:
         """What each begun step had before its FIRST begin: a later begin saw a state that was ours already.
-        A step that is pending after its begin has begun nothing: nothing was sent."""
+        A step that is pending after its begin has begun nothing, unless something was sent: then or before."""
         found: dict[tuple[int, str], Facts] = {}
+        acted: set[tuple[int, str]] = set()
         for event in self.events:
             if event.step is None or event.target is None:
                 continue
+            key = (event.step, event.target)
             if event.kind == "begin":
-                found.setdefault((event.step, event.target), event.data.get("before", {}))
-            elif event.data.get("result") == Result.PENDING:
-                found.pop((event.step, event.target), None)
+                found.setdefault(key, event.data.get("before", {}))
+            elif event.data.get("result") != Result.PENDING or event.data.get("commands"):
+                acted.add(key)
+            elif key not in acted:
+                found.pop(key, None)
         return found
 
     def tally(self, outcomes: Mapping[tuple[int, str], Outcome] | None = None) -> Tally:

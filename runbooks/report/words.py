@@ -129,14 +129,21 @@ def stands(status: RunStatus) -> str:
     }[status]
 
 
+def is_asked(run: Run) -> bool:
+    """Whether a run waits for an answer of the operator's; else it may wait for a review elsewhere."""
+    outcomes = (event for event in reversed(run.events) if event.kind == "outcome")
+    last = next(outcomes, None)
+    is_manual = last is not None and last.step is not None and run.plan.steps[last.step].kind == "manual"
+    return run.status is RunStatus.WAITING and is_manual
+
+
 def resume_command(run: Run) -> str:
-    """What goes on with a run: one that waits for a person only goes on when told that it is so."""
-    confirmed = "--confirmed " if run.status is RunStatus.WAITING else ""
-    return f"inv resume {confirmed}--run {run.id}"
+    """What goes on with a run: one that asks a person only goes on when told that it is so."""
+    return f"inv resume {'--confirmed ' if is_asked(run) else ''}--run {run.id}"
 
 
 def resume_meaning(run: Run) -> str:
     """What ``resume_command`` does."""
-    if run.status is RunStatus.WAITING:
+    if is_asked(run):
         return "when it is so: goes on, and keeps who said it"
-    return "goes on; what is done stays done"
+    return "goes on once that is so" if run.status is RunStatus.WAITING else "goes on; what is done stays done"

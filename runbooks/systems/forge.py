@@ -26,6 +26,18 @@ class Forge(Protocol):
         """What has to happen before it can be merged; empty where nothing has."""
         ...
 
+    def foreign(self, topic: str) -> str:
+        """That a proposal is not what we would propose, and what to do."""
+        ...
+
+    def refused(self, run_id: str, title: str) -> str:
+        """Why a run's proposal cannot be made, and what to do; empty where it can."""
+        ...
+
+    def shown(self, topic: str, to: str = "") -> str:
+        """How a proposal gets onto branch ``to``, or away, as a plan shows it."""
+        ...
+
     def trailer(self, run_id: str, title: str) -> str:
         """What a proposed commit's message ends with."""
         ...
@@ -56,6 +68,18 @@ class Branches:
     def waits_for(self, topic: str) -> str:  # noqa: ARG002
         """Nothing."""
         return ""
+
+    def foreign(self, topic: str) -> str:
+        """The branch."""
+        return f"branch {topic} holds something else than this patch: look, and delete it"
+
+    def refused(self, run_id: str, title: str) -> str:  # noqa: ARG002
+        """Nobody refuses a branch."""
+        return ""
+
+    def shown(self, topic: str, to: str = "") -> str:
+        """A push."""
+        return f"$ git push origin {topic}:{to}    # fast-forward" if to else f"$ git push --delete origin {topic}"
 
     def trailer(self, run_id: str, title: str) -> str:  # noqa: ARG002
         """Nothing."""
@@ -104,9 +128,30 @@ class Review:
             return ""
         return f"review of {self.gerrit.page(change)}"
 
+    def foreign(self, topic: str) -> str:
+        """The change's page."""
+        change = self.gerrit.open_change(self.repository.branch, topic)
+        page = self.gerrit.page(change) if change else f"{self.gerrit.url}: the change of {topic}"
+        return f"{page} holds something else than this patch: somebody amended it; put it right there, or abandon it"
+
+    def refused(self, run_id: str, title: str) -> str:
+        """Somebody has given up the change: Gerrit takes none with the same Change-Id, and a person has decided."""
+        change = self.gerrit.abandoned(self.repository.branch, _change_id(run_id, title))
+        if change is None:
+            return ""
+        page = self.gerrit.page(change)
+        return f"{page} was abandoned: ask why; restore it there, or give the run up (`inv abandon`)"
+
+    def shown(self, topic: str, to: str = "") -> str:
+        """A submit, or an abandoned change."""
+        where = f"the change of {topic} at {self.gerrit.url}"
+        if not to:
+            return f"abandon {where}"
+        return f"submit {where}" if self.gerrit.votes else f"submit {where}, once it is reviewed"
+
     def trailer(self, run_id: str, title: str) -> str:
         """The Change-Id: the same for all commits that a run makes for one proposal."""
-        return f"\nChange-Id: I{sha1(f'{run_id} {title}'.encode(), usedforsecurity=False).hexdigest()}"
+        return f"\nChange-Id: {_change_id(run_id, title)}"
 
     def propose(self, push: Push, topic: str, was: str, commit: str) -> None:  # noqa: ARG002
         """Upload a change, or its next patch set."""
@@ -127,3 +172,7 @@ class Review:
         if not (change.is_submittable or self.gerrit.votes):
             raise Waiting(f"{self.gerrit.page(change)} waits for review: `inv resume` once it can be submitted")
         self.gerrit.submit(change)
+
+
+def _change_id(run_id: str, title: str) -> str:
+    return f"I{sha1(f'{run_id} {title}'.encode(), usedforsecurity=False).hexdigest()}"

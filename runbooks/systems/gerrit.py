@@ -22,7 +22,7 @@ _SUBMITTED, _OPEN = "MERGED", "NEW"
 
 @dataclass(frozen=True)
 class Proposal:
-    """An open change: its number, its newest commit and the ref of that, and whether it may be submitted."""
+    """A change: its number, its newest commit and the ref of that, and whether it may be submitted."""
 
     number: int
     change_id: str
@@ -47,9 +47,15 @@ class Gerrit:
 
     def open_change(self, branch: str, topic: str) -> Proposal | None:
         """The open change of a topic, the newest if there are more. Raises Unreachable, CommandFailed."""
-        words = f'project:"{self.project}" branch:"{branch}" topic:"{topic}" status:open'
-        query = f"?q={quote(words)}&o=CURRENT_REVISION&o=SUBMITTABLE"
-        found = [_proposal(one) for one in self._ask("GET", f"changes/{query}")]
+        return self._newest(f'branch:"{branch}" topic:"{topic}" status:open')
+
+    def abandoned(self, branch: str, change_id: str) -> Proposal | None:
+        """The change with that Change-Id, if somebody has abandoned it. Raises Unreachable, CommandFailed."""
+        return self._newest(f'branch:"{branch}" change:"{change_id}" status:abandoned')
+
+    def _newest(self, words: str) -> Proposal | None:
+        query = quote(f'project:"{self.project}" {words}')
+        found = [_proposal(one) for one in self._ask("GET", f"changes/?q={query}&o=CURRENT_REVISION&o=SUBMITTABLE")]
         return max(found, key=lambda one: one.number, default=None)
 
     def submit(self, change: Proposal) -> None:

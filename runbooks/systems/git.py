@@ -46,7 +46,14 @@ class GitReader(Reader):
         forge = forge_of(repository)
         self.proposal = forge.commit_of
         self.waits_for = forge.waits_for
+        self.foreign = forge.foreign
+        self.shown = forge.shown
+        self.__forge = forge
         self.__repository = repository
+
+    def refused(self, message: str) -> str:
+        """Why this run's proposal with that message cannot be made; empty where it can."""
+        return self.__forge.refused(self.run_id, message.partition("\n")[0])
 
     @property
     def main(self) -> str:
@@ -124,8 +131,10 @@ class GitReader(Reader):
         yield from told.decode("utf-8", "replace").splitlines()
 
     def commit_of(self, mark: str, since: str) -> str:
-        """The newest commit on the branch after ``since`` whose message holds a mark; empty where there is none."""
-        argv = ("log", "--format=%H", "-F", f"--grep={mark}", "-n", "1", f"{since}..{self.main}")
+        """The newest commit on the branch after ``since`` (empty: of all) whose message holds a mark; empty where there
+        is none."""
+        commits = f"{since}..{self.main}" if since else self.main
+        argv = ("log", "--format=%H", "-F", f"--grep={mark}", "-n", "1", commits)
         return self.__repository.git(*argv).decode().strip()
 
 

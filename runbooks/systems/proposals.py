@@ -68,10 +68,6 @@ def _is_made_of(reader: GitReader, tip: str, base: str, edits: Mapping[str, byte
     return set(reader.changed(tip, base)) == set(edits) and all(files.get(path) == edits[path] for path in edits)
 
 
-def _foreign(branch: str) -> str:
-    return f"branch {branch} holds something else than this patch: look, and delete it"
-
-
 def _land(writer: GitWriter, topic: str, commit: Callable[[], str]) -> None:
     """Bring the main branch to what ``commit`` makes of the remote as it is now (empty: there is nothing to do any
     more), a few times if it has moved on meanwhile. Raises CommandFailed, Waiting."""
@@ -106,7 +102,9 @@ class Propose(Change[GitReader, GitWriter]):
             return blocked(str(error))
         tip = reader.proposal(self.branch)
         if tip and not _holds(reader, self.patch, tip):
-            return blocked(_foreign(self.branch))
+            return blocked(reader.foreign(self.branch))
+        if not tip and (why := reader.refused(self.patch.message)):
+            return blocked(why)
         if tip and reader.merge_base(tip) == main:
             waits = reader.waits_for(self.branch)
             return (
@@ -122,7 +120,7 @@ class Propose(Change[GitReader, GitWriter]):
         reader = writer.reader
         main, tip = reader.main, reader.proposal(self.branch)
         if tip and not _holds(reader, self.patch, tip):
-            raise CommandFailed(_foreign(self.branch))
+            raise CommandFailed(reader.foreign(self.branch))
         if not tip or reader.merge_base(tip) != main:
             commit = writer.commit(main, self.patch.edit(reader.at(main)), self.patch.message)
             writer.propose(self.branch, tip, commit)
@@ -147,14 +145,14 @@ class Withdraw(Change[GitReader, GitWriter]):
         if not tip:
             return done()
         if not _holds(reader, self.patch, tip):
-            return blocked(_foreign(self.branch))
-        return todo(f"$ git push --delete origin {self.branch}")
+            return blocked(reader.foreign(self.branch))
+        return todo(reader.shown(self.branch))
 
     def do(self, writer: GitWriter, before: Facts) -> None:  # noqa: ARG002
         """Delete it. Raises CommandFailed."""
         if tip := writer.reader.proposal(self.branch):
             if not _holds(writer.reader, self.patch, tip):
-                raise CommandFailed(_foreign(self.branch))
+                raise CommandFailed(writer.reader.foreign(self.branch))
             writer.withdraw(self.branch, tip)
 
 
@@ -165,10 +163,11 @@ class Merge(Change[GitReader, GitWriter]):
 
     patch: Patch
     branch: str
+    by_others = True
 
     def check(self, reader: GitReader) -> Finding:
         """Done when the main branch says what the patch means; later without a proposal."""
-        preview = f"$ git push origin {self.branch}:{reader.branch}    # fast-forward"
+        preview = reader.shown(self.branch, reader.branch)
         try:
             if self.patch.applied(reader.at(reader.main)):
                 return done(f"merged: {reader.branch} is at {reader.main[:12]}")
@@ -178,7 +177,7 @@ class Merge(Change[GitReader, GitWriter]):
         if not tip:
             return later(preview)
         if not _holds(reader, self.patch, tip):
-            return blocked(_foreign(self.branch))
+            return blocked(reader.foreign(self.branch))
         return todo(preview, before={"main": reader.main})
 
     def do(self, writer: GitWriter, before: Facts) -> None:  # noqa: ARG002
@@ -196,7 +195,7 @@ class Merge(Change[GitReader, GitWriter]):
         """The proposal's commit, or where that is not on top of the main branch, or another run's, a new one."""
         reader = writer.reader
         if proposal and not _holds(reader, self.patch, proposal):
-            raise CommandFailed(_foreign(self.branch))
+            raise CommandFailed(reader.foreign(self.branch))
         # An undo finds the commit by the mark of its own run.
         if proposal and reader.merge_base(proposal) == main and mark(writer.run_id) in reader.message(proposal):
             return proposal
@@ -214,7 +213,7 @@ class Merge(Change[GitReader, GitWriter]):
 @dataclass(frozen=True)
 class Revert(Change[GitReader, GitWriter]):
     """Take a merged patch back by a commit of its own; other people's later changes stay. ``since`` is where the
-    main branch was before the merge."""
+    main branch was before the merge; empty where it was not us who merged it, but somebody else, or nobody."""
 
     patch: Patch
     since: str
@@ -224,13 +223,15 @@ class Revert(Change[GitReader, GitWriter]):
         later changes touch the same lines or build on them."""
         files = reader.at(reader.main)
         try:
-            if self.patch.taken_back(files):
+            commit = reader.commit_of(mark(reader.run_id), self.since)
+            if self.patch.taken_back(files) or not (self.since or commit):
                 return done(f"{reader.branch} is at {reader.main[:12]}")
             if not self.patch.applied(files):
                 return blocked("somebody has changed these entries since: take the change back by hand")
-            commit = reader.commit_of(mark(reader.run_id), self.since)
             if not commit:
                 return blocked(f"no commit of run {reader.run_id} on {reader.branch}: take the change back by hand")
+            if not reader.proposal(_topic(commit)) and (why := reader.refused(self._title)):
+                return blocked(why)
             edits = self._edits(reader, commit)
         except (RegistryError, CommandFailed) as error:
             return blocked(str(error))
@@ -239,8 +240,7 @@ class Revert(Change[GitReader, GitWriter]):
     def do(self, writer: GitWriter, before: Facts) -> None:
         """Commit the revert and push it. Raises CommandFailed, RegistryError where later changes are in the way."""
         reverted = str(before["commit"])
-
-        topic = f"ops-clinic/revert-{reverted[:12]}"
+        topic = _topic(reverted)
 
         def commit() -> str:
             reader = writer.reader
@@ -251,10 +251,13 @@ class Revert(Change[GitReader, GitWriter]):
             # One that was reviewed is not made anew.
             if proposal and reader.merge_base(proposal) == main and _is_made_of(reader, proposal, main, edits):
                 return proposal
-            message = f"Revert: {self.patch.title}\n\nThis reverts commit {reverted}."
-            return writer.commit(main, edits, message)
+            return writer.commit(main, edits, f"{self._title}\n\nThis reverts commit {reverted}.")
 
         _land(writer, topic, commit)
+
+    @property
+    def _title(self) -> str:
+        return f"Revert: {self.patch.title}"
 
     def _edits(self, reader: GitReader, commit: str) -> Mapping[str, bytes | None]:
         now = reader.at(reader.main)
@@ -274,3 +277,7 @@ class Revert(Change[GitReader, GitWriter]):
         if found is None:
             raise CommandFailed(f"{path}: later changes touch the same lines: take the change back by hand")
         return found
+
+
+def _topic(reverted: str) -> str:
+    return f"ops-clinic/revert-{reverted[:12]}"

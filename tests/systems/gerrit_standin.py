@@ -6,7 +6,9 @@ from __future__ import annotations
 import base64
 import json
 import re
+import tempfile
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -116,11 +118,14 @@ class GerritStandIn:
         return getattr(self, f"_{found[3]}")(self.changes[int(found[1])], found[2], body)
 
     def _query(self, words: str) -> list[dict[str, Any]]:
-        wanted = dict(re.findall(r'(\w+):"([^"]*)"', words))
+        wanted = {key: value.strip('"') for key, value in re.findall(r'(\w+):("[^"]*"|\S+)', words)}
+        status = {"open": "NEW", "abandoned": "ABANDONED"}[wanted["status"]]
         return [
             change.info()
             for change in self.changes.values()
-            if change.status == "NEW" and (change.branch, change.topic) == (wanted["branch"], wanted["topic"])
+            if (change.status, change.branch) == (status, wanted["branch"])
+            and change.topic == wanted.get("topic", change.topic)
+            and change.change_id == wanted.get("change", change.change_id)
         ]
 
     def _take_in(self) -> None:
@@ -130,7 +135,8 @@ class GerritStandIn:
             branch, _, topic = ref.removeprefix("refs/for/").partition("%topic=")
             message = git("log", "-1", "--format=%B", commit, at=self.bare)
             change_id = re.findall(r"^Change-Id: (I[0-9a-f]{40})$", message, re.MULTILINE)[-1]
-            same = [one for one in self.changes.values() if one.change_id == change_id and one.status == "NEW"]
+            same = [one for one in self.changes.values() if (one.change_id, one.branch) == (change_id, branch)]
+            assert all(one.status == "NEW" for one in same), "Gerrit refuses this push: the change is closed"
             change = same[0] if same else Kept(len(self.changes) + 1, change_id, branch, topic, [])
             change.commits.append(commit)
             change.labels.clear()
@@ -169,3 +175,27 @@ class GerritStandIn:
         """People have looked at it."""
         self._take_in()
         self.changes[number].labels = dict(NEEDED)
+
+    def submit(self, number: int) -> None:
+        """Somebody has submitted it."""
+        status, said = self._submit(self.changes[number], self.changes[number].commits[-1], {})
+        assert status == 200, said
+
+    def amend(self, number: int, parent: str, files: Mapping[str, str] | None = None) -> None:
+        """Somebody has uploaded its next patch set: on top of another commit, and with other contents of some files."""
+        self._take_in()
+        change = self.changes[number]
+        with tempfile.TemporaryDirectory() as place:
+            git("clone", "-q", str(self.bare), place, at=self.bare)
+            git("fetch", "-q", "origin", change.ref, at=Path(place))
+            git("checkout", "-q", parent, at=Path(place))
+            git("cherry-pick", "FETCH_HEAD", at=Path(place))
+            for path, text in (files or {}).items():
+                (Path(place) / path).write_text(text)
+            git("commit", "-qa", "--amend", "--no-edit", at=Path(place))
+            git("push", "-q", "origin", f"HEAD:refs/for/{change.branch}%topic={change.topic}", at=Path(place))
+        self._take_in()
+
+    def abandon(self, number: int) -> None:
+        """Somebody does not want it."""
+        self._abandon(self.changes[number], "", {})

@@ -86,6 +86,8 @@ def test_a_change_is_withdrawn(remote: Remote, gerrit: GerritStandIn) -> None:
     remote.apply(WITHDRAW)
     assert gerrit.changes[1].status == "ABANDONED"
     assert remote.check(WITHDRAW).status is Status.DONE
+    assert f"{gerrit.url}/c/puppet/+/1 was abandoned" in remote.check(PROPOSE).note
+    remote.run_id = "run2"
     remote.apply(PROPOSE)
     assert gerrit.changes[2].status == "NEW"
 
