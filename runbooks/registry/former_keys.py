@@ -16,13 +16,14 @@ def former_keys(diffs: Iterable[str]) -> dict[str, str]:
     """Each key in base64 that lines were added or taken with, and whose entry it was in. ``diffs`` are the lines of
     unified diffs without context, newest first, each hunk headed with the name of the entry that it begins in."""
     found: dict[str, str] = {}
-    name = ""
+    # What was taken and what was added are two texts, each with entries of its own.
+    names = {"+": "", "-": ""}
     for line in diffs:
         if hunk := _HUNK.match(line):
-            name = hunk[1]
-        elif entry := _ENTRY.match(line[1:]):
-            name = entry[1]
-        elif line[:1] in ("+", "-") and name:
+            names = dict.fromkeys(names, hunk[1])
+        elif line[:1] in names and (entry := _ENTRY.match(line[1:])):
+            names[line[0]] = entry[1]
+        elif name := names.get(line[:1]):
             for blob in _BLOB.findall(line):
                 found.setdefault(blob, name)
     return found
