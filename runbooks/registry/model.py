@@ -59,7 +59,8 @@ class LdapOnlyUser:
 
 @dataclass(frozen=True)
 class Group:
-    """An entry of ``groups``; ``members`` are flattened: nested lists and aliases read as the names in them."""
+    """An entry of ``groups``; ``members`` are flattened: nested lists and aliases read as the names in them.
+    ``privileges`` is None where the registry does not say who has sudo."""
 
     name: str
     line: int
@@ -67,7 +68,7 @@ class Group:
     gid: int | None = None
     description: str | None = None
     posix_name: str | None = None
-    privileges: tuple[str, ...] = ()
+    privileges: tuple[str, ...] | None = ()
     approval: tuple[str, ...] = ()
     system: bool = False
     system_members: tuple[str, ...] = ()
