@@ -18,7 +18,7 @@ from runbooks.settings import Settings
 
 if TYPE_CHECKING:
     from runbooks.journal import Journal
-    from runbooks.registry import Registry
+    from runbooks.registry import AccountRegistry
     from runbooks.secret import Secret
     from runbooks.systems.corporate import Corporate
     from runbooks.systems.gerrit import Gerrit
@@ -137,13 +137,14 @@ class Site:
         corporate.refuse_bad_filter()
         return corporate
 
-    def registry(self) -> Registry:
+    def registry(self) -> AccountRegistry:
         """The account registry as the repository's main branch has it now. Raises RegistryError, Unreachable."""
-        from runbooks.registry import Registry
+        from runbooks.registry import registry_of
 
         reader = self.targets["@git"].reader()
         files = reader.at(reader.main)  # type: ignore[attr-defined]
-        return Registry.from_bytes(files.read(self.settings.repository.registry))
+        path = self.settings.repository.registry
+        return registry_of(path, files.read(path))
 
     def hosts_named(self, names: Iterable[str]) -> tuple[str, ...]:
         """The hosts of some queries, together. Raises InventoryError."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from runbooks.errors import Lost, RunbookError, Unreachable
 from runbooks.looking import side_by_side
 from runbooks.procedures.remark import Remark
-from runbooks.registry import Registry
+from runbooks.registry import AccountRegistry
 from runbooks.registry.edits import fingerprints
 from runbooks.registry.former_keys import ENTRY, former_keys
 from runbooks.site import Site
@@ -33,7 +33,7 @@ def keys_of_the_past(site: Site) -> dict[str, str]:
     return former_keys(reader.past(site.settings.repository.registry, ENTRY))  # type: ignore[attr-defined]
 
 
-def unwanted(site: Site, registry: Registry, past: Mapping[str, str]) -> Unwanted:
+def unwanted(site: Site, registry: AccountRegistry, past: Mapping[str, str]) -> Unwanted:
     """From the registry and its past."""
     keys = dict(past)
     held: set[str] = set()
@@ -47,7 +47,7 @@ def unwanted(site: Site, registry: Registry, past: Mapping[str, str]) -> Unwante
     return Unwanted(absent, {blob: name for blob, name in keys.items() if blob not in held})
 
 
-def on_hosts(site: Site, registry: Registry, what: Unwanted) -> list[Remark]:
+def on_hosts(site: Site, registry: AccountRegistry, what: Unwanted) -> list[Remark]:
     """What every host of the inventory holds of it, or why it could not be looked at."""
     found: list[Remark] = []
 
@@ -65,7 +65,7 @@ def on_hosts(site: Site, registry: Registry, what: Unwanted) -> list[Remark]:
     return found
 
 
-def _on(site: Site, host: str, registry: Registry, what: Unwanted) -> Iterator[Remark]:
+def _on(site: Site, host: str, registry: AccountRegistry, what: Unwanted) -> Iterator[Remark]:
     reader = site.targets[host].reader()
     accounts, files = reader.ask_all([reads.passwd(), reads.key_file_names()])  # type: ignore[attr-defined]
     names = {account.name for account in accounts}
@@ -77,7 +77,7 @@ def _on(site: Site, host: str, registry: Registry, what: Unwanted) -> Iterator[R
             yield Remark(_BEHIND, subject, message, (host,))
 
 
-def _in_file(file: KeyFile, registry: Registry, what: Unwanted) -> Iterator[tuple[str, str]]:
+def _in_file(file: KeyFile, registry: AccountRegistry, what: Unwanted) -> Iterator[tuple[str, str]]:
     for line in file.lines:
         blobs = [word for word in line.split() if word.startswith("AAAA")]
         if line.lstrip().startswith("#") or not blobs:
@@ -90,7 +90,7 @@ def _in_file(file: KeyFile, registry: Registry, what: Unwanted) -> Iterator[tupl
             yield what.keys[blob], f"{_standing(registry, what.keys[blob])} the key {shown} in {file.path}"
 
 
-def _standing(registry: Registry, name: str) -> str:
+def _standing(registry: AccountRegistry, name: str) -> str:
     entry = registry.entry(name)
     if entry is None:
         return "is not in the registry any more, and has"

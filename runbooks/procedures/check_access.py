@@ -12,7 +12,7 @@ from datetime import date
 from runbooks.errors import RunbookError
 from runbooks.procedures.access_on_hosts import keys_of_the_past, on_hosts, unwanted
 from runbooks.procedures.remark import Remark, together
-from runbooks.registry import Registry, User
+from runbooks.registry import AccountRegistry, User
 from runbooks.registry.edits import fingerprints
 from runbooks.registry.model import LdapOnlyUser
 from runbooks.site import Site
@@ -52,18 +52,18 @@ def _silent(where: str, error: RunbookError) -> Remark:
     return Remark("not looked at", where, str(error).removeprefix(f"{where}: "))
 
 
-def _rules(registry: Registry) -> Iterator[Remark]:
+def _rules(registry: AccountRegistry) -> Iterator[Remark]:
     for violation in registry.validate():
         yield Remark("rule", f"line {violation.line}", violation.message)
 
 
-def _expiring(registry: Registry, within_days: int, today: date) -> Iterator[Remark]:
+def _expiring(registry: AccountRegistry, within_days: int, today: date) -> Iterator[Remark]:
     for person in registry.expiring(within_days, today):
         verb = "expired" if str(person.expiry_date) < today.isoformat() else "expires"
         yield Remark("expiry", person.name, f"access {verb} on {person.expiry_date}: ask {person.expiry_contact}")
 
 
-def _shared_keys(registry: Registry) -> Iterator[Remark]:
+def _shared_keys(registry: AccountRegistry) -> Iterator[Remark]:
     holders: dict[str, list[str]] = defaultdict(list)
     for user in registry.users():
         for key in dict.fromkeys(fingerprints((*user.ssh_keys, *user.buster_ssh_keys))):
@@ -73,14 +73,14 @@ def _shared_keys(registry: Registry) -> Iterator[Remark]:
             yield Remark("shared key", ", ".join(names), f"{key} is the key of all of them")
 
 
-def _ldap(site: Site, registry: Registry) -> Iterator[Remark]:
+def _ldap(site: Site, registry: AccountRegistry) -> Iterator[Remark]:
     reader = site.targets[LDAP].reader()
     assert isinstance(reader, LdapReader)
     yield from _groups(site, registry, reader)
     yield from _keys_in_ldap(registry, reader)
 
 
-def _keys_in_ldap(registry: Registry, reader: LdapReader) -> Iterator[Remark]:
+def _keys_in_ldap(registry: AccountRegistry, reader: LdapReader) -> Iterator[Remark]:
     """A key for servers that opens other doors, too."""
     there: dict[str, set[str]] = defaultdict(set)
     for owner, line in reader.all_keys():
@@ -92,7 +92,7 @@ def _keys_in_ldap(registry: Registry, reader: LdapReader) -> Iterator[Remark]:
             yield Remark("shared key", user.name, f"{key} is in LDAP, too ({owners}): servers need one of their own")
 
 
-def _groups(site: Site, registry: Registry, reader: LdapReader) -> Iterator[Remark]:
+def _groups(site: Site, registry: AccountRegistry, reader: LdapReader) -> Iterator[Remark]:
     ldap = site.settings.ldap
     members = {}
     for group in dict.fromkeys((ldap.staff, ldap.others, *ldap.privileged)):
@@ -132,7 +132,7 @@ def _names(dns: Iterable[str]) -> set[str]:
     return found
 
 
-def _corporate(site: Site, registry: Registry) -> Iterator[Remark]:
+def _corporate(site: Site, registry: AccountRegistry) -> Iterator[Remark]:
     """Addresses of the organisation that its own directory does not have."""
     everybody: list[User | LdapOnlyUser] = [*registry.users(), *registry.ldap_only_users()]
     ours = {one.name: str(one.email) for one in everybody if one.present and _is_staff(site, one.email)}

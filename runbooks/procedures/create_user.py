@@ -23,7 +23,7 @@ class Case(Patched):
     name: str
     uid: int
     approvals: Mapping[str, Any]
-    sudo: bool
+    sudo: bool | None
     moved: str
     fingerprint: str
 
@@ -62,7 +62,7 @@ def case_of(
     if method == "add_user":
         if registry.ldap_only(name):
             raise UsageError(f"{name} has LDAP access in the registry: `inv promote-user {name}` keeps what it says")
-        if missing := [option for option in ("realname", "email") if option not in person]:
+        if missing := [option for option in registry.needs if option not in person]:
             raise UsageError(f"{name} is new to the registry: give {' and '.join('--' + option for option in missing)}")
     line = read_key(key)
     entry = site.targets["@ldap"].reader().person(name)  # type: ignore[attr-defined]

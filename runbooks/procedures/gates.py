@@ -10,7 +10,7 @@ from runbooks.errors import Blocked, UsageError
 from runbooks.model import Change, Facts, Finding, Step, Writer, blocked, done
 from runbooks.procedure import Steps
 from runbooks.procedures.patching import PERSON
-from runbooks.registry import Registry
+from runbooks.registry import AccountRegistry
 from runbooks.systems.person import Confirmed, PersonReader
 
 WAIT_DAYS = 3
@@ -19,18 +19,18 @@ WAIT_DAYS = 3
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for: groups with who approves of each, whether one of them gives sudo, and the day on which the
-    task was moved into the access-requests project."""
+    """What is asked for: groups with who approves of each, whether one of them gives sudo (None: the registry does not
+    say), and the day on which the task was moved into the access-requests project."""
 
     name: str
     approvals: Mapping[str, Sequence[str]]
-    sudo: bool
+    sudo: bool | None
     moved: str
 
 
-def request_of(registry: Registry, name: str, groups: Sequence[str], moved: str) -> Request:
+def request_of(registry: AccountRegistry, name: str, groups: Sequence[str], moved: str) -> Request:
     """The request for groups of the registry. Raises Blocked for one that is none, UsageError for no day."""
-    approvals, sudo = {}, False
+    approvals, privileges = {}, list[Sequence[str] | None]()
     for group_name in groups:
         group = registry.group(group_name)
         if group is None:
@@ -38,7 +38,7 @@ def request_of(registry: Registry, name: str, groups: Sequence[str], moved: str)
         if group.deprecated:
             raise Blocked(f"{group_name} is deprecated: nobody is put into it any more; nothing was changed")
         approvals[group_name] = list(group.approval)
-        sudo = sudo or bool(group.privileges)
+        privileges.append(group.privileges)
     if not moved:
         raise UsageError("give --moved, the day on which the task was moved into the access-requests project")
     try:
@@ -47,6 +47,7 @@ def request_of(registry: Registry, name: str, groups: Sequence[str], moved: str)
         raise UsageError(f"{moved!r} is no date: YYYY-MM-DD") from error
     if day > datetime.now(UTC).date():
         raise UsageError(f"{moved} is still to come: when was the task moved?")
+    sudo = any(privileges) or (None if None in privileges else False)
     return Request(name, approvals, sudo, day.isoformat())
 
 
@@ -88,11 +89,13 @@ def gates(request: Request) -> Steps:
         yield asked(f"the approval for {group}", f"Has {who} approved of {name} in {group} on the ticket?")
     yield asked("the NDA", f"Has the legal department confirmed on the ticket that {name} has signed an NDA?")
     yield asked("the responsibilities document", f"Has {name} read and signed the server access responsibilities?")
-    if request.sudo:
+    if request.sudo is not False:
+        unless = "" if request.sudo else "Does none of the groups give sudo? Or else: "
         yield asked(
-            "the meeting's review", f"Has the operations meeting reviewed sudo for {name}, as little as will do?"
+            "the meeting's review",
+            f"{unless}Has the operations meeting reviewed sudo for {name}, as little as will do?",
         )
-    else:
+    if not request.sudo:
         yield Step(f"Wait {WAIT_DAYS} days for the security review", Waited(request.moved, WAIT_DAYS), on=PERSON)
 
 

@@ -20,7 +20,7 @@ class Case(Patched):
     name: str
     groups: tuple[str, ...]
     approvals: Mapping[str, Any]
-    sudo: bool
+    sudo: bool | None
     moved: str
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runbooks.errors import Blocked, UsageError
-from runbooks.registry import Registry
+from runbooks.registry import AccountRegistry
 from runbooks.registry.account_keys import fingerprint_of
 from runbooks.registry.edits import fingerprints
 from runbooks.registry.keys import parse_new_key
@@ -31,7 +31,7 @@ def read_key(path: str) -> str:
     return lines[0]
 
 
-def refuse_used(site: Site, registry: Registry, name: str, key: str) -> None:
+def refuse_used(site: Site, registry: AccountRegistry, name: str, key: str) -> None:
     """Nobody has the key yet, in the registry or, for another realm, in the directory. Raises Blocked, Unreachable."""
     wanted = fingerprint_of(key)
     for user in registry.users():

@@ -11,7 +11,7 @@ from typing import Any
 from runbooks.errors import UsageError
 from runbooks.model import Step
 from runbooks.procedure import Steps
-from runbooks.registry import Registry
+from runbooks.registry import AccountRegistry
 from runbooks.registry.edits import Edit
 from runbooks.registry.patches import AccountPatch
 from runbooks.site import Site
@@ -35,7 +35,7 @@ class Patched:
     operator: str
 
 
-def patched(site: Site, registry: Registry, edits: Sequence[Edit], task: str = "") -> dict[str, Any]:
+def patched(site: Site, registry: AccountRegistry, edits: Sequence[Edit], task: str = "") -> dict[str, Any]:
     """The fields of Patched, once the edits are known to be possible. Raises RegistryError, UsageError."""
     if task and not _TASK.fullmatch(task):
         raise UsageError(f"{task!r} is no task: T and digits, as T123")

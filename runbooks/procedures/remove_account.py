@@ -11,7 +11,7 @@ from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.patching import LDAP, Patched, patch_of, patch_steps, patched
 from runbooks.procedures.root_keys import root_key_steps, root_keys_of
-from runbooks.registry import Registry, User
+from runbooks.registry import AccountRegistry, User
 from runbooks.registry.edits import Edit
 from runbooks.registry.model import LdapOnlyUser
 from runbooks.site import Site
@@ -25,7 +25,7 @@ from runbooks.systems.sessions import Sessions
 @dataclass(frozen=True)
 class Case(Patched):
     """Who goes. ``uid`` is None where there is no shell account; ``ldap_groups`` are those that are left; ``remarks``
-    are what others have to see to."""
+    are what others have to see to; ``purged`` says whether puppet deletes the account."""
 
     name: str
     uid: int | None
@@ -36,6 +36,7 @@ class Case(Patched):
     remarks: tuple[str, ...]
     puppet: Mapping[str, Any] = field(default_factory=dict)
     root_keys: Mapping[str, Any] = field(default_factory=dict)
+    purged: bool = True
 
 
 def look(site: Site, *, name: str, drop_all: bool = False, end_sessions: bool = False, task: str = "") -> Case:
@@ -59,6 +60,7 @@ def look(site: Site, *, name: str, drop_all: bool = False, end_sessions: bool = 
         remarks=tuple(_remarks(registry, name)),
         puppet=site.puppet_record(),
         root_keys=root_keys_of(site) if user else {},
+        purged=registry.purges,
     )
 
 
@@ -74,7 +76,7 @@ def _ldap_groups(site: Site, name: str, drop_all: bool) -> tuple[str, ...]:
     return tuple(group for group in found if drop_all or group in privileged)
 
 
-def _remarks(registry: Registry, name: str) -> list[str]:
+def _remarks(registry: AccountRegistry, name: str) -> list[str]:
     """What in the registry names somebody who is not there any more."""
     approves = [group.name for group in registry.groups() if name in group.approval]
     people: list[User | LdapOnlyUser] = [*registry.users(), *registry.ldap_only_users()]
@@ -112,7 +114,9 @@ def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:
 
 def notes(case: Case) -> tuple[str, ...]:
     """What stays, and what others have to see to."""
-    stays = (f"the home of {case.name} stays; puppet deletes the account at its next run",) if case.hosts else ()
+    home = f"the home of {case.name} stays; puppet deletes the account at its next run"
+    both = f"home and account of {case.name} stay; puppet takes the keys at its next run"
+    stays = (home if case.purged else both,) if case.hosts else ()
     return (*stays, *case.remarks)
 
 

@@ -9,14 +9,14 @@ from typing import Any
 
 from runbooks.errors import RegistryError
 from runbooks.registry.account_keys import fingerprint_of
-from runbooks.registry.registry import Registry
+from runbooks.registry.kinds import AccountRegistry
 
 Holds = Callable[..., bool]
 
 
 @dataclass(frozen=True)
 class Edit:
-    """One edit: a method of Registry that edits an account, the account, and what else the method takes."""
+    """One edit: a method of registries that edits an account, the account, and what else the method takes."""
 
     method: str
     name: str
@@ -34,27 +34,27 @@ class Edit:
         """As ``of`` takes it."""
         return [self.method, self.name, dict(self.arguments)]
 
-    def make(self, registry: Registry) -> Registry:
+    def make(self, registry: AccountRegistry) -> AccountRegistry:
         """The edited registry. Raises RegistryError, also where the edit holds already."""
-        edited: Registry = getattr(registry, self.method)(self.name, **self.arguments)
+        edited: AccountRegistry = getattr(registry, self.method)(self.name, **self.arguments)
         return edited
 
-    def apply(self, registry: Registry) -> Registry:
+    def apply(self, registry: AccountRegistry) -> AccountRegistry:
         """The edited registry, the same one where the edit holds already. Raises RegistryError."""
         return registry if self.holds(registry) else self.make(registry)
 
-    def holds(self, registry: Registry) -> bool:
+    def holds(self, registry: AccountRegistry) -> bool:
         """Whether the registry says what the edit makes it say."""
         return _HOLDS[self.method](registry, self.name, **self.arguments)
 
 
-def _absent(registry: Registry, name: str) -> bool:
+def _absent(registry: AccountRegistry, name: str) -> bool:
     entries = [entry for entry in (registry.user(name), registry.ldap_only(name)) if entry]
     groups = set(registry.groups_of(name))
     return bool(entries) and not any(entry.present for entry in entries) and groups <= {"absent", "absent_ldap"}
 
 
-def _has_key(registry: Registry, name: str, key: str) -> bool:
+def _has_key(registry: AccountRegistry, name: str, key: str) -> bool:
     user = registry.user(name)
     wanted = key if key.startswith("SHA256:") else fingerprint_of(key)
     return user is not None and wanted in fingerprints(user.ssh_keys + user.buster_ssh_keys)
@@ -71,39 +71,39 @@ def fingerprints(lines: Sequence[str]) -> list[str]:
     return found
 
 
-def _no_keys(registry: Registry, name: str) -> bool:
+def _no_keys(registry: AccountRegistry, name: str) -> bool:
     user = registry.user(name)
     return user is not None and not (user.ssh_keys or user.buster_ssh_keys)
 
 
-def _is_user(registry: Registry, name: str, *, uid: int, groups: Sequence[str] = (), **_: Any) -> bool:
+def _is_user(registry: AccountRegistry, name: str, *, uid: int, groups: Sequence[str] = (), **_: Any) -> bool:
     user = registry.user(name)
     return user is not None and user.present and user.uid == uid and _in_all(registry, name, groups)
 
 
-def _promoted(registry: Registry, name: str, *, uid: int, groups: Sequence[str] = (), **_: Any) -> bool:
+def _promoted(registry: AccountRegistry, name: str, *, uid: int, groups: Sequence[str] = (), **_: Any) -> bool:
     return registry.ldap_only(name) is None and _is_user(registry, name, uid=uid, groups=groups)
 
 
-def _is_ldap_only(registry: Registry, name: str, **_: Any) -> bool:
+def _is_ldap_only(registry: AccountRegistry, name: str, **_: Any) -> bool:
     person = registry.ldap_only(name)
     return person is not None and person.present
 
 
-def _in_all(registry: Registry, name: str, groups: Sequence[str]) -> bool:
+def _in_all(registry: AccountRegistry, name: str, groups: Sequence[str]) -> bool:
     return set(groups) <= set(registry.groups_of(name))
 
 
-def _in_none(registry: Registry, name: str, groups: Sequence[str]) -> bool:
+def _in_none(registry: AccountRegistry, name: str, groups: Sequence[str]) -> bool:
     return not set(groups) & set(registry.groups_of(name))
 
 
-def _expires(registry: Registry, name: str, date: str | None, contact: str | None) -> bool:
+def _expires(registry: AccountRegistry, name: str, date: str | None, contact: str | None) -> bool:
     entry = registry.entry(name)
     return entry is not None and (entry.expiry_date, entry.expiry_contact) == (date, contact)
 
 
-def _reached(registry: Registry, name: str, *, email: str | None = None, realname: str | None = None) -> bool:
+def _reached(registry: AccountRegistry, name: str, *, email: str | None = None, realname: str | None = None) -> bool:
     entry = registry.entry(name)
     return (
         entry is not None and entry.email == (email or entry.email) and entry.realname == (realname or entry.realname)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from runbooks.errors import RegistryError
 from runbooks.registry.edits import Edit
-from runbooks.registry.registry import Registry
+from runbooks.registry.kinds import AccountRegistry, registry_of
 from runbooks.registry.validate import introduced
 
 
@@ -58,7 +58,7 @@ class RenamePatch:
 
     def edit(self, files: Files) -> Mapping[str, bytes | None]:
         """The files that it changes, with their new contents (None: deleted). Raises RegistryError."""
-        registry = Registry.from_bytes(files.read(self.path))
+        registry = registry_of(self.path, files.read(self.path))
         edits: dict[str, bytes | None] = {
             self.path: registry.rename(self.old, self.new, self.task or None).text.encode()
         }
@@ -72,7 +72,7 @@ class RenamePatch:
 
     def remarks(self, files: Files) -> str:
         """What else goes by the old name and stays as it is: the operator sees to it."""
-        user = Registry.from_bytes(files.read(self.path)).user(self.old)
+        user = registry_of(self.path, files.read(self.path)).user(self.old)
         found = [f"{self.old} has a Kerberos principal: rename it, too"] if user and user.krb == "present" else []
         ours = (self.path, f"{self._homes() / self.old}/")
         others = [path for path in files.mentions(self.old) if not path.startswith(ours)]
@@ -90,7 +90,7 @@ class RenamePatch:
         return self._present(files) == (True, False)
 
     def _present(self, files: Readable) -> tuple[bool, bool]:
-        registry = Registry.from_bytes(files.read(self.path))
+        registry = registry_of(self.path, files.read(self.path))
         users = [registry.user(name) for name in (self.old, self.new)]
         old, new = (user is not None and user.present for user in users)
         return old, new
@@ -105,7 +105,7 @@ def _refuse_unsound(path: str, files: Files, edits: Mapping[str, bytes | None], 
     text = edits.get(path)
     if text is None:
         return
-    before, after = Registry.from_bytes(files.read(path)), Registry.from_bytes(text)
+    before, after = registry_of(path, files.read(path)), registry_of(path, text)
     if broken := introduced(before.validate(), after.validate(), *names):
         raise RegistryError(f"it would break the registry: {broken[0].message}: take the change back by hand")
 
@@ -133,9 +133,10 @@ class AccountPatch:
             registry = edit.apply(registry)
         return {self.path: registry.text.encode()}
 
-    def remarks(self, files: Files) -> str:  # noqa: ARG002 - part of the interface
-        """Nothing besides."""
-        return ""
+    def remarks(self, files: Files) -> str:
+        """What the edits leave to the operator."""
+        registry = self._registry(files)
+        return "; ".join(filter(None, (registry.remarks(edit.method, edit.name) for edit in self.edits)))
 
     def applied(self, files: Readable) -> bool:
         """Whether all of them hold. Raises RegistryError."""
@@ -151,5 +152,5 @@ class AccountPatch:
         """Raises RegistryError where edits would break rules that the registry keeps now."""
         _refuse_unsound(self.path, files, edits)
 
-    def _registry(self, files: Readable) -> Registry:
-        return Registry.from_bytes(files.read(self.path))
+    def _registry(self, files: Readable) -> AccountRegistry:
+        return registry_of(self.path, files.read(self.path))

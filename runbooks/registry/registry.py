@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from runbooks.errors import RegistryError
 from runbooks.registry import account_keys, accounts, membership
@@ -20,7 +21,7 @@ from runbooks.registry.splice import splice
 from runbooks.registry.tables import Tables
 from runbooks.registry.textdiff import unified
 from runbooks.registry.validate import introduced, violations
-from runbooks.registry.who import entry_of
+from runbooks.registry.who import decoded, entry_of
 
 PATH = "modules/admin/data/data.yaml"
 """Where the registry stands in the puppet repository."""
@@ -37,6 +38,10 @@ class Registry:
 
     text: str = field(repr=False)
 
+    needs: ClassVar[tuple[str, ...]] = ("realname", "email")
+    purges: ClassVar[bool] = True
+    knows_ldap_only: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         """Read the text at once, so that nobody holds a registry that cannot be read."""
         _ = self._meaning
@@ -44,11 +49,7 @@ class Registry:
     @classmethod
     def from_bytes(cls, data: bytes) -> Registry:
         """The registry in a file's bytes, UTF-8. Raises RegistryError, with the line, where they are something else."""
-        try:
-            return cls(data.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            raise RegistryError(f"line {line}: the registry is not UTF-8 ({error.reason}); repair it first") from error
+        return cls(decoded(data))
 
     @classmethod
     def read(cls, path: Path) -> Registry:
@@ -115,6 +116,10 @@ class Registry:
     def diff(self, other: Registry, path: str = PATH) -> str:
         """What leads from this registry to another, as a unified diff that ``git apply`` takes; empty for nothing."""
         return unified(self.text, other.text, path)
+
+    def remarks(self, method: str, name: str) -> str:  # noqa: ARG002 - part of the interface
+        """What an edit leaves to the operator: nothing."""
+        return ""
 
     def rename(self, old: str, new: str, task: str | None = None) -> Registry:
         """The registry with an account under a new name, and a stub that makes puppet purge the old one.

@@ -1,4 +1,4 @@
-"""Finding an account's entry, and what may be written into it."""
+"""Finding an account's entry, and what may be written into it; a file's bytes as text."""
 
 from __future__ import annotations
 
@@ -35,3 +35,12 @@ def one_line(what: str, value: str) -> str:
     if not value or not value.isprintable():
         raise RegistryError(f"{what}: {value!r} is not one line of text")
     return value
+
+
+def decoded(data: bytes) -> str:
+    """A registry's text from a file's bytes. Raises RegistryError, with the line, where they are not UTF-8."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise RegistryError(f"line {line}: the registry is not UTF-8 ({error.reason}); repair it first") from error

@@ -58,9 +58,9 @@ def leave(reading: Reading, name: str, groups: Sequence[str]) -> Change:
         line = reading.line(found.owner.first)
         if name not in reading.groups[group].members:
             raise RegistryError(f"{name} is not in {group} (line {line})")
+        if through := [one for one in found.groups if one in reading.groups and name in reading.groups[one].members]:
+            raise RegistryError(f"{name} is in {group} (line {line}) through {' and '.join(through)}: leave that")
         mine = [one for one in found.accounts if one.member == name]
-        if not mine:
-            raise RegistryError(f"{name} is in {group} (line {line}) through {' or '.join(found.groups)}: edit that")
         edits += [_exclusion(reading, one.include) for one in mine]
         meant[group] = tuple(one for one in meant[group] if one != name)
     return Change(tuple(edits), replace(reading.meaning, groups=meant))

@@ -18,7 +18,7 @@ from runbooks.registry.model import Group, LdapOnlyUser, User, Violation
 from runbooks.registry.splice import splice
 from runbooks.registry.textdiff import unified
 from runbooks.registry.validate import introduced
-from runbooks.registry.who import one_line
+from runbooks.registry.who import decoded, one_line
 
 PATH = "manifests/admins.pp"
 """Where the manifest stood in the puppet repository."""
@@ -48,11 +48,7 @@ class Manifest:
     @classmethod
     def from_bytes(cls, data: bytes) -> Manifest:
         """The registry in a file's bytes, UTF-8. Raises RegistryError, with the line, where they are something else."""
-        try:
-            return cls(data.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            raise RegistryError(f"line {line}: the registry is not UTF-8 ({error.reason}); repair it first") from error
+        return cls(decoded(data))
 
     @classmethod
     def read(cls, path: Path) -> Manifest:

@@ -24,7 +24,7 @@ _WITHIN = re.compile(r"""[^{}"'\\]+|'(?:[^'\\]|\\.)*'|\\.|[{}"\\']""", re.DOTALL
 _REGEX = re.compile(r"/(?:[^/\n\\]|\\[^\n])*/")
 _BEFORE_REGEX = frozenset({"node", "case", "if", "unless", "elsif", "and", "or", "in"})
 _COMPUTED = re.compile(r"\$(?:\{|::|\w)")
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPE = re.compile(r"""\\([ntrs"'$\\])""")
 _CONTROL = {"n": "\n", "t": "\t", "r": "\r", "s": " "}
 _CLOSES = {"}": "{", ")": "(", "]": "["}
 
