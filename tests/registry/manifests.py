@@ -5,60 +5,10 @@ from __future__ import annotations
 import base64
 import random
 from dataclasses import dataclass, field
+from pathlib import Path
 
-HEAD = """\
-# admins.pp
-
-# NOTE: append new accounts to the bottom of the list
-# NOTE: to disable an account, set $enabled to false and ensure => absent for each key
-
-define unixaccount($username, $uid, $gid, $enabled="true") {
-	if defined(Class["nfs::home"]) {
-		$manage_home = "false"
-	} else {
-		$manage_home = "true"
-	}
-
-	user { "${username}":
-		name		=> $username,
-		uid		=> $uid,
-		gid		=> $gid,
-		comment		=> $title,
-		ensure		=> $enabled ? {
-					"false" => 'absent',
-					default => 'present',
-				},
-		managehome	=> $manage_home,
-		allowdupe	=> false,
-	}
-}
-
-class groups {
-	class wikidev {
-		group { "wikidevgroup":
-			name		=> "wikidev",
-			gid		=> 500,
-			ensure		=> present,
-		}
-	}
-}
-
-class baseaccount {
-	$enabled = "true"
-
-        if !defined(Class["nfs::home"]) {
-                $manage_home = "true"
-        }
-
-	Ssh_authorized_key {
-		ensure => $enabled ? {
-			"false" => 'absent',
-			 default => 'present',
-			}
-	}
-}
-
-"""
+OLD = (Path(__file__).parents[1] / "data/admins.pp").read_text(encoding="utf-8")
+"""One with most of the field's ways; its keys are those of the seeds 1 to 5."""
 
 
 def key_line(seed: int, comment: str = "") -> str:
@@ -69,143 +19,6 @@ def key_line(seed: int, comment: str = "") -> str:
 
 def blob(seed: int) -> str:
     return key_line(seed).split()[1]
-
-
-OLD = (
-    HEAD
-    + f"""\
-class accounts {{
-	class alice inherits baseaccount {{
-		$username = "alice"
-		$realname = "Alice Liddell"
-		$uid = 1001
-
-		unixaccount {{ $realname: username => $username, uid => $uid, gid => $gid }}
-
-                if $manage_home {{
-                        Ssh_authorized_key {{ require => Unixaccount[$realname]}}
-
-                        ssh_authorized_key {{
-				"alice@laptop":
-					ensure	=> present,
-					user	=> $username,
-					type	=> "ssh-ed25519",
-					key	=> "{blob(1)}";
-				"alice's old one":	# lost in 2011
-					ensure	=> absent,
-					user	=> $username,
-					type	=> "ssh-ed25519",
-					key	=> "{blob(2)}",
-			}}
-		}}
-	}}
-	class bob inherits baseaccount {{
-		$username = "bob"
-		$realname = "Bob \\"Bobby\\" O'Neil"
-		$uid = 1002 # reserved in LDAP
-		$gid = 500
-
-		unixaccount {{ "Bob": username => $username, uid => $uid, gid => $gid }}
-
-		if $manage_home {{
-			if $svnkey {{
-				ssh_authorized_key {{ "bob@svn":
-					ensure => present,
-					user => $username,
-					type => "ssh-ed25519",
-					key => "{blob(3)}"
-				}}
-			}}
-		}}
-		file {{ "/home/bob/.bashrc": source => "puppet:///files/bob/.bashrc" }}
-	}}
-
-	/* left in 2012: the account stays,
-	   its keys do not }} */
-	class carol inherits baseaccount {{
-		$username = "carol"
-		$realname = "Carol"
-		$enabled = "false"
-		$uid = 1003
-
-		unixaccount {{ $realname: username => $username, uid => $uid, gid => $gid, enabled => $enabled }}
-
-		if $enabled == "true" and $manage_home {{
-			ssh_authorized_key {{ "carol":
-				ensure	=> absent,
-				user	=> $username,
-				type	=> "ssh-ed25519",
-				key	=> "{blob(4)}"
-			}}
-		}}
-	}}
-
-	class dave inherits baseaccount {{
-		$username = "dave"
-		$realname = "Dave"
-		$uid = 1004
-		$enabled = $svnkey ? {{
-			"true" => 'true',
-			default => 'false'
-			}}
-
-		unixaccount {{ $realname: username => $username, uid => $uid, gid => $gid }}
-	}}
-
-	class erin inherits baseaccount {{
-		$username = "erin"
-		$realname = "Erin"
-		$uid = 1005
-
-		unixaccount {{ $realname: username => $username, uid => $uid, gid => $gid }}
-
-		if $manage_home {{
-			Ssh_authorized_key {{ require => Unixaccount[$realname] }}
-
-			# new key
-			ssh_authorized_key {{ "erin@desk":
-				ensure	=> present, # RT 1
-				user	=> $username,
-				type	=> "ssh-ed25519",
-				key	=> "{blob(5)}",
-			}}
-		}}
-	}}
-
-	# FIXME: not an admin
-	class mover inherits baseaccount {{
-		$username = "mover"
-		$realname = "mover"
-		$uid = 10002
-		$gid = 10002
-		include groups::wikidev
-
-		unixaccount {{ $realname: username => $username, uid => $uid, gid => $gid }}
-	}}
-}}
-
-class admins::roots {{
-	$gid = 500	# 'wikidev' by default
-	include groups::wikidev
-
-	# in addition, the key goes into root-authorized-keys
-	include	accounts::alice
-	include accounts::carol # access revoked
-	include accounts::erin #shell
-}}
-# mortals deploy
-class admins::mortals {{
-	$gid = 500	# 'wikidev' by default
-	include groups::wikidev
-
-	include accounts::bob
-	include accounts::dave
-}}
-class admins::everybody {{
-	include admins::roots, admins::mortals
-}}
-"""
-)
 
 
 @dataclass(frozen=True)
@@ -280,9 +93,8 @@ class Made:
 def _person(person: Person, style: Style) -> list[str]:
     one, two = style.unit, style.unit * 2
     gap = "      " if style.aligned else " "
-    name = "$username =" if not style.aligned else "$username ="
     lines = [f"{one}# {person.comment}"] if person.comment else []
-    lines += [f"{one}class {person.name} inherits baseaccount {{", f"{two}{name} {style.say(person.name)}"]
+    lines += [f"{one}class {person.name} inherits baseaccount {{", f"{two}$username = {style.say(person.name)}"]
     lines += [f"{two}$realname = {style.say(person.name.title() + ' Exämple')}", f"{two}$uid{gap}= {person.uid}"]
     if person.switch is not None:
         said = style.on.replace("true", "true" if person.switch else "false")

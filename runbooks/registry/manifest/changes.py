@@ -18,7 +18,7 @@ from runbooks.registry.manifest.grouping import included
 from runbooks.registry.manifest.people import ACCOUNTS, Account, KeyEntry, plain_guard
 from runbooks.registry.manifest.reading import Change, Reading, Said, is_key, said_with
 from runbooks.registry.manifest.spelling import crowded, indent, line_behind, respelled
-from runbooks.registry.manifest.statements import KEY, Resource
+from runbooks.registry.manifest.statements import ACCOUNT, KEY, Resource
 from runbooks.registry.names import check_name
 from runbooks.registry.splice import Edit
 from runbooks.registry.who import one_line
@@ -53,26 +53,35 @@ def add_key(reading: Reading, name: str, key: str) -> Change:
     if known := [one for one in account.keys if is_key(one, fingerprint_of(line))]:
         return _ensured(reading, account, known[:1], present=True)
     (new,) = forms.new_keys(reading, name, [line])
-    source = reading.source
-    said = reading.meaning.accounts[name]
-    last = _last_of_all_hosts(reading, account)
-    if last is None:
-        offset = source.tokens[account.owner.closes].start
-        if indent(source, offset) is None:
-            raise crowded(source, offset, "the end of the class")
-        text = forms.block_text(reading, forms.model_of(reading), name, [new])
-        edits = [
-            Edit(source.line_start(offset), source.line_start(offset), f"{source.line_break}{text}{source.line_break}")
-        ]
-        place = len(said.keys)
-    else:
-        if indent(source, source.tokens[last.first].start) is None:
-            raise crowded(source, source.tokens[last.first].start, "the key")
-        offset = line_behind(source, source.tokens[last.closes].end, "the key")
-        edits = [Edit(offset, offset, source.line_break + forms.key_text(reading, last, name, new))]
-        place = 1 + max(place for place, one in enumerate(account.keys) if one.resource is last)
+    said, last = reading.meaning.accounts[name], _last_of_all_hosts(reading, account)
+    edit = _first_key(reading, account, new) if last is None else _another_key(reading, account, last, new)
+    before = [place for place, one in enumerate(account.keys, 1) if one.resource is last]
+    place = max(before, default=len(said.keys))
     keys = (*said.keys[:place], (new.title, new.text, True), *said.keys[place:])
-    return Change(tuple(edits), said_with(reading.meaning, name, replace(said, keys=keys)))
+    return Change((edit,), said_with(reading.meaning, name, replace(said, keys=keys)))
+
+
+def _another_key(reading: Reading, account: Account, last: Resource, new: forms.NewKey) -> Edit:
+    """A resource behind another one, on lines of its own."""
+    source, tokens = reading.source, reading.source.tokens
+    if indent(source, tokens[last.first].start) is None:
+        raise crowded(source, tokens[last.first].start, "the key")
+    offset = line_behind(source, tokens[last.closes].end, "the key")
+    return Edit(offset, offset, source.line_break + forms.key_text(reading, last, account.user.name, new))
+
+
+def _first_key(reading: Reading, account: Account, new: forms.NewKey) -> Edit:
+    """A block at the end of the class, like that of another account."""
+    source, tokens, name = reading.source, reading.source.tokens, account.user.name
+    titles = [tokens[entry.begins] for one in account.body.resources if one.kind == ACCOUNT for entry in one.entries]
+    if [title for title in titles if title.text != "$realname" and title.value != account.user.realname] or not titles:
+        line = reading.line(account.owner.first)
+        raise RegistryError(f"{name} (line {line}) has no unixaccount {{ $realname: }} for its first key to require")
+    end = tokens[account.owner.closes].start
+    if indent(source, end) is None:
+        raise crowded(source, end, "the end of the class")
+    text = forms.block_text(reading, forms.model_of(reading), name, [new])
+    return Edit(source.line_start(end), source.line_start(end), f"{source.line_break}{text}{source.line_break}")
 
 
 def _last_of_all_hosts(reading: Reading, account: Account) -> Resource | None:
