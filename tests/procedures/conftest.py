@@ -14,10 +14,12 @@ from runbooks.engine import Engine
 from runbooks.lab.directory import GROUPS, PEOPLE, TOOL, DirectoryServer, Entry
 from runbooks.model import Batch, Run
 from runbooks.procedure import find
-from runbooks.registry import Registry
+from runbooks.registry import AccountRegistry, registry_of
+from runbooks.registry.manifest.registry import PATH as ADMINS
 from runbooks.settings import Settings
 from runbooks.settings_kinds import Layer
 from runbooks.site import LDAP_PASSWORD, Site
+from tests.registry.manifests import OLD
 from tests.systems.repositories import DATA, REGISTRY, Remote
 
 LISTS = "  absent_ldap:\n    members: [old]\nusers:"
@@ -71,28 +73,48 @@ class World:
         found = self.site.targets["@ldap"].reader().members(group)
         return set(found) - {TOOL}
 
-    def registry(self) -> Registry:
-        return Registry(self.remote.show(DATA))
+    def registry(self) -> AccountRegistry:
+        path = self.site.settings.repository.registry
+        return registry_of(path, self.remote.show(path).encode())
 
 
-@pytest.fixture
-def world(server: DirectoryServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world_of(server: DirectoryServer, top: Path, remote: Remote, registry: str, hosts: str) -> World:
+    """A site with that registry in its repository."""
     server.start() if server.process is None else server.thaw()
     for group in ("wmf", "nda"):
         server.modify(f"dn: cn={group},{GROUPS}\nchangetype: modify\nreplace: member\nmember: {TOOL}\n")
-    remote = Remote.make(tmp_path, REGISTRY.replace("users:", LISTS, 1) + MORE)
-    (tmp_path / "inventory").mkdir()
-    (tmp_path / "inventory/hosts.yaml").write_text("hosts:\n  h1: {}\n")
-    # Deploying is tested where there are hosts.
-    monkeypatch.setattr(Site, "puppet_servers", lambda _site: ())
-    monkeypatch.setenv(LDAP_PASSWORD, server.password.reveal())
+    (top / "inventory").mkdir()
+    (top / "inventory/hosts.yaml").write_text(f"hosts: {hosts}\n")
     values = {
-        "inventory": str(tmp_path / "inventory"),
-        "journal": f"sqlite:///{tmp_path}/journal.db",
-        "repository": {"url": str(remote.bare), "cache": str(tmp_path / "cache")},
+        "inventory": str(top / "inventory"),
+        "journal": f"sqlite:///{top}/journal.db",
+        "repository": {"url": str(remote.bare), "cache": str(top / "cache"), "registry": registry},
         "ldap": {"url": server.url, "ca": str(server.ca), "bind_dn": TOOL, "people": PEOPLE, "groups": GROUPS,
                  "domains": ["example.org"], "answer_timeout_s": 1},
     }  # fmt: skip
-    site = Site(Settings.of(Layer(values, "test", tmp_path), root=tmp_path), "operator")
-    yield World(site, remote, server)
-    site.close()
+    return World(Site(Settings.of(Layer(values, "test", top), root=top), "operator"), remote, server)
+
+
+@pytest.fixture
+def no_deploying(server: DirectoryServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deploying is tested where there are hosts."""
+    monkeypatch.setattr(Site, "puppet_servers", lambda _site: ())
+    monkeypatch.setenv(LDAP_PASSWORD, server.password.reveal())
+
+
+@pytest.fixture
+def world(server: DirectoryServer, tmp_path: Path, no_deploying: None) -> Iterator[World]:  # noqa: ARG001
+    remote = Remote.make(tmp_path, REGISTRY.replace("users:", LISTS, 1) + MORE)
+    made = world_of(server, tmp_path, remote, DATA, "{h1: {}}")
+    yield made
+    made.site.close()
+
+
+@pytest.fixture
+def old_world(server: DirectoryServer, tmp_path: Path, no_deploying: None) -> Iterator[World]:  # noqa: ARG001
+    """One whose registry is of the old style; its host is down."""
+    remote = Remote.make(tmp_path)
+    remote.push({DATA: None, ADMINS: OLD}, "The registry of the old style")
+    made = world_of(server, tmp_path, remote, ADMINS, "{h1: {address: 127.0.0.1, port: 1}}")
+    yield made
+    made.site.close()
