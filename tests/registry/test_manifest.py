@@ -106,6 +106,18 @@ def test_bytes_that_are_no_utf_8() -> None:
         Manifest.from_bytes(b"class accounts { }\n\xff")
 
 
+def test_somebody_of_whom_it_is_not_sure_has_access() -> None:
+    found = old(("ensure\t=> absent,\n\t\t\t\tuser", "ensure => $x,\n\t\t\t\tuser"))
+    assert found.user("carol").present  # type: ignore[union-attr]
+
+
+def test_a_class_within_a_group_is_no_group() -> None:
+    found = old(
+        ("class admins::everybody {", "class admins::roots::more { include accounts::bob }\nclass admins::everybody {")
+    )
+    assert [group.name for group in found.groups()] == ["roots", "mortals", "everybody"]
+
+
 # edits
 
 
@@ -133,7 +145,8 @@ def test_another_key_gets_a_resource_like_the_last_one_and_a_title_of_its_own() 
 
 
 def test_a_key_is_not_added_where_only_some_hosts_would_have_it() -> None:
-    after = MANIFEST.add_key("bob", key_line(9)).text.partition(".bashrc")[2].partition("somebody@9")[0]
+    after = MANIFEST.add_key("bob", key_line(9)).text.partition(".bashrc")[2].partition("class carol")[0]
+    assert "somebody@9" in after
     assert "\n\n\t\tif $manage_home {\n\t\t\tSsh_authorized_key { require => Unixaccount[$realname] }\n" in after
 
 
@@ -292,7 +305,7 @@ def test_no_account_is_disabled_whose_home_puppet_would_delete_then() -> None:
 GROUPS = {
     "a line of two": ("include accounts::erin #shell", "include accounts::erin, accounts::dave", "shares its line"),
     "more on its line": ("include accounts::erin #shell", "include accounts::erin notify { x: }", "shares its line"),
-    "a condition": ("include accounts::erin #shell", "if $x { include accounts::erin }", "shares its line"),
+    "a condition": ("include accounts::erin #shell", "if $x {\n\t\tinclude accounts::erin\n\t}", "behind a condition"),
     "another way": ("include accounts::erin #shell", "class { 'accounts::erin': }\ninclude accounts::erin",
                     "accounts::erin is named there in another way than by include"),
 }  # fmt: skip

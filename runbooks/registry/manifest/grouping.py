@@ -69,7 +69,9 @@ def leave(reading: Reading, name: str, groups: Sequence[str]) -> Change:
 def _exclusion(reading: Reading, include: Include) -> Edit:
     source, tokens = reading.source, reading.source.tokens
     first, last = tokens[include.first], tokens[include.names[-1]]
-    if len(include.names) > 1 or include.conditional or indent(source, first.start) is None:
+    if include.conditional:
+        raise RegistryError(f"line {source.line(first.start)}: the include stands behind a condition; edit it by hand")
+    if len(include.names) > 1 or indent(source, first.start) is None:
         raise crowded(source, first.start, "the include")
     end = line_behind(source, last.end, "the include")
     return Edit(source.line_start(first.start), end + len(source.line_break), "")
