@@ -150,6 +150,12 @@ def test_a_key_is_not_added_where_only_some_hosts_would_have_it() -> None:
     assert "\n\n\t\tif $manage_home {\n\t\t\tSsh_authorized_key { require => Unixaccount[$realname] }\n" in after
 
 
+def test_a_first_key_needs_an_account_of_the_title_that_it_requires() -> None:
+    before = old(('unixaccount { "Bob \\"Bobby\\" O\'Neil":', 'unixaccount { "Bob":'))
+    with pytest.raises(RegistryError, match=r"bob \(line 77\) has no unixaccount \{ \$realname: \}"):
+        before.add_key("bob", key_line(9))
+
+
 def test_options_are_not_copied_to_another_key() -> None:
     before = old((f'key\t=> "{blob(5)}",', f'key\t=> "{blob(5)}",\n\t\t\t\toptions => \'command="x"\','))
     _, come = touched(lambda it: it.add_key("erin", key_line(9)), before)
@@ -306,6 +312,7 @@ GROUPS = {
     "a line of two": ("include accounts::erin #shell", "include accounts::erin, accounts::dave", "shares its line"),
     "more on its line": ("include accounts::erin #shell", "include accounts::erin notify { x: }", "shares its line"),
     "a condition": ("include accounts::erin #shell", "if $x {\n\t\tinclude accounts::erin\n\t}", "behind a condition"),
+    "a class twice": ("class admins::mortals", "class admins::roots", "it is there twice"),
     "another way": ("include accounts::erin #shell", "class { 'accounts::erin': }\ninclude accounts::erin",
                     "accounts::erin is named there in another way than by include"),
 }  # fmt: skip
