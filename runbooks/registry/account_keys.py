@@ -38,11 +38,11 @@ def add_key(tables: Tables, name: str, key: str) -> Amendment:
 
 def remove_key(tables: Tables, name: str, key: str) -> Amendment:
     """A key, by its text or fingerprint, out of the account's lists. Raises RegistryError."""
-    entry = entry_of(tables, name, "users")
+    entry, key = entry_of(tables, name, "users"), _line(key)
     done, line = amendment.NOTHING, tables.document.line(entry.key)
     for field in KEY_LISTS:
         items = _key_list(tables, entry, field)
-        slots = [slot for slot, text in enumerate(_texts(items)) if _is(text, key.strip())]
+        slots = [slot for slot, text in enumerate(_texts(items)) if _is(text, key)]
         if items is None or not slots:
             continue
         if len(slots) == len(items.value):
@@ -105,6 +105,11 @@ def _is(line: str, wanted: str) -> bool:
         return line.strip() == wanted
 
 
+def _line(key: object) -> str:
+    """A key as a line; of the blanks and the line break around it nobody means anything. Raises RegistryError."""
+    return one_line("the key", key.strip() if isinstance(key, str) else key)
+
+
 def _shown(key: str) -> str:
     try:
         return fingerprint(key)
@@ -122,7 +127,7 @@ def fingerprint_of(key: str) -> str:
 
 def usable(tables: Tables, name: str, key: str) -> str:
     """A key that may be added, on one line."""
-    key = one_line("the key", key)
+    key = _line(key)
     wanted = fingerprint_of(key)
     for user in tables.user_values.values():
         if any(_is(line, wanted) for line in (*user.ssh_keys, *user.buster_ssh_keys)):

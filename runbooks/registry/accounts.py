@@ -15,7 +15,7 @@ from runbooks.registry.entries import Field
 from runbooks.registry.membership import groups_with, join, leave
 from runbooks.registry.names import check_name
 from runbooks.registry.tables import Tables
-from runbooks.registry.who import one_line, present
+from runbooks.registry.who import day, one_line, present, refuse_misread
 
 GONE_WITH_IT = ("email", "expiry_date", "expiry_contact")
 """What an account that ends no longer says of its person."""
@@ -37,7 +37,7 @@ class Person:
         found = {"realname": self.realname, "email": self.email, "expiry_contact": self.expiry_contact}
         texts = {name: one_line(name, value) for name, value in found.items() if value is not None}
         if self.expiry_date is not None:
-            texts["expiry_date"] = _date(self.expiry_date)
+            texts["expiry_date"] = day("expiry_date", self.expiry_date).isoformat()
         return {name: texts[name] for name in ("realname", "email", "expiry_date", "expiry_contact") if name in texts}
 
 
@@ -96,8 +96,10 @@ def _in_order(fields: list[Field]) -> list[Field]:
 def absent(tables: Tables, name: str) -> Amendment:
     """The account ends: absent, out of every group but ``absent``, no keys. Raises RegistryError."""
     entry = present(tables, name)
-    table = "users" if entry is tables.users.get(name) else "ldap_only_users"
-    group = "absent" if table == "users" else "absent_ldap"
+    if entry is not tables.users.get(name) and name in tables.users:
+        # Its shell account ended before; one name is not in both lists of the absent, and that entry stays.
+        return entries.remove_entry(tables, entry)
+    group = "absent" if entry is tables.users.get(name) else "absent_ldap"
     done = entries.set_words(tables, entry, {"ensure": "absent"}) + entries.drop_fields(tables, entry, GONE_WITH_IT)
     krb = entry.get("krb")
     if isinstance(krb, ScalarNode) and krb.value == "present":
@@ -124,6 +126,8 @@ def set_expiry(tables: Tables, name: str, when: str | date | None, contact: str 
 def set_contact(tables: Tables, name: str, email: str | None, realname: str | None) -> Amendment:
     """Address and name. Raises RegistryError."""
     entry = present(tables, name)
+    if email is None and realname is None:
+        raise RegistryError(f"{name}: neither email nor realname is given; give what shall change")
     return entries.set_words(tables, entry, Person(realname=realname, email=email).words())
 
 
@@ -148,21 +152,15 @@ def _shell(tables: Tables, name: str, shell: Shell, indent: str) -> list[Field]:
         entries.number("gid", shell.gid, indent),
         entries.lines("ssh_keys", keys, indent, entries.dash_of(tables, indent)),
     ]
-    return fields + ([entries.words("krb", shell.krb, indent)] if shell.krb is not None else [])
+    return fields + ([entries.words("krb", one_line("krb", shell.krb), indent)] if shell.krb is not None else [])
 
 
 def _refuse_taken(tables: Tables, name: str) -> None:
     try:
-        check_name(name)
+        check_name(one_line("an account", name))
     except UsageError as error:
         raise RegistryError(str(error)) from error
     for table in ("users", "ldap_only_users"):
         if entry := tables.entries(table).get(name):
             raise RegistryError(f"{name} is already in {table} (line {tables.document.line(entry.key)})")
-
-
-def _date(value: str | date) -> str:
-    try:
-        return (date.fromisoformat(value) if isinstance(value, str) else value).isoformat()
-    except ValueError as error:
-        raise RegistryError(f"{value!r} is no date: YYYY-MM-DD") from error
+        refuse_misread(tables, name, table)

@@ -83,6 +83,10 @@ class Document:
         """How many characters stand before ``offset`` on its line; a byte-order mark counts for none."""
         return len(self.text[self.line_start(offset) : offset].removeprefix(_BOM))
 
+    def behind_colon(self, key: Node) -> int:
+        """The offset behind the colon of a mapping's key."""
+        return self.text.index(":", self.end(key)) + 1
+
     @cached_property
     def line_break(self) -> str:
         """The line break that the file uses first."""
@@ -170,6 +174,8 @@ def compose(text: str) -> Document:
     the top, a key that stands twice (a YAML loader would silently take the last), merge keys, unknown tags, an
     anchor that holds itself.
     """
+    if not isinstance(text, str):
+        raise RegistryError(f"a registry is a text, not {type(text).__name__}: read the file first")
     _refuse_characters(text)
     try:
         root = yaml.compose(text.removeprefix(_BOM), Loader=LOADER)

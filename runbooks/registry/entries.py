@@ -16,7 +16,7 @@ from runbooks.registry.meaning import Meaning, Scalar, meaning_of_node, text
 from runbooks.registry.places import behind_entry, field_indent
 from runbooks.registry.spelling import quote_of, spelled
 from runbooks.registry.splice import Edit, content_span
-from runbooks.registry.tables import Entry, Tables
+from runbooks.registry.tables import TABLES, Entry, Tables
 
 _BEHIND = {
     "realname": ("name", "gid", "uid", "ensure"),
@@ -45,7 +45,9 @@ def words(name: str, value: str, indent: str, quote: str = "") -> Field:
 
 
 def number(name: str, value: int, indent: str) -> Field:
-    """A field that holds a number."""
+    """A field that holds a number. Raises RegistryError for anything else, which Python takes at run time."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise RegistryError(f"{name}: {value!r} is no number")
     return Field(name, Scalar(INT, str(value)), (f"{indent}{name}: {value}",))
 
 
@@ -77,25 +79,48 @@ def add_entry(
     tables: Tables, table: str, name: str, fields: Sequence[Field], comments: Sequence[str] = ()
 ) -> Amendment:
     """A new entry behind a table's last, ``comments`` (whole lines) ahead of it. Raises RegistryError."""
-    document, entries = tables.document, tables.entries(table)
-    node = tables.node(table)
-    if not isinstance(node, MappingNode) or not entries or node.flow_style or tables.is_alias(table):
-        where = f" (line {document.line(node)})" if node is not None else ""
+    document, node = tables.document, tables.node(table)
+    if node is None:
         raise RegistryError(
-            f"{table}{where} has no entry on lines of its own to write {name} behind; write one by hand"
+            f"there is no table {table} to write {name} in; write {table}: {{}} at the file's end first"
         )
-    last = list(entries.values())[-1]
-    end = behind_entry(document, last)
-    depth = " " * document.column(document.start(last.key))
+    pattern = _pattern(tables, table)
+    depth = " " * document.column(document.start(pattern.key)) if pattern else "  "
     rows = [*comments, f"{depth}{spelled(name)}:", *(row for field in fields for row in field.lines)]
-    edit = Edit(end, end, "".join(document.line_break + row for row in rows))
-    return amendment.insert(node, last.slot + 1, {name: {text(f.name): f.meaning for f in fields}}, edit)
+    new, written = "".join(document.line_break + row for row in rows), {text(f.name): f.meaning for f in fields}
+    last = next(reversed(tables.entries(table).values()), None)
+    if last is None:
+        edits = _opened(tables, table, node)
+        end = document.line_end(edits.end)
+        return amendment.put(node, {text(name): written}, edits, Edit(end, end, new))
+    if not isinstance(node, MappingNode) or node.flow_style or tables.is_alias(table):
+        line = document.line(last.key)
+        raise RegistryError(f"{table} (line {line}) has its entries in braces or behind an alias; write it out first")
+    end = behind_entry(document, last)
+    return amendment.insert(node, last.slot + 1, {name: written}, Edit(end, end, new))
+
+
+def _pattern(tables: Tables, table: str) -> Entry | None:
+    """The entry that a new one of a table is indented like: the table's last, or that of another."""
+    found = (next(reversed(tables.entries(one).values()), None) for one in (table, *TABLES))
+    return next((entry for entry in found if entry and not entry.table.flow_style), None)
+
+
+def _opened(tables: Tables, table: str, node: Node) -> Edit:
+    """What makes room behind the name of a table without entries. Raises RegistryError."""
+    document, key = tables.document, tables.key(table)
+    head = document.behind_colon(key)
+    written = document.text[head : document.end(node)]
+    if tables.is_alias(table) or id(node) in document.shared or written.strip() not in ("", "{}", "null", "~"):
+        line = document.line(key)
+        raise RegistryError(f"{table} (line {line}) is empty in a way that is not edited; write {table}: {{}} first")
+    return Edit(head, max(head, document.end(node)) if written.strip() else head, "")
 
 
 def new_indent(tables: Tables, table: str) -> str:
     """The blanks before the fields of a table's new entry."""
-    entries = list(tables.entries(table).values())
-    return field_indent(tables.document, entries[-1]) if entries else " " * 4
+    pattern = _pattern(tables, table)
+    return field_indent(tables.document, pattern) if pattern else " " * 4
 
 
 def remove_entry(tables: Tables, entry: Entry) -> Amendment:
@@ -103,12 +128,21 @@ def remove_entry(tables: Tables, entry: Entry) -> Amendment:
     document = tables.document
     refuse_woven(tables, entry)
     start = document.line_start(document.start(entry.key)) - sum(len(row) for row in _own_comments(document, entry))
-    end = behind_entry(document, entry)
+    edits = [Edit(document.line_end_before(start), behind_entry(document, entry), "")]
     if len(entry.table.value) == 1:
+        edits.append(_closed(tables, entry))
+    return amendment.drop(entry.table, [entry.slot + 1], edits)
+
+
+def _closed(tables: Tables, entry: Entry) -> Edit:
+    """The braces that a table keeps without its only entry. Raises RegistryError."""
+    document = tables.document
+    key = next(key for key, value in document.root.value if value is entry.table)
+    head = document.behind_colon(key)
+    if document.text[head : document.line_end(head)].split("#")[0].strip():
         line = document.line(entry.key)
         raise RegistryError(f"line {line}: {entry.name} is the only entry of its table; take it out by hand")
-    edit = Edit(document.line_end_before(start), end, "")
-    return amendment.drop(entry.table, [entry.slot + 1], [edit])
+    return Edit(head, head, " {}")
 
 
 def comments_of(document: Document, entry: Entry) -> list[str]:

@@ -45,7 +45,7 @@ def empty(document: Document, key: ScalarNode, items: SequenceNode) -> list[Edit
     if items.flow_style:
         tokens = _tokens(document, items)
         return [Edit(tokens.open, tokens.close + 1, "[]")]
-    head = document.end(key) + document.text[document.end(key) :].index(":") + 1
+    head = document.behind_colon(key)
     if anchor := _ANCHOR.match(document.text, document.start(items)):
         head = anchor.end()
     last = document.line_end(max(document.end(leaf) for leaf in document.own_leaves(items)))
@@ -166,11 +166,19 @@ def _separated(document: Document, tokens: _Tokens, written: str, widest: int | 
     line_start, line_end = document.line_start(last), document.line_end(last)
     if widest is None:
         fits = line_start <= tokens.open
+    elif _is_one_a_line(document, tokens):
+        fits = False
     else:
         # A trailing comment that already passes the margin is not what the line is wrapped for.
         reach = line_end if line_end - line_start <= widest else min(tokens.close + 1, line_end)
         fits = reach - line_start + len(written) + 2 <= widest
     return f", {written}" if fits else f",{document.line_break}{_continuation(document, tokens)}{written}"
+
+
+def _is_one_a_line(document: Document, tokens: _Tokens) -> bool:
+    """Whether every element has a line of its own; of one alone the bracket's line doesn't count."""
+    lines = [document.line_start(start) for start, _ in tokens.spans]
+    return len(set(lines)) == len(lines) and lines[-1] > tokens.open
 
 
 def _continuation(document: Document, tokens: _Tokens) -> str:

@@ -16,6 +16,7 @@ from runbooks.registry.amendment import Amendment
 from runbooks.registry.document import children, is_text
 from runbooks.registry.splice import Edit
 from runbooks.registry.tables import Entry, Tables
+from runbooks.registry.who import texts
 
 LISTS = ("members", "system_members")
 """The lists of a group that accounts are in."""
@@ -24,7 +25,7 @@ LISTS = ("members", "system_members")
 def join(tables: Tables, name: str, groups: Sequence[str]) -> Amendment:
     """The name at the end of the groups' members. Raises RegistryError: no such group, in it already, or another group
     would get the member, too."""
-    wanted = list(dict.fromkeys(groups))
+    wanted = list(dict.fromkeys(texts("groups", groups)))
     for group in wanted:
         if name in tables.group_values[_known(tables, group)].members:
             raise RegistryError(f"{name} is in {group} already (line {tables.group_values[group].line})")
@@ -49,7 +50,8 @@ def leave(tables: Tables, name: str, groups: Sequence[str], fields: Sequence[str
     """The name out of the groups' lists. Raises RegistryError: no such group, not in it, or another group would lose
     the member, too."""
     done, seen = amendment.NOTHING, set[tuple[int, int]]()
-    for group in dict.fromkeys(groups):
+    groups = list(dict.fromkeys(texts("groups", groups)))
+    for group in groups:
         places = [place for field in fields for place in _places(tables.groups[_known(tables, group)].get(field), name)]
         if not places:
             raise RegistryError(f"{name} is not in {group} (line {tables.group_values[group].line})")

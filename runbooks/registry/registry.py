@@ -21,7 +21,7 @@ from runbooks.registry.splice import splice
 from runbooks.registry.tables import Tables
 from runbooks.registry.textdiff import unified
 from runbooks.registry.validate import introduced, violations
-from runbooks.registry.who import decoded, entry_of
+from runbooks.registry.who import day, decoded, present, texts
 
 PATH = "modules/admin/data/data.yaml"
 """Where the registry stands in the puppet repository."""
@@ -97,17 +97,17 @@ class Registry:
         """The names of the groups that list an account, nested and aliased lists included, in the file's order."""
         return tuple(group.name for group in self.groups() if name in group.members)
 
-    def validate(self, today: date | None = None) -> list[Violation]:
+    def validate(self, today: str | date | None = None) -> list[Violation]:
         """The rules of the field that this registry breaks, by line; see ``runbooks.registry.validate``.
 
         With ``today``, present accounts that expire within seven days, or have, are listed too.
         """
-        return violations(self._tables, today)
+        return violations(self._tables, None if today is None else day("today", today))
 
-    def expiring(self, within_days: int, today: date | None = None) -> tuple[User | LdapOnlyUser, ...]:
+    def expiring(self, within_days: int, today: str | date | None = None) -> tuple[User | LdapOnlyUser, ...]:
         """Who is present, of either table, and expires within so many days, or has; the earliest first. ``today`` is
         the day in UTC unless it is given."""
-        last = (today or datetime.now(UTC).date()) + timedelta(days=within_days)
+        last = day("today", today or datetime.now(UTC)) + timedelta(days=within_days)
         people: list[User | LdapOnlyUser] = [*self.users(), *self.ldap_only_users()]
         people = [person for person in people if person.present]
         dated = [(person.expiry_date, person) for person in people if person.expiry_date]
@@ -164,7 +164,7 @@ class Registry:
     ) -> Registry:
         """With a new entry in ``users``, behind the last, and the name in its groups."""
         person = Person(realname, email, expiry_date, expiry_contact)
-        shell = Shell(uid, gid, tuple(groups), tuple(ssh_keys), krb)
+        shell = Shell(uid, gid, texts("groups", groups), texts("ssh_keys", ssh_keys), krb)
         return self._amended(accounts.add_user(self._tables, name, person, shell), name)
 
     def promote(
@@ -182,12 +182,12 @@ class Registry:
     ) -> Registry:
         """With somebody's entry moved from ``ldap_only_users`` to ``users``; what it says is kept, unless given."""
         person = Person(realname, email, expiry_date, expiry_contact)
-        shell = Shell(uid, 500, tuple(groups), tuple(ssh_keys), krb)
+        shell = Shell(uid, 500, texts("groups", groups), texts("ssh_keys", ssh_keys), krb)
         return self._amended(accounts.promote(self._tables, name, person, shell), name)
 
     def join(self, name: str, groups: Sequence[str]) -> Registry:
         """With an account at the end of the members of some groups."""
-        entry_of(self._tables, name, "users")
+        present(self._tables, name, "users")
         return self._amended(membership.join(self._tables, name, groups), name)
 
     def leave(self, name: str, groups: Sequence[str]) -> Registry:
@@ -227,7 +227,8 @@ class Registry:
     def _sound(self, after: Registry, subject: str, names: tuple[str | None, str] = (None, "")) -> Registry:
         """The edited registry, if it breaks no rule that held before. Where it renamed, ``names`` are old and new."""
         if broken := introduced(self.validate(), after.validate(), *names):
-            raise RegistryError(f"the edit of {subject} would break a rule: {broken[0].message}; settle that first")
+            what = f"{broken[0].message} (line {broken[0].line} as edited)"
+            raise RegistryError(f"the edit of {subject} would break a rule: {what}; settle that first")
         return after
 
     def _edited(self, text: str, intended: Mapping, subject: str) -> Registry:

@@ -22,6 +22,7 @@ from runbooks.registry.names import RESERVED, check_name
 from runbooks.registry.places import behind_entry, field_indent
 from runbooks.registry.splice import Edit, content_span, respell
 from runbooks.registry.tables import Entry, Tables, integer, scalars_in
+from runbooks.registry.who import one_line
 
 PEOPLE_LISTS = ("members", "system_members", "approval")
 """The lists of a group whose elements are accounts, or name a person by the account."""
@@ -124,14 +125,15 @@ class Rename:
 
     def _check_arguments(self) -> None:
         try:
-            check_name(self.new)
+            one_line("an account", self.old)
+            check_name(one_line("an account", self.new))
         except UsageError as error:
             raise RegistryError(f"rename of {self.old}: {error}") from error
         if self.old == self.new:
             raise RegistryError(f"{self.old} already has that name; give another as the new name")
         if self.old in RESERVED:
             raise RegistryError(f"{self.old} is the name of a system account, which is not renamed")
-        if self.task is not None and not _TASK.fullmatch(self.task):
+        if self.task is not None and not _TASK.fullmatch(one_line("a task", self.task)):
             raise RegistryError(f"{self.task!r} is no task: expected T and digits, as T123")
 
 

@@ -113,6 +113,10 @@ def schema_violations(tables: Tables) -> Iterator[Violation]:
             yield Violation(1, "schema", f"{table} is missing")
         elif isinstance(node, MappingNode):
             yield from _table_violations(tables, table, node)
+        else:
+            yield Violation(
+                document.line(tables.key(table)), "schema", f"{table} is nothing; {{}} stands for no entries"
+            )
 
 
 def _table_violations(tables: Tables, table: str, node: MappingNode) -> Iterator[Violation]:

@@ -24,7 +24,8 @@ def spelled(value: str, quote: str = "", *, in_flow: bool = True) -> str:
 
 
 def _is_plain(value: str, in_flow: bool) -> bool:
-    if value.lower() in _NOT_TEXT:
+    # What Ruby's reader takes for a symbol, puppet refuses.
+    if value.lower() in _NOT_TEXT or value.startswith(":"):
         return False
     try:
         root = yaml.compose(f"k: [{value}]" if in_flow else f"k: {value}", Loader=LOADER)

@@ -10,7 +10,7 @@ from yaml.constructor import SafeConstructor
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from runbooks.errors import RegistryError
-from runbooks.registry.document import BOOL, INT, STR, Document, children
+from runbooks.registry.document import BOOL, INT, NULL, STR, Document, children
 from runbooks.registry.model import Group, LdapOnlyUser, User
 
 TABLES = ("groups", "users", "ldap_only_users")
@@ -47,15 +47,19 @@ class Tables:
     def __init__(self, document: Document) -> None:
         """Raises RegistryError, with the line, where a table is no mapping."""
         self.document = document
-        self._nodes = {key.value: (slot, value) for slot, key, value in _pairs(document.root) if key.tag == STR}
+        self._nodes = {key.value: (slot, key, value) for slot, key, value in _pairs(document.root) if key.tag == STR}
         for name in TABLES:
             node = self.node(name)
-            if node is not None and not isinstance(node, MappingNode):
+            if node is not None and not isinstance(node, MappingNode) and node.tag != NULL:
                 raise RegistryError(f"line {document.line(node)}: {name} is no mapping of names; write one")
 
     def node(self, table: str) -> Node | None:
-        """The node of a table, or None where the registry has none."""
-        return self._nodes[table][1] if table in self._nodes else None
+        """The node of a table, which is no mapping where nothing stands behind its name; None where there is none."""
+        return self._nodes[table][2] if table in self._nodes else None
+
+    def key(self, table: str) -> ScalarNode:
+        """The node of the name of a table that the registry has."""
+        return self._nodes[table][1]
 
     def is_alias(self, table: str) -> bool:
         """Whether an alias stands where a table should."""

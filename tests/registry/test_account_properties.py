@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from runbooks.errors import RegistryError
 from runbooks.registry import Registry
+from runbooks.registry.lists import WIDEST
 from tests.registry.small import changed
 from tests.registry.test_properties import made_up, plainly_loaded, shapes
 
@@ -65,6 +66,7 @@ def test_join_and_leave_again(before: Registry, who: int, where: int) -> None:
     gone, come = changed(before.text, after.text)
     assert len(gone) <= 1, gone
     assert len(come) <= 2, come
+    assert max(map(len, come)) <= max(WIDEST + 1, *map(len, gone)), come
     assert after.leave(name, [group]).text == before.text
 
 
@@ -174,3 +176,94 @@ def test_somebody_new(before: Registry, seed: int) -> None:
     assert changed(before.text, after.text)[0] == []
     other = before.add_ldap_only("zz-new", realname="Zoë: O'Neil", email="z@example.org")
     assert plainly_loaded(other.text)["ldap_only_users"] == data["ldap_only_users"] | {"zz-new": person}
+
+
+ODD = ["no", "null", "on", "~", "1_000", "12:30", "2031-02-03", "1e3", ":sym", "a: b", "a #b", "- a", "[a]", "*a", "&a",
+       "!a", "|", "'", '"', "a'b\"c", " ahead", "behind ", "\\n", "%", "@x", "`", "{a: b}", "?", "---", "=", "<<",
+       "Zoë\u00a0李🦊"]  # fmt: skip
+NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True) | st.sampled_from(["no", "null", "on", "y", "true"])
+SAID = st.sampled_from(ODD) | st.text(max_size=30)
+
+
+@CHECKED
+@given(before=MADE, who=st.integers(0), realname=SAID, email=SAID, contact=SAID)
+def test_what_is_said_is_read_back(before: Registry, who: int, realname: str, email: str, contact: str) -> None:
+    """Every character of it, or it is refused."""
+    said = {"realname": realname, "email": email, "expiry_date": "2031-02-03", "expiry_contact": contact}
+    name = pick([one.name for one in before.ldap_only_users() if one.present], who)
+    edits: list[tuple[str, str, dict[str, str], Callable[[], Registry]]] = [
+        ("ldap_only_users", "zz-new", said, lambda: before.add_ldap_only("zz-new", **said)),
+        ("users", "zz-new", said, lambda: before.add_user("zz-new", uid=40123, **said)),
+        ("users", name, said, lambda: before.promote(name, uid=40123, **said)),
+        (
+            "ldap_only_users",
+            name,
+            {"realname": realname, "email": email},
+            lambda: before.set_contact(name, email=email, realname=realname),
+        ),
+    ]
+    for table, subject, expected, edit in edits:
+        try:
+            after = edit()
+        except RegistryError as error:
+            assert "is not one line of text" in str(error) or "contractor" in str(error)
+            continue
+        assert plainly_loaded(after.text)[table][subject].items() >= expected.items()
+
+
+@CHECKED
+@given(before=MADE, name=NAMES, where=st.integers(0))
+def test_a_name_is_read_back(before: Registry, name: str, where: int) -> None:
+    assume(before.entry(name) is None)
+    group = pick([group.name for group in before.groups() if "team" in group.name and not group.deprecated], where)
+    try:
+        after = edited(before, lambda r: r.add_user(name, uid=40123, realname="A", email="a@x", groups=(group,)))
+    except RegistryError as error:
+        assert "the name of a system account" in str(error)
+        return
+    assert name in plainly_loaded(after.text)["users"]
+    assert membership(after.text)[group][-1] == name
+    assert name in membership(after.absent(name).text)["absent"]
+
+
+WRONG = [None, 7, True, 1.5, b"x", object(), [], {}, ["x", 7], [["x"]], "", " ", "x", "-", "123", "No", "\n", "\ud800"]
+CALLS: list[Callable[[Registry, str, Any], Registry]] = [
+    lambda r, _, wrong: r.add_ldap_only(wrong, realname="A", email="a@x"),
+    lambda r, _, wrong: r.add_user("zz", uid=wrong, realname="A", email="a@x"),
+    lambda r, _, wrong: r.add_user("zz", uid=40123, realname="A", email="a@x", gid=wrong),
+    lambda r, _, wrong: r.add_user("zz", uid=40123, realname="A", email="a@x", groups=wrong),
+    lambda r, _, wrong: r.add_user("zz", uid=40123, realname="A", email="a@x", ssh_keys=wrong),
+    lambda r, _, wrong: r.add_user("zz", uid=40123, realname="A", email="a@x", krb=wrong),
+    lambda r, _, wrong: r.add_ldap_only("zz", realname=wrong, email=wrong),
+    lambda r, _, wrong: r.add_ldap_only("zz", realname="A", email="a", expiry_date=wrong, expiry_contact="b"),
+    lambda r, _, wrong: r.promote(wrong, uid=40123),
+    lambda r, name, wrong: r.join(name, wrong),
+    lambda r, _, wrong: r.join(wrong, ["team-1"]),
+    lambda r, name, wrong: r.leave(name, wrong),
+    lambda r, _, wrong: r.leave(wrong, ["team-1"]),
+    lambda r, name, wrong: r.add_key(name, wrong),
+    lambda r, _, wrong: r.add_key(wrong, fresh_key(1)),
+    lambda r, name, wrong: r.remove_key(name, wrong),
+    lambda r, _, wrong: r.clear_keys(wrong),
+    lambda r, name, wrong: r.set_expiry(name, wrong, wrong),
+    lambda r, name, wrong: r.set_contact(name, email=wrong),
+    lambda r, _, wrong: r.absent(wrong),
+    lambda r, _, wrong: r.rename(wrong, "zz-new"),
+    lambda r, name, wrong: r.rename(name, wrong),
+    lambda r, name, wrong: r.rename(name, "zz-new", wrong),
+    lambda _r, _, wrong: Registry(wrong),
+]
+
+
+@CHECKED
+@given(before=MADE, who=st.integers(0), call=st.sampled_from(CALLS), wrong=st.sampled_from(WRONG))
+def test_what_is_no_argument_is_refused_and_nothing_else(
+    before: Registry, who: int, call: Callable[[Registry, str, Any], Registry], wrong: Any
+) -> None:
+    """An argument of the wrong type never ends in another error; one that can be written is read back."""
+    try:
+        after = call(before, pick(people(before), who), wrong)
+    except RegistryError as error:
+        assert "\n" not in str(error)
+        return
+    assert len(after.validate()) <= len(before.validate()) or after.text == wrong

@@ -161,6 +161,35 @@ def test_an_ldap_only_account_ends_on_its_line() -> None:
     )
 
 
+def test_ldap_access_ends_of_somebody_whose_shell_ended_before() -> None:
+    """One name must not be in both lists of the absent."""
+    before = Registry(small(("  lyn: {ensure: present}\n", "  lyn: {ensure: present}\n  gone:\n    ensure: present\n")))
+    assert before.absent("gone").text == small()
+
+
+EMPTY = {
+    "braces": ("ldap_only_users: {}  # none yet\n", "ldap_only_users:  # none yet\n"),
+    "nothing": ("ldap_only_users:\n", "ldap_only_users:\n"),
+    "null": ("ldap_only_users: null\n", "ldap_only_users:\n"),
+}
+
+
+@pytest.mark.parametrize("case", EMPTY)
+def test_the_first_entry_of_a_table(case: str) -> None:
+    """Indented as the other table's are; and the braces come back with the last one's end."""
+    empty, opened = EMPTY[case]
+    wide = small(("    members: [lgone]\n", "    members: []\n")).split("ldap_only_users:")[0].replace("  ", "    ")
+    before = Registry(wide + empty)
+    after = before.add_ldap_only("ann", realname="Ann", email="a@x")
+    entry = "    ann:\n        ensure: present\n        realname: Ann\n        email: a@x\n"
+    assert after.text == wide + opened + entry
+    assert after.promote("ann", uid=1010).text.endswith(
+        EMPTY["braces"][0] if case == "braces" else "ldap_only_users: {}\n"
+    )
+    first = Registry(f"groups: {{}}\n{empty.replace('ldap_only_users', 'users')}ldap_only_users: {{}}\n")
+    assert first.add_user("ann", uid=1010, realname="Ann", email="a@x").user("ann").uid == 1010
+
+
 def test_expiry_and_contact() -> None:
     before = Registry(small())
     after = before.set_expiry("bob", "2030-01-31", "bobby").set_contact("bob", email="bob@example.org", realname="Bob")
@@ -203,6 +232,25 @@ REFUSED = {
     "no date": (lambda r: r.set_expiry("bob", "31.1.2030", "bobby"), "'31.1.2030' is no date"),
     "a contractor for ever": (lambda r: r.set_contact("bob", email="bob-ctr@x"), "a contractor's address needs"),
     "no LDAP-only user": (lambda r: r.promote("bob", uid=1), "bob is not in ldap_only_users"),
+    "no list of groups": (lambda r: r.join("bob", "ops"), "groups: 'ops' is no list"),
+    "no such table": (
+        lambda _: Registry("users: {}").add_ldap_only("ann", realname="A", email="a@x"),
+        "no table ldap_on",
+    ),
+    "a table that is empty in its way": (
+        lambda _: Registry("users: {}\nldap_only_users: {\n}").add_ldap_only("ann", realname="A", email="a@x"),
+        r"ldap_only_users \(line 2\) is empty in a way",
+    ),
+    "a name that YAML misreads": (
+        lambda r: Registry(r.text.replace("bobby:", "on:")).add_key("on", ED25519),
+        r"users.on \(line 16\) is a name that YAML reads as no text",
+    ),
+    "such a name again": (
+        lambda r: Registry(r.text.replace("bobby:", "on:")).add_ldap_only("on", realname="A", email="a@x"),
+        r"users.on \(line 16\) is a name",
+    ),
+    "no change": (lambda r: r.set_contact("bob"), "bob: neither email nor realname"),
+    "a line that hides": (lambda r: r.set_contact("bob", realname="Bob \u202egro"), "is not one line of text"),
     "an entry in braces": (lambda r: r.promote("lyn", uid=1010), "not written on lines of its own"),
 }
 

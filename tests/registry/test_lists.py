@@ -49,6 +49,7 @@ GONE = {
 
 def registry(members: str) -> Registry:
     ann = "  ann:\n    ensure: present\n    uid: 1007\n    ssh_keys: []\n"
+    ann += "  zed: {ensure: present, uid: 1008, ssh_keys: []}\n"
     gap = "" if members[:1] in "\n " else " "
     return Registry(small((FLOW, f"    members:{gap}{members}\n"), ("users:\n", f"users:\n{ann}")))
 
@@ -87,7 +88,12 @@ COME = {
     "[bob,]": "[bob, ann,]",
     "['bob']": "['bob', 'ann']",
     "[bob  # why\n    ]": "[bob,  # why\n              ann\n    ]",
-    "[bob,\n     bobby]": "[bob,\n     bobby, ann]",
+    "[bob, zed,\n     bobby]": "[bob, zed,\n     bobby, ann]",
+    "[bob,\n              bobby]": "[bob,\n              bobby,\n              ann]",
+    "[\n      bob,\n      bobby,\n    ]": "[\n      bob,\n      bobby,\n      ann,\n    ]",
+    "[\n      bob\n    ]": "[\n      bob,\n      ann\n    ]",
+    "[bob, zed,\n     bobby\n    ]": "[bob, zed,\n     bobby, ann\n    ]",
+    "[\n      bob, zed,\n      bobby\n    ]": "[\n      bob, zed,\n      bobby, ann\n    ]",
     "\n      - bob": "\n      - bob\n      - ann",
     "\n    - 'bob'  # why\n    # the end": "\n    - 'bob'  # why\n    - 'ann'\n    # the end",
 }
