@@ -21,7 +21,7 @@ from runbooks.registry.tables import Entry, Tables, names_in, scalars_in, texts_
 SYSTEM_UIDS = range(900, 951)
 HIGHEST_UID = 49999
 EXPIRES_SOON = timedelta(days=7)
-_BANNED = re.compile(r"(?:^|[\s/!,])(vi|strace|tcpdump)(?=[\s,:]|$)|\b(systemctl\s+\*)")
+_BANNED = re.compile(r"(?:^|[\s/!,])(vi|strace|tcpdump)(?=[\s,:*]|$)|\b(systemctl\s+\*)")
 
 
 def violations(tables: Tables, today: date | None = None) -> list[Violation]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 
 import pytest
 
@@ -16,6 +16,10 @@ EXPIRY = '    expiry_date: "2030-01-02"\n    expiry_contact: d@x\n'
 
 def bob(fields: str) -> str:
     return small((BOBS_KEYS, f"{fields}{BOBS_KEYS}"))
+
+
+def lyn(fields: str) -> str:
+    return small(("lyn: {ensure: present", f"lyn: {{ensure: present, {fields}"))
 
 
 def ops(fields: str) -> str:
@@ -49,6 +53,22 @@ def ops(fields: str) -> str:
         (bob(EXPIRY.replace("2030-01-02", "20300102")), 15, "schema", "is not written as YYYY-MM-DD"),
         (small(("bobby]", "bobby, on]")), 9, "schema", "groups.ops.members holds something that is no name"),
         (small(("  lyn", "  on")), 23, "schema", "ldap_only_users.on: a name that YAML reads as no text"),
+        (small(("    members: [bob, bobby]\n", "")), 7, "schema", "groups.ops.members is missing"),
+        (small(("    members: [bob, bobby]", "    members: bob")), 9, "schema", "groups.ops.members is no list"),
+        (ops("    approval: Ann\n"), 9, "schema", "groups.ops.approval is no list"),
+        (ops("    privileges: [7]\n"), 9, "schema", "groups.ops.privileges holds something that is no text"),
+        (ops("    deprecated: 'yes'\n"), 9, "schema", "groups.ops.deprecated is neither true nor false"),
+        (small(("    gid: 700", "    gid: 499")), 8, "schema", "groups.ops.gid is 499, outside 500-65535"),
+        (
+            small(("    ensure: present", "    ensure: here"), ("bob, ", "")),
+            12,
+            "schema",
+            "users.bob.ensure is neither",
+        ),
+        (small(("lyn: {ensure: present", "lyn: {ensure: off")), 23, "schema", "lyn.ensure is neither present nor"),
+        (lyn("expiry_date: 2030-01-02, expiry_contact: x"), 23, "schema", "lyn.expiry_date is no quoted date"),
+        (lyn("krb: present"), 23, "schema", "ldap_only_users.lyn.krb is an unknown field"),
+        (SMALL.split("  lgone: ")[0], 21, "schema", "ldap_only_users is nothing"),
         (small(("uid: 1003", "uid: 1001")), 18, "uid", "users.bobby: uid 1001 is also bob's"),
         (small(("uid: 1001", "uid: 950")), 13, "uid", "users.bob: uid 950, but only a system account"),
         (bob("    system: true\n"), 13, "uid", "users.bob: uid 1001, but a system account is"),
@@ -78,6 +98,11 @@ def ops(fields: str) -> str:
         (bob("    expiry_contact: x@y\n"), 15, "expiry", "users.bob has expiry_contact alone"),
         (bob('    expiry_date: "2030-01-02"\n'), 15, "expiry", "users.bob has expiry_date alone"),
         (bob("    email: bob-ctr@x.org\n"), 15, "expiry", "users.bob: a contractor's address needs an expiry_date"),
+        (lyn("expiry_contact: x@y"), 23, "expiry", "ldap_only_users.lyn has expiry_contact alone"),
+        (lyn("email: lyn-ctr@x.org"), 23, "expiry", "ldap_only_users.lyn: a contractor's address needs"),
+        (bob("    system_members: [x]\n"), 15, "schema", "users.bob.system_members is an unknown field"),
+        (ops("    privileges: ['ALL = NOPASSWD: /usr/bin/strace*']\n"), 9, "sudo", "groups.ops: 'strace'"),
+        (ops("    deprecated: true\n").replace("[bob, bobby]", "[[], [bob]]"), 10, "deprecated", "has members"),
         (ops("    deprecated: true\n"), 10, "deprecated", "groups.ops is deprecated, but has members"),
         (ops("    privileges: ['ALL = NOPASSWD: /usr/bin/vi /x']\n"), 9, "sudo", "groups.ops: 'vi' in a sudo line"),
         (ops("    privileges:\n      - 'ALL = x'\n      - 'ALL = strace'\n"), 11, "sudo", "groups.ops: 'strace'"),
@@ -120,6 +145,11 @@ def test_accounts_that_expire_within_a_week_are_listed_only_when_asked() -> None
     soon = registry.validate(today=date(2029, 12, 26))
     assert [(violation.line, violation.message) for violation in soon] == [(15, "users.bob expires on 2030-01-02")]
     assert registry.validate(today=date(2030, 1, 3))[0].message == "users.bob expired on 2030-01-02"
+    assert registry.validate(today="2029-12-26") == registry.validate(today=datetime(2029, 12, 26, 9)) == soon
+    person = Registry(lyn('expiry_date: "2030-01-02", expiry_contact: x'))
+    assert [violation.message for violation in person.validate(date(2030, 1, 2))] == [
+        "ldap_only_users.lyn expires on 2030-01-02"
+    ]
 
 
 def test_a_missing_table_is_a_violation_only() -> None:
