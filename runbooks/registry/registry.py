@@ -64,6 +64,10 @@ class Registry:
     def _meaning(self) -> Mapping:
         return meaning_of(self._tables.document)
 
+    @cached_property
+    def _broken(self) -> tuple[Violation, ...]:
+        return tuple(violations(self._tables))
+
     def user(self, name: str) -> User | None:
         """The entry of ``users`` under a name, present or absent, or None."""
         return self._tables.user_values.get(name)
@@ -102,7 +106,7 @@ class Registry:
 
         With ``today``, present accounts that expire within seven days, or have, are listed too.
         """
-        return violations(self._tables, None if today is None else day("today", today))
+        return [*self._broken] if today is None else violations(self._tables, day("today", today))
 
     def expiring(self, within_days: int, today: str | date | None = None) -> tuple[User | LdapOnlyUser, ...]:
         """Who is present, of either table, and expires within so many days, or has; the earliest first. ``today`` is
