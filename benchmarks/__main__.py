@@ -2,8 +2,8 @@
 
 ``python -m benchmarks`` measures the registry, what starts without a host, the engine up to 10,000 hosts, far hosts, a
 rename and a revoked key on labs, and ours beside the tools that are installed: those that come with this project, and
-those that ``--peers`` has made virtual environments for. ``--quick``: the comparison alone, on 300 hosts, with our rows,
-asyncssh and cumin.
+those that ``--peers`` has made virtual environments for. ``--quick``: the comparison alone, on 300 hosts, with our
+rows, asyncssh and cumin.
 """
 
 from __future__ import annotations
