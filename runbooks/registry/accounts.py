@@ -157,7 +157,7 @@ def _shell(tables: Tables, name: str, shell: Shell, indent: str) -> list[Field]:
 
 def _refuse_taken(tables: Tables, name: str) -> None:
     try:
-        check_name(one_line("an account", name))
+        check_name(name)
     except UsageError as error:
         raise RegistryError(str(error)) from error
     for table in ("users", "ldap_only_users"):

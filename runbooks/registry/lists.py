@@ -48,8 +48,11 @@ def empty(document: Document, key: ScalarNode, items: SequenceNode) -> list[Edit
     head = document.behind_colon(key)
     if anchor := _ANCHOR.match(document.text, document.start(items)):
         head = anchor.end()
-    last = document.line_end(max(document.end(leaf) for leaf in document.own_leaves(items)))
-    return [Edit(head, head, " []"), Edit(document.line_end(head), last, "")]
+    # A block scalar ends on the line behind its own.
+    last = len(document.text[: max(document.end(leaf) for leaf in document.own_leaves(items))].rstrip())
+    stop = document.line_end(head)
+    blank = not document.text[head:stop].strip()
+    return [Edit(head, stop if blank else head, " []"), Edit(stop, document.line_end(last), "")]
 
 
 def _own(document: Document, items: SequenceNode) -> list[Node]:
@@ -90,7 +93,8 @@ def _is_block_scalar(node: Node) -> bool:
 def _remove_from_block(document: Document, items: SequenceNode, slot: int) -> list[Edit]:
     item = items.value[slot]
     if document.is_alias(items, slot) or not isinstance(item, ScalarNode) or _is_block_scalar(item):
-        raise RegistryError(f"line {document.line(items)}: an element is written in a way that is not edited")
+        line = document.line(items if document.is_alias(items, slot) else item)
+        raise RegistryError(f"line {line}: an element is written in a way that is not edited; write it plainly")
     indent, _ = _dash(document, item)
     start = document.line_start(document.start(item))
     # Comments right above are the element's, but for the first one's: they may speak of the list.

@@ -33,7 +33,7 @@ def check_name(name: str) -> None:
     Raises UsageError: no name of the field (lower-case letters, digits, dashes, a letter first, at most 32
     characters), or the name of a system account.
     """
-    if not RULE.fullmatch(name):
+    if not isinstance(name, str) or not RULE.fullmatch(name):
         raise UsageError(
             f"{name!r} is no account name: lower-case letters, digits and dashes, a letter first; choose another"
         )

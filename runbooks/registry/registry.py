@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -150,7 +150,7 @@ class Registry:
     ) -> Registry:
         """With a new entry in ``ldap_only_users``, behind the last."""
         person = Person(realname, email, expiry_date, expiry_contact)
-        return self._amended(accounts.add_ldap_only(self._tables, name, person), name)
+        return self._amended(accounts.add_ldap_only, name, person)
 
     def add_user(
         self,
@@ -169,7 +169,7 @@ class Registry:
         """With a new entry in ``users``, behind the last, and the name in its groups."""
         person = Person(realname, email, expiry_date, expiry_contact)
         shell = Shell(uid, gid, texts("groups", groups), texts("ssh_keys", ssh_keys), krb)
-        return self._amended(accounts.add_user(self._tables, name, person, shell), name)
+        return self._amended(accounts.add_user, name, person, shell)
 
     def promote(
         self,
@@ -187,46 +187,50 @@ class Registry:
         """With somebody's entry moved from ``ldap_only_users`` to ``users``; what it says is kept, unless given."""
         person = Person(realname, email, expiry_date, expiry_contact)
         shell = Shell(uid, 500, texts("groups", groups), texts("ssh_keys", ssh_keys), krb)
-        return self._amended(accounts.promote(self._tables, name, person, shell), name)
+        return self._amended(accounts.promote, name, person, shell)
 
     def join(self, name: str, groups: Sequence[str]) -> Registry:
         """With an account at the end of the members of some groups."""
         present(self._tables, name, "users")
-        return self._amended(membership.join(self._tables, name, groups), name)
+        return self._amended(membership.join, name, groups)
 
     def leave(self, name: str, groups: Sequence[str]) -> Registry:
         """With an account out of the members of some groups."""
-        return self._amended(membership.leave(self._tables, name, groups), name)
+        return self._amended(membership.leave, name, groups)
 
     def add_key(self, name: str, key: str) -> Registry:
         """With one key more, in the list style that stands there."""
-        return self._amended(account_keys.add_key(self._tables, name, key), name)
+        return self._amended(account_keys.add_key, name, key)
 
     def remove_key(self, name: str, key: str) -> Registry:
         """Without a key, given by its text (comment and options don't matter) or its fingerprint, ``SHA256:…``."""
-        return self._amended(account_keys.remove_key(self._tables, name, key), name)
+        return self._amended(account_keys.remove_key, name, key)
 
     def clear_keys(self, name: str) -> Registry:
         """Without any key of an account."""
-        return self._amended(account_keys.clear_keys(self._tables, name), name)
+        return self._amended(account_keys.clear_keys, name)
 
     def set_expiry(self, name: str, date: str | date | None, contact: str | None) -> Registry:
         """With the day on which access ends, and who is asked about it; without both for None and None."""
-        return self._amended(accounts.set_expiry(self._tables, name, date, contact), name)
+        return self._amended(accounts.set_expiry, name, date, contact)
 
     def set_contact(self, name: str, *, email: str | None = None, realname: str | None = None) -> Registry:
         """With another address or name of the person."""
-        return self._amended(accounts.set_contact(self._tables, name, email, realname), name)
+        return self._amended(accounts.set_contact, name, email, realname)
 
     def absent(self, name: str) -> Registry:
         """With an account that ends: absent, in the group ``absent`` (LDAP-only: ``absent_ldap``) and no other, without
         keys, address and expiry. The entry stays: it is what has puppet purge the account."""
-        return self._amended(accounts.absent(self._tables, name), name)
+        return self._amended(accounts.absent, name)
 
-    def _amended(self, amendment: Amendment, subject: str) -> Registry:
-        """The amended registry, held against what it shall mean and against the field's rules."""
+    def _amended(self, amend: Callable[..., Amendment], name: str, *arguments: object) -> Registry:
+        """The registry amended for an account, held against what it shall mean and against the field's rules."""
+        try:
+            amendment = amend(self._tables, name, *arguments)
+        except RegistryError as error:
+            raise error if str(name) in str(error) else RegistryError(f"{name}: {error}") from error
         intended = meaning_of(self._tables.document, amendment.intent)
-        return self._sound(self._edited(splice(self.text, amendment.edits), intended, subject), subject)
+        return self._sound(self._edited(splice(self.text, amendment.edits), intended, name), name)
 
     def _sound(self, after: Registry, subject: str, names: tuple[str | None, str] = (None, "")) -> Registry:
         """The edited registry, if it breaks no rule that held before. Where it renamed, ``names`` are old and new."""

@@ -126,14 +126,14 @@ class Rename:
     def _check_arguments(self) -> None:
         try:
             one_line("an account", self.old)
-            check_name(one_line("an account", self.new))
+            check_name(self.new)
         except UsageError as error:
             raise RegistryError(f"rename of {self.old}: {error}") from error
         if self.old == self.new:
             raise RegistryError(f"{self.old} already has that name; give another as the new name")
         if self.old in RESERVED:
             raise RegistryError(f"{self.old} is the name of a system account, which is not renamed")
-        if self.task is not None and not _TASK.fullmatch(one_line("a task", self.task)):
+        if self.task is not None and not _TASK.fullmatch(str(self.task)):
             raise RegistryError(f"{self.task!r} is no task: expected T and digits, as T123")
 
 

@@ -262,6 +262,15 @@ def test_refused_and_told_why(case: str) -> None:
         edit(Registry(small()))
 
 
+def test_keys_go_from_lines_of_every_kind() -> None:
+    """The list's last line may be a block scalar's, and its first may end in blanks."""
+    odd = BOB.replace("ssh_keys: []", f"ssh_keys: \n      - '{OTHER}'\n      - |\n        {ED25519}")
+    before = Registry(small((BOB, odd)))
+    assert before.clear_keys("bob").text == small()
+    with pytest.raises(RegistryError, match=r"bob: line 17: an element is written in a way that is not edited"):
+        before.remove_key("bob", ED25519)
+
+
 ODD = {
     "keys behind an alias": (f"ssh_keys: &k\n      - {ED25519}", lambda r: r.add_key("bob", OTHER)),
     "no list of keys": ("ssh_keys: none", lambda r: r.add_key("bob", ED25519)),
