@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from runbooks.errors import Blocked, CommandFailed, UsageError
-from runbooks.lab import base, fleet, inventory, repository
+from runbooks.lab import base, directory_people, fleet, inventory, repository
+from runbooks.lab.directory import DirectoryServer
 from runbooks.lab.host import Host
 from runbooks.lab.layout import SERVER, Layout, State
 from runbooks.lab.machine import Machine, look, say
@@ -139,9 +140,8 @@ def _boot_fleet(layout: Layout, state: State, *, fresh: bool) -> None:
 def _finish(layout: Layout, state: State, new: Sequence[Host], *, processes: bool) -> None:
     fleet.side_by_side(lambda host: fleet.settle_in(host, state.people, processes), new)
     inventory.write_ssh(layout, state)
-    inventory.write_inventory(layout, state)
     state.ready = True
-    layout.save(state)
+    _start_directory(layout, state)
     say(f"up: {len(state.hosts) - 1} hosts, {SERVER}; inventory in {layout.inventory}")
 
 
@@ -149,7 +149,10 @@ def _finish(layout: Layout, state: State, new: Sequence[Host], *, processes: boo
 
 
 def start(layout: Layout, state: State, name: str) -> None:
-    """Boot one host if it is dead."""
+    """Boot one host, or the directory, if it is dead."""
+    if name == DirectoryServer.name:
+        _start_directory(layout, state)
+        return
     host = fleet.host_of(layout, state, name)
     if host.pid() is not None:
         return
@@ -158,6 +161,13 @@ def start(layout: Layout, state: State, name: str) -> None:
         host.network.plug(name, connected=name not in state.cut)
     if name not in state.cut:
         host.wait_until_up()
+
+
+def _start_directory(layout: Layout, state: State) -> None:
+    """Bring the directory up; where its port has become another one, the settings follow. Raises Blocked."""
+    directory_people.bring_up(layout, state)
+    inventory.write_inventory(layout, state)
+    layout.save(state)
 
 
 def _revive(layout: Layout, state: State, order: Order) -> None:
@@ -217,6 +227,8 @@ def add_people(layout: Layout, state: State, people: Sequence[Person]) -> None:
     if twice:
         raise UsageError(f"lab: already there, by name or UID: {', '.join(sorted(twice))}")
     fleet.make_keys(layout, people)
+    if state.ldap_port:
+        directory_people.add(layout, state, people)
     server = fleet.host_of(layout, state, SERVER)
     registry = repository.show(server, inventory.REGISTRY).decode()
     files = {inventory.REGISTRY: with_people(registry, people, fleet.public_keys(layout, people)).encode()}
@@ -256,6 +268,7 @@ def _clear(layout: Layout) -> None:
     state = layout.load()
     if state:
         fleet.side_by_side(lambda host: host.kill(), fleet.hosts_of(layout, state))
+        directory_people.remove(layout)
         fleet.end_stragglers(layout)
         network_of(state).remove()
         _remove_tree(layout, state)

@@ -8,76 +8,30 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import os
 import random
+import re
 import secrets
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runbooks.errors import Blocked
-from runbooks.lab.machine import find, install
+from runbooks.errors import Blocked, Unreachable
+from runbooks.lab.host import process_stat, wait_for
+from runbooks.lab.layout import FILES
+from runbooks.lab.machine import CLEAN, find, install
 from runbooks.secret import Secret
 
 SUFFIX = "dc=example,dc=org"
 PEOPLE, GROUPS = f"ou=people,{SUFFIX}", f"ou=groups,{SUFFIX}"
+_TRIES = 3
+_FILES = FILES / "ldap"
 ADMIN, TOOL = f"cn=admin,{SUFFIX}", f"cn=ops-clinic,ou=profile,{SUFFIX}"
-_CONFIG = """\
-include /etc/ldap/schema/core.schema
-include /etc/ldap/schema/cosine.schema
-include {top}/posix.schema
-include /etc/ldap/schema/inetorgperson.schema
-modulepath {modules}
-moduleload back_mdb
-moduleload memberof
-moduleload refint
-pidfile {top}/slapd.pid
-TLSCACertificateFile {top}/ca.pem
-TLSCertificateFile {top}/server.pem
-TLSCertificateKeyFile {top}/server.key
-security ssf=128
-localSSF 256
-sizelimit 5000
-access to dn.subtree="{groups}" attrs=member
-  by dn.exact="{tool}" write
-  by * read
-access to attrs=userPassword
-  by anonymous auth
-  by * none
-access to *
-  by users read
-  by anonymous auth
-database mdb
-suffix "{suffix}"
-rootdn "{admin}"
-rootpw {password}
-directory {top}/db
-maxsize 1073741824
-index objectClass,uid,cn,member eq
-overlay memberof
-memberof-refint false
-memberof-dangling error
-overlay refint
-refint_attributes member
-"""
-# nis.schema's posixGroup is structural, and so cannot be a groupOfNames as well: RFC 2307bis has it auxiliary.
-_SCHEMA = """\
-attributetype ( 1.3.6.1.1.1.1.3 NAME 'homeDirectory' EQUALITY caseExactIA5Match
-  SYNTAX 1.3.6.1.4.1.1466.115.121.1.26 SINGLE-VALUE )
-attributetype ( 1.3.6.1.1.1.1.4 NAME 'loginShell' EQUALITY caseExactIA5Match
-  SYNTAX 1.3.6.1.4.1.1466.115.121.1.26 SINGLE-VALUE )
-objectclass ( 1.3.6.1.1.1.2.0 NAME 'posixAccount' SUP top AUXILIARY
-  MUST ( cn $ uid $ uidNumber $ gidNumber $ homeDirectory ) MAY ( userPassword $ loginShell $ description ) )
-objectclass ( 1.3.6.1.1.1.2.2 NAME 'posixGroup' SUP top AUXILIARY MUST gidNumber MAY ( userPassword $ description ) )
-attributetype ( 1.3.6.1.4.1.24552.500.1.1.1.13 NAME 'sshPublicKey' EQUALITY octetStringMatch
-  SYNTAX 1.3.6.1.4.1.1466.115.121.1.40 )
-objectclass ( 1.3.6.1.4.1.24552.500.1.1.2.0 NAME 'ldapPublicKey' SUP top AUXILIARY MAY ( sshPublicKey $ uid ) )
-"""
 
 
 @dataclass(frozen=True)
@@ -92,85 +46,115 @@ class Entry:
 
 @dataclass
 class DirectoryServer:
-    """One slapd in ``top``, on a port of 127.0.0.1 that was free. It is a child of this process and dies with it."""
+    """One slapd in ``top``, on a port of 127.0.0.1: the one given if it is free, else another. It runs by itself, and a
+    handle on a folder that has one already is cheap: every question is asked of the kernel."""
 
     top: Path
     port: int = 0
-    process: subprocess.Popen[bytes] | None = None
-    admin_password: Secret = field(default_factory=lambda: Secret(secrets.token_urlsafe(12)))
-    password: Secret = field(default_factory=lambda: Secret(secrets.token_urlsafe(12)))
+    admin_password: Secret = field(init=False)
+    password: Secret = field(init=False)
+    name = "ldap"
+    address = "127.0.0.1"
 
     def __post_init__(self) -> None:
-        install(lambda: [] if find("slapd") and find("ldapadd") else ["slapd", "ldap-utils"])
-        self.top.chmod(0o700)
+        fresh = not self.config.exists()
+        if fresh:
+            _need_slapd()
+            self.top.mkdir(exist_ok=True)
+            self.top.chmod(0o700)
+        self.admin_password, self.password = _secret(self.top / "admin.secret"), _secret(self.password_file)
+        if fresh:
+            self._make()
+
+    def _make(self) -> None:
         (self.top / "db").mkdir()
         _make_certificates(self.top)
-        (self.top / "posix.schema").write_text(_SCHEMA)
-        config = self.top / "slapd.conf"
-        config.touch(mode=0o600)
-        config.write_text(
-            _CONFIG.format(
-                top=self.top, modules="/usr/lib/ldap", groups=GROUPS, tool=TOOL, suffix=SUFFIX, admin=ADMIN,
-                password=self.admin_password.reveal(),
-            )
+        self.config.touch(mode=0o600)
+        filled = (_FILES / "slapd.conf").read_text().format(
+            files=_FILES, top=self.top, modules="/usr/lib/ldap", groups=GROUPS, tool=TOOL, suffix=SUFFIX, admin=ADMIN,
+            password=self.admin_password.reveal(),
         )  # fmt: skip
+        self.config.write_text(filled)
+
+    @property
+    def config(self) -> Path:
+        """What slapd is started with, and known by."""
+        return self.top / "slapd.conf"
+
+    @property
+    def password_file(self) -> Path:
+        """The password of the tool's user, mode 600."""
+        return self.top / "tool.secret"
 
     @property
     def url(self) -> str:
         """Where it answers."""
-        return f"ldap://127.0.0.1:{self.port}"
+        return f"ldap://{self.address}:{self.port}"
 
     @property
     def ca(self) -> Path:
         """The certificate that its own is signed with."""
         return self.top / "ca.pem"
 
-    def start(self) -> None:
-        """Until it answers. Raises Blocked."""
-        self.port = self.port or _free_port()
-        slapd = find("slapd")
-        if slapd is None:
-            raise Blocked("lab: slapd is missing here: apt-get install slapd ldap-utils")
-        argv = [
-            "setpriv",
-            "--pdeathsig",
-            "KILL",
-            slapd,
-            "-f",
-            str(self.top / "slapd.conf"),
-            "-h",
-            self.url,
-            "-d",
-            "none",
-        ]
-        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        end = time.monotonic() + 30
-        while True:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5):
-                return
-            if self.process.poll() is not None or time.monotonic() > end:
-                said = self.process.stderr.read()[-300:].decode() if self.process.stderr else ""
-                raise Blocked(f"lab: slapd did not start: {said.strip()}")
-            time.sleep(0.01)
+    def pid(self) -> int | None:
+        """Its process; a number left from an earlier life does not count."""
+        try:
+            pid = int((self.top / "slapd.pid").read_text())
+            argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            return None
+        return pid if str(self.config).encode() in argv else None
 
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        """End it; SIGKILL: as a power cut would."""
-        if self.process is not None:
-            self.process.send_signal(number)
-            self.process.wait(30)
-            if self.process.stderr:
-                self.process.stderr.close()
-            self.process = None
+    def frozen(self) -> bool:
+        """Whether it stands still."""
+        pid = self.pid()
+        seen = process_stat(pid) if pid else None
+        return seen is not None and seen[0] == "T"
+
+    def start(self) -> None:
+        """Until it answers; a live one is left alone. Raises Blocked: where AppArmor keeps slapd to folders of its own,
+        it says that it may not read its configuration."""
+        if self.pid() is not None:
+            return
+        _need_slapd()
+        for _ in range(_TRIES):
+            if not self.port or not _is_free(self.port):
+                self.port = _free_port()
+            # By itself it goes into a session of its own once it answers, and lets go of our files.
+            if not self._slapd("-h", self.url).returncode:
+                return
+        said = self._slapd("-T", "test", "-d", "none").stderr.decode(errors="replace").strip().splitlines()
+        raise Blocked(f"lab: slapd did not start: {'; '.join(said[-2:]) or 'it does not say why'}")
+
+    def _slapd(self, *options: str) -> subprocess.CompletedProcess[bytes]:
+        argv, mark = [str(find("slapd")), *options, "-f", str(self.config)], {"LAB_HOST_DIR": str(self.top)}
+        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=CLEAN | mark)
+
+    def kill(self) -> None:
+        """End it as a power cut would; what it has answered for stays."""
+        if self._signal(signal.SIGKILL):
+            # A process on its way out has no arguments any more, and its port still.
+            wait_for(lambda: self.pid() is None and _is_free(self.port), 10, f"lab: {self.name}: slapd does not end")
 
     def freeze(self) -> None:
-        """Have it stand still: connections are made, and nothing is answered."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
+        """Have it stand still: connections are made, and nothing is answered. Raises Unreachable where it is dead."""
+        self._require(signal.SIGSTOP)
+        wait_for(self.frozen, 10, f"lab: {self.name}: slapd does not stand still")
 
     def thaw(self) -> None:
-        """Have it go on."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGCONT)
+        """Have it go on. Raises Unreachable where it is dead."""
+        self._require(signal.SIGCONT)
+        wait_for(lambda: not self.frozen(), 10, f"lab: {self.name}: slapd does not go on")
+
+    def _require(self, number: signal.Signals) -> None:
+        if not self._signal(number):
+            raise Unreachable(self.name, f"the lab's directory is dead; start it with: inv lab.start {self.name}")
+
+    def _signal(self, number: signal.Signals) -> bool:
+        pid = self.pid()
+        if pid:
+            os.kill(pid, number)
+        return pid is not None
 
     def fill(self, people: Mapping[str, Entry], groups: Mapping[str, Sequence[str]]) -> None:
         """Put people and groups in; a group needs a member, so the tool's own user is in each. Once, when it runs."""
@@ -180,7 +164,7 @@ class DirectoryServer:
             f"dn: {TOOL}\nobjectClass: applicationProcess\nobjectClass: simpleSecurityObject\n"
             f"userPassword: {self.password.reveal()}\n",
         ]
-        self.add("\n".join([*base, *map(_person, people, people.values()), *map(_group, groups, groups.values())]))
+        self.add("\n".join([*base, *map(person_entry, people, people.values()), *map(_group, groups, groups.values())]))
 
     def add(self, ldif: str) -> None:
         """Add entries as the administrator. Raises Blocked."""
@@ -190,18 +174,46 @@ class DirectoryServer:
         """Change entries as the administrator. Raises Blocked."""
         self._admin("ldapmodify", ldif)
 
-    def _admin(self, program: str, ldif: str) -> None:
-        secret = self.top / "admin.secret"
-        secret.touch(mode=0o600)
-        secret.write_text(self.admin_password.reveal())
-        argv = [program, "-ZZ", "-x", "-H", self.url, "-D", ADMIN, "-y", str(secret)]
-        env = {"LDAPTLS_CACERT": str(self.ca), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-        done = subprocess.run(argv, input=ldif.encode(), capture_output=True, check=False, env=env, timeout=60)
+    def join(self, group: str, names: Iterable[str]) -> None:
+        """Put accounts into a group as the administrator. Raises Blocked."""
+        members = "".join(f"member: uid={name},{PEOPLE}\n" for name in names)
+        if members:
+            self.modify(f"dn: cn={group},{GROUPS}\nchangetype: modify\nadd: member\n{members}")
+
+    def members(self, group: str) -> set[str]:
+        """The accounts in a group, the tool's own user aside, as the administrator sees them. Raises Blocked."""
+        found = self._admin("ldapsearch", "", "-LLL", "-o", "ldif-wrap=no", "-b", GROUPS, f"(cn={group})", "member")
+        return set(re.findall(r"^member: uid=([^,]+),", found, re.MULTILINE))
+
+    def _admin(self, program: str, ldif: str, *more: str) -> str:
+        argv = [program, "-ZZ", "-x", "-H", self.url, "-D", ADMIN, "-y", str(self.top / "admin.secret"), *more]
+        env = CLEAN | {"LDAPTLS_CACERT": str(self.ca)}
+        try:
+            done = subprocess.run(argv, input=ldif.encode(), capture_output=True, check=False, env=env, timeout=30)
+        except subprocess.TimeoutExpired as error:
+            raise Blocked(f"lab: {program}: {self.url} does not answer; is it frozen?") from error
         if done.returncode:
             raise Blocked(f"lab: {program}: {done.stderr.decode(errors='replace').strip()[-300:]}")
+        return done.stdout.decode()
 
 
-def _person(name: str, entry: Entry) -> str:
+def _need_slapd() -> None:
+    """Installed where we may. Raises Blocked."""
+    if os.geteuid() == 0 and find("apt-get"):
+        install(lambda: [] if find("slapd") and find("ldapadd") else ["slapd", "ldap-utils"])
+    elif not (find("slapd") and find("ldapadd")):
+        raise Blocked("lab: missing here: slapd; ask root for: apt-get install slapd ldap-utils")
+
+
+def _secret(path: Path) -> Secret:
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(12))
+    return Secret(path.read_text())
+
+
+def person_entry(name: str, entry: Entry) -> str:
+    """Somebody in LDIF."""
     keys = "".join(f"sshPublicKey: {key}\n" for key in entry.ssh_keys)
     return (
         f"dn: uid={name},{PEOPLE}\nobjectClass: inetOrgPerson\nobjectClass: posixAccount\nobjectClass: ldapPublicKey\n"
@@ -215,11 +227,14 @@ def _group(name: str, members: Sequence[str]) -> str:
     return f"dn: cn={name},{GROUPS}\nobjectClass: groupOfNames\ncn: {name}\nmember: {TOOL}\n{found}"
 
 
+def _is_free(port: int) -> bool:
+    with suppress(OSError), socket.create_server((DirectoryServer.address, port)):
+        return True
+    return False
+
+
 def _free_port() -> int:
-    while True:
-        port = random.randrange(20000, 32000)
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
+    return next(port for port in iter(lambda: random.randrange(20000, 32000), 0) if _is_free(port))
 
 
 def _make_certificates(top: Path) -> None:

@@ -28,7 +28,7 @@ def wait_for(what: Callable[[], bool], timeout_s: float, complaint: str) -> None
         time.sleep(0.01)
 
 
-def _stat(pid: int) -> tuple[str, str] | None:
+def process_stat(pid: int) -> tuple[str, str] | None:
     """A process's (state letter, start time), or None."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -61,13 +61,13 @@ class Host:
             return None
         if boot != _BOOT_ID.read_text().strip():
             return None
-        seen = _stat(int(pid))
+        seen = process_stat(int(pid))
         return int(pid) if seen and seen[1] == start and seen[0] not in "ZX" else None
 
     def frozen(self) -> bool:
         """Whether the first process is stopped."""
         pid = self.pid()
-        seen = _stat(pid) if pid else None
+        seen = process_stat(pid) if pid else None
         return seen is not None and seen[0] == "T"
 
     def boot(self, lower: Sequence[Path], *, usr: str, first_run_s: int) -> None:
@@ -152,7 +152,7 @@ class Host:
 
     def _signal_all(self, sign: signal.Signals, wrong: Callable[[str], bool]) -> None:
         def settled() -> bool:
-            left = [pid for pid in self.processes() if (seen := _stat(pid)) and wrong(seen[0])]
+            left = [pid for pid in self.processes() if (seen := process_stat(pid)) and wrong(seen[0])]
             for pid in left:
                 try:
                     os.kill(pid, sign)

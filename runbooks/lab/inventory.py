@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from runbooks.lab import directory_people
 from runbooks.lab.layout import SERVER, Layout, State
 
 _ROLES = ("web", "db", "web", "cache")
@@ -32,6 +33,7 @@ def write_inventory(layout: Layout, state: State) -> None:
         "puppet": {"server_checkout": CHECKOUT},
         "private": {"host": SERVER, "checkout": PRIVATE, "root_keys": ROOT_KEYS},
         "journal": f"sqlite:///{layout.top}/journal.db",
+        **directory_people.settings(layout, state),
     }
     _dump(layout.inventory / "hosts.yaml", {"hosts": rows})
     _dump(layout.inventory / "aliases.yaml", {"aliases": aliases})

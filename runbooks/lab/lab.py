@@ -7,8 +7,9 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from runbooks.errors import SettingsError, UsageError
-from runbooks.lab import build, fleet, inventory, repository
+from runbooks.errors import Blocked, SettingsError, UsageError
+from runbooks.lab import build, directory_people, fleet, inventory, repository
+from runbooks.lab.directory import DirectoryServer
 from runbooks.lab.host import Host, wait_for
 from runbooks.lab.layout import FILES, SERVER, HostStatus, Layout, Life, State
 from runbooks.lab.people import Person
@@ -52,12 +53,17 @@ class Lab:
             build.down(self.layout)
 
     def status(self) -> list[HostStatus]:
-        """Every host as it is now, the puppet server last; empty where there is no lab."""
+        """Every host as it is now, then the puppet server and the directory; empty where there is no lab."""
         state = self.layout.load()
-        return [self._status(host, state) for host in fleet.hosts_of(self.layout, state)] if state else []
+        if state is None:
+            return []
+        rows = [self._status(host, state) for host in fleet.hosts_of(self.layout, state)]
+        if state.ldap_port:
+            rows.append(self._status(directory_people.server_of(self.layout, state), state))
+        return rows
 
     @staticmethod
-    def _status(host: Host, state: State) -> HostStatus:
+    def _status(host: Host | DirectoryServer, state: State) -> HostStatus:
         pid = host.pid()
         life: Life = "running"
         if pid is None:
@@ -90,28 +96,39 @@ class Lab:
             raise UsageError(f"lab: no host {name!r}; there are {', '.join(state.hosts)}")
         return fleet.host_of(self.layout, state, name)
 
-    # ---- faults
+    @property
+    def directory(self) -> DirectoryServer:
+        """The LDAP directory. Raises UsageError where slapd could not be had."""
+        state = self._state()
+        if not state.ldap_port:
+            raise UsageError("lab: this lab has no directory; once slapd can be had here, inv lab.up makes one")
+        return directory_people.server_of(self.layout, state)
+
+    def _target(self, name: str) -> Host | DirectoryServer:
+        return self.directory if name == DirectoryServer.name else self._host(name)
+
+    # ---- faults; the directory is a host named ldap
 
     def kill(self, host: str) -> None:
         """Pull the plug: its processes end at once and its address falls silent; the disk stays."""
         with self.layout.locked():
-            target = self._host(host)
+            target = self._target(host)
             target.kill()
-            if self._state().network == "netns":
+            if isinstance(target, Host) and self._state().network == "netns":
                 target.network.plug(host, connected=False)
 
     def start(self, host: str) -> None:
         """Boot a dead host from its disk; a live one is left alone."""
         with self.layout.locked():
-            build.start(self.layout, self._state(), self._host(host).name)
+            build.start(self.layout, self._state(), self._target(host).name)
 
     def freeze(self, host: str) -> None:
         """Stop every process: connections stay open and nothing answers."""
-        self._host(host).freeze()
+        self._target(host).freeze()
 
     def thaw(self, host: str) -> None:
         """Let a frozen host go on where it stood."""
-        self._host(host).thaw()
+        self._target(host).thaw()
 
     def cut(self, host: str) -> None:
         """Pull the network cable; the host lives on behind it. Blocked on loopback."""
@@ -122,6 +139,8 @@ class Lab:
         self._plug(host, connected=True)
 
     def _plug(self, host: str, *, connected: bool) -> None:
+        if host == DirectoryServer.name:
+            raise Blocked(f"lab: {host}: cannot be cut off: it runs on this machine itself; freeze it instead")
         with self.layout.locked():
             target, state = self._host(host), self._state()
             target.network.plug(host, connected=connected)

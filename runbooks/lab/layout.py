@@ -48,7 +48,8 @@ class HostStatus:
 
 @dataclass
 class State:
-    """What a lab remembers: written whole, and only ``ready`` once everything stands."""
+    """What a lab remembers: written whole, and only ``ready`` once everything stands; ``ldap_port`` is 0 where there is
+    no directory."""
 
     rootless: bool
     network: Literal["netns", "loopback"]
@@ -59,6 +60,7 @@ class State:
     hosts: dict[str, str]
     people: list[Person] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)
+    ldap_port: int = 0
     ready: bool = False
 
 
@@ -95,6 +97,10 @@ class Layout:
     @property
     def inventory(self) -> Path:
         return self.top / "inventory"
+
+    @property
+    def directory(self) -> Path:
+        return self.top / "ldap"
 
     @property
     def ssh_config(self) -> Path:

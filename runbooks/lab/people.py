@@ -9,6 +9,7 @@ from typing import Any
 
 from runbooks.errors import UsageError
 
+DOMAIN = "example.org"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 
@@ -20,7 +21,7 @@ class Person:
     ``dotfiles``: some of their dot files are kept in the puppet repository. ``local_group``: a group that the registry
     does not know, on every second host. ``odd_names``: file names with newlines and the like, and a
     fifo. The clean-up job's deluser gives up at a newline before it deletes anything, and leaves a fifo behind: a home
-    must be without them to be lost whole.
+    must be without them to be lost whole. ``domain``: that of their address; only staff have the organisation's.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Person:
     local_group: str = ""
     odd_names: bool = True
     absent: bool = False
+    domain: str = DOMAIN
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -44,6 +46,16 @@ class Person:
             raise UsageError(f"lab: {self.name}: UID {self.uid} is not between 1000 and 49998")
         if not self.groups and not self.absent:
             raise UsageError(f"lab: {self.name}: without a group the clean-up job would delete the account")
+
+    @property
+    def email(self) -> str:
+        """Their address."""
+        return f"{self.name}@{self.domain}"
+
+    @property
+    def staff(self) -> bool:
+        """Whether the organisation employs them."""
+        return self.domain == DOMAIN
 
     @classmethod
     def load(cls, saved: Mapping[str, Any]) -> Person:
@@ -62,9 +74,9 @@ def cast(home_files: int = 2000) -> tuple[Person, ...]:
         Person("erin", 2001, ("restricted",), "Erin O'Neill", password=True),
         Person("frank", 2002, ("analytics-users", "restricted", "ops"), "Frank Fischer", dotfiles=True, password=True),
         Person("grace", 2003, ("deployment",), "Grace Gómez", process=True, crontab=False, odd_names=False),
-        Person("heidi", 2004, ("analytics-users",), "Heidi Huber", mail=False),
+        Person("heidi", 2004, ("analytics-users",), "Heidi Huber", mail=False, domain="example.net"),
         Person("ivan", 2005, ("restricted",), "Ivan Ivanov", crontab=False, mail=False),
         Person("judy", 2006, ("deployment", "restricted"), "Judy Jones", home_files=300),
-        Person("al", 2007, ("analytics-users",), "Al Ames"),
+        Person("al", 2007, ("analytics-users",), "Al Ames", domain="example.net"),
         Person("mallory", 1099, (), "Mallory Moore", absent=True),
     )

@@ -94,7 +94,7 @@ def user_entry(person: Person, key: str | None, style: int) -> str:
     lines.append(f"    realname: '{realname}'" if "'" in realname or style % 3 == 0 else f"    realname: {realname}")
     if person.absent or not key:
         return "\n".join([*lines, "    ssh_keys: []", ""])
-    lines.append(f"    email: {person.name}@example.org")
+    lines.append(f"    email: {person.email}")
     block = [
         ["    ssh_keys:", f"      - {key}"],
         [f"    ssh_keys: [{key}]"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +40,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectoryServer
     people = {"alice": 1001, "bob": 1002, "zoe": 9999, "nova": 1010, "lynn": 1011, "old": 1012}
     server.fill({name: Entry(uid, f"{name}@example.org") for name, uid in people.items()}, {"wmf": [], "nda": []})
     yield server
-    server.stop(signal.SIGKILL)
+    server.kill()
 
 
 @dataclass
@@ -80,7 +79,8 @@ class World:
 
 def world_of(server: DirectoryServer, top: Path, remote: Remote, registry: str, hosts: str) -> World:
     """A site with that registry in its repository."""
-    server.start() if server.process is None else server.thaw()
+    server.start()
+    server.thaw()
     for group in ("wmf", "nda"):
         server.modify(f"dn: cn={group},{GROUPS}\nchangetype: modify\nreplace: member\nmember: {TOOL}\n")
     (top / "inventory").mkdir()

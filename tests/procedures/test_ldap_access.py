@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 import pytest
@@ -104,7 +103,7 @@ def test_a_server_that_dies_before_the_membership(world: World) -> None:
 
     def observe(event: Any) -> None:
         if event.kind == "outcome" and event.step == len(draft.steps) - 2:
-            world.server.stop(signal.SIGKILL)
+            world.server.kill()
 
     object.__setattr__(engine, "observer", observe)
     run = engine.apply(plan, draft, Batch())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,15 +27,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectoryServer
     people = {"alice": Entry(3000, "alice@example.org", "Alice", (KEY,)), "bob": Entry(3001, "bob@elsewhere.example")}
     server.fill(people, {"wmf": ["alice"], "nda": [], "ops": ["alice", "bob"]})
     yield server
-    server.stop(signal.SIGKILL)
+    server.kill()
 
 
 @pytest.fixture
 def directory(server: DirectoryServer) -> Iterator[Directory]:
     """As it was filled, and running."""
-    server.start() if server.process is None else server.thaw()
+    server.start()
+    server.thaw()
     yield Directory(server.url, TOOL, server.password, PEOPLE, server.ca, answer_timeout_s=1, groups=GROUPS)
-    server.start() if server.process is None else server.thaw()
+    server.start()
+    server.thaw()
     for name, members in {"wmf": [TOOL, ALICE], "nda": [TOOL], "ops": [TOOL, ALICE, BOB]}.items():
         lines = "".join(f"member: {member}\n" for member in members)
         server.modify(f"dn: cn={name},{GROUPS}\nchangetype: modify\nreplace: member\n{lines}")
@@ -176,12 +177,12 @@ def test_a_secret_shows_itself_nowhere(directory: Directory) -> None:
 def test_a_connection_that_broke_is_made_again(server: DirectoryServer, target: LdapTarget) -> None:
     reader = target.reader()
     assert reader.person("alice")
-    server.stop(signal.SIGKILL)
+    server.kill()
     with pytest.raises(Unreachable, match="refused"):
         reader.person("alice")
     server.start()
     assert reader.person("alice")
-    server.stop(signal.SIGKILL)
+    server.kill()
     server.start()
     assert reader.person("alice")
 
@@ -230,7 +231,7 @@ def test_a_write_that_a_frozen_server_carries_out_later(
 def test_a_server_that_is_killed_before_the_write(
     server: DirectoryServer, target: LdapTarget, once_connected: list
 ) -> None:
-    once_connected.append(lambda: server.stop(signal.SIGKILL))
+    once_connected.append(lambda: server.kill())
     with target.writer("run", 1, 1.0) as writer, pytest.raises(Lost, match="refused"):
         writer.add_member("nda", BOB)
     server.start()
@@ -241,7 +242,7 @@ def test_a_server_that_is_restarted_before_the_write(
     server: DirectoryServer, target: LdapTarget, once_connected: list
 ) -> None:
     def restart() -> None:
-        server.stop(signal.SIGKILL)
+        server.kill()
         server.start()
 
     once_connected.append(restart)
