@@ -25,6 +25,7 @@ from runbooks.errors import Blocked, Unreachable
 from runbooks.lab.host import process_stat, wait_for
 from runbooks.lab.layout import FILES
 from runbooks.lab.machine import CLEAN, find, install
+from runbooks.lab.network import answers
 from runbooks.secret import Secret
 
 SUFFIX = "dc=example,dc=org"
@@ -120,8 +121,9 @@ class DirectoryServer:
         for _ in range(_TRIES):
             if not self.port or not _is_free(self.port):
                 self.port = _free_port()
-            # By itself it goes into a session of its own once it answers, and lets go of our files.
+            # By itself it goes into a session of its own, and lets go of our files. It is about to listen then.
             if not self._slapd("-h", self.url).returncode:
+                wait_for(lambda: answers(self.address, self.port), 10, f"lab: {self.name}: slapd does not answer")
                 return
         said = self._slapd("-T", "test", "-d", "none").stderr.decode(errors="replace").strip().splitlines()
         raise Blocked(f"lab: slapd did not start: {'; '.join(said[-2:]) or 'it does not say why'}")

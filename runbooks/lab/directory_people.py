@@ -52,7 +52,7 @@ def _made(layout: Layout, people: Sequence[Person]) -> DirectoryServer:
     server.start()
     groups = _groups(people)
     groups["wmf"].append("victor")
-    server.fill(_entries(people) | _LDAP_ONLY | _NEWCOMERS, groups)
+    server.fill(_LDAP_ONLY | _NEWCOMERS | _entries(people), groups)
     return server
 
 

@@ -15,7 +15,7 @@ from runbooks.lab.machine import look
 PEOPLE = (
     Person("alice", 1001, ("deployment", "analytics-users"), home_files=30, process=True),
     Person("bob", 1002, home_files=20),
-    Person("bobby", 1003, home_files=20),
+    Person("bobby", 1003, home_files=20, domain="example.net"),
     Person("carol", 1004, ("ops",), home_files=20, dotfiles=True),
     Person("dave", 1005, home_files=20, local_group="docker", password=True),
     Person("mallory", 1099, (), absent=True),

@@ -14,7 +14,7 @@ def test_status_is_a_table(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None
     commands.status(lab.layout.top)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["HOST", "ADDRESS", "PORT", "STATE", "PID"]
-    assert [line.split()[0] for line in lines[1:]] == ["lab01", "lab02", "puppet01"]
+    assert [line.split()[0] for line in lines[1:]] == ["lab01", "lab02", "puppet01", "ldap"]
 
 
 def test_without_a_lab_the_next_step_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,13 +64,14 @@ def test_up_over_a_standing_lab_changes_nothing(lab: Lab) -> None:
     before = lab.status()
     lab.up()
     assert lab.status() == before
-    assert [row.name for row in before] == ["lab01", "lab02", "puppet01"]
+    assert [row.name for row in before] == ["lab01", "lab02", "puppet01", "ldap"]
     assert {row.state for row in before} == {"running"}
 
 
 def test_up_brings_back_what_is_dead(lab: Lab) -> None:
     lab.kill("lab02")
     lab.kill("puppet01")
+    lab.kill("ldap")
     lab.up()
     assert set(states(lab).values()) == {"running"}
 
@@ -208,6 +209,7 @@ def test_people_can_be_added(lab: Lab) -> None:
         )
         assert len(lab.fingerprint(host, "/home/user3")) > 60
     assert lab.login("lab02", "user4")
+    assert {person.name for person in new} <= lab.directory.members("wmf") & lab.directory.members("logstash-access")
     with pytest.raises(UsageError, match="user0"):
         lab.add_people(new[:1])
 
@@ -357,6 +359,7 @@ def test_down_leaves_nothing(labs: Factory, network: str) -> None:
         with pytest.raises(Blocked, match="loopback"):
             lab.cut("lab01")
     lab.freeze("puppet01")
+    lab.freeze("ldap")
     lab.kill("lab01")
     directory, subnet = lab.layout.top, lab.status()[0].address.rpartition(".")[0] + "."
     lab.down()
@@ -365,6 +368,7 @@ def test_down_leaves_nothing(labs: Factory, network: str) -> None:
     assert str(directory) not in Path("/proc/mounts").read_text()
     commands = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True, check=True).stdout
     assert subnet not in commands
+    assert str(directory) not in commands
     links = subprocess.run(["ip", "-o", "addr"], capture_output=True, text=True, check=True).stdout
     assert network == "loopback" or subnet not in links
     assert lab.status() == []
@@ -390,8 +394,10 @@ def test_an_interrupted_start_is_cleared_away(labs: Factory) -> None:
     lab = labs(1, people=BUSY[2:])
     state = lab.layout.load()
     assert state
-    state.ready = False
+    state.ready, state.ldap_port = False, 0
     lab.layout.save(state)
     lab.up(1, people=BUSY[2:], puppet_every_s=0)
     assert set(states(lab).values()) == {"running"}
+    assert lab.status()[-1].name == "ldap"
     lab.down()
+    assert str(lab.layout.top) not in subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True).stdout

@@ -231,7 +231,7 @@ def test_a_write_that_a_frozen_server_carries_out_later(
 def test_a_server_that_is_killed_before_the_write(
     server: DirectoryServer, target: LdapTarget, once_connected: list
 ) -> None:
-    once_connected.append(lambda: server.kill())
+    once_connected.append(server.kill)
     with target.writer("run", 1, 1.0) as writer, pytest.raises(Lost, match="refused"):
         writer.add_member("nda", BOB)
     server.start()
