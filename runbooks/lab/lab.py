@@ -177,14 +177,18 @@ class Lab:
 
     def login(self, host: str, user: str, *, key_of: str | None = None) -> bool:
         """Whether ``user`` can log in by ssh with their own private key, or with that of ``key_of``."""
+        argv = [*self.ssh(host, user, key_of or user), "id", "-un"]
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        return done.returncode == 0 and done.stdout.decode().strip() == user
+
+    def ssh(self, host: str, user: str, key_of: str) -> list[str]:
+        """The command that logs in as ``user`` with somebody's private key, and with no other."""
         target = self._host(host)
-        key = self.layout.person_key(key_of or user)
+        key = self.layout.person_key(key_of)
         options = {"IdentitiesOnly": "yes", "BatchMode": "yes", "StrictHostKeyChecking": "yes", "ConnectTimeout": "5",
                    "UserKnownHostsFile": str(self.layout.known_hosts), "ControlPath": "none"}  # fmt: skip
         words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-        argv = ["ssh", "-F", "/dev/null", *words, "-i", str(key), "-p", str(target.port), "-l", user, target.address]
-        done = subprocess.run([*argv, "id", "-un"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
-        return done.returncode == 0 and done.stdout.decode().strip() == user
+        return ["ssh", "-F", "/dev/null", *words, "-i", str(key), "-p", str(target.port), "-l", user, target.address]
 
     def start_process(self, host: str, user: str) -> int:
         """Start a long-lived process of a user, one that no crontab brings back; its number inside the host."""

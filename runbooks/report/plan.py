@@ -178,12 +178,17 @@ def shortened(text: str, most: int) -> str:
 def _draw_verdict(canvas: Canvas, plan: Plan, plan_id: str) -> None:
     counts = Counter(f.status for step in plan.steps for f in step.findings.values())
     words = counted((STATUS_WORDS[s], counts[s]) for s in (Status.TODO, Status.LATER, Status.DONE))
-    bad = [(step, t, f) for step in plan.steps for t, f in step.findings.items() if f.status in IN_THE_WAY]
+    found = [(step, target, finding) for step in plan.steps for target, finding in step.findings.items()]
+    bad = [(target, finding.status) for step, target, finding in found if step.stands_in_the_way(finding)]
+    silent = [t for step, t, finding in found if step.patient and finding.status is Status.UNREACHABLE]
     canvas.line(("Nothing was changed. ", "bold"), words + "." if words else "There is nothing to do.")
+    if silent:
+        who = shortened(folded(tuple(dict.fromkeys(silent))), canvas.width)
+        canvas.line((f"Left pending, for inv resume to come back for: {who}.", "yellow"))
     if bad:
-        targets = list(dict.fromkeys(target for _, target, _ in bad))
-        what = counted((STATUS_WORDS[s], counts[s]) for s in IN_THE_WAY)
-        where = shortened(folded(tuple(targets)), canvas.width)
+        bad_counts = Counter(status for _, status in bad)
+        what = counted((STATUS_WORDS[s], bad_counts[s]) for s in IN_THE_WAY)
+        where = shortened(folded(tuple(dict.fromkeys(target for target, _ in bad))), canvas.width)
         canvas.line((f"This plan cannot be applied: {what} on {where}.", "bold red"))
     elif plan_id and plan.procedure != "undo" and (counts[Status.TODO] or counts[Status.LATER]):
         canvas.line("Apply exactly this plan with: ", (f"inv apply {plan_id}", "bold"))

@@ -54,6 +54,20 @@ def test_what_stands_in_the_way_is_said_and_where() -> None:
     assert "inv apply" not in text
 
 
+def test_whom_a_patient_step_cannot_reach_is_left_pending() -> None:
+    blocked = samples.blocked_plan()
+    patient = replace(blocked, steps=tuple(replace(step, patient=True) for step in blocked.steps))
+    text = text_of(patient)
+    assert "Left pending, for inv resume to come back for: lab08.\n" in text
+    assert "This plan cannot be applied: 1 blocked on lab03.\n" in text
+    no_longer = {Status.BLOCKED: Status.TODO}
+    steps = tuple(
+        replace(s, findings={t: replace(f, status=no_longer.get(f.status, f.status)) for t, f in s.findings.items()})
+        for s in patient.steps
+    )
+    assert "Apply exactly this plan with: inv apply" in text_of(replace(patient, steps=steps))
+
+
 def test_hint_is_left_out_where_the_plan_is_not_kept() -> None:
     assert "inv apply" not in text_of(samples.plan(), hint=False)
     assert "inv apply" not in text_of(replace(samples.plan(), procedure="undo"))
