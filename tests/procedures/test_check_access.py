@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
@@ -172,7 +171,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectoryServe
     server.modify(f"dn: uid=carl,{PEOPLE}\nchangetype: modify\nadd: mail\nmail: carl.long@example.org\n")
     server.modify(f"dn: uid=dora,{PEOPLE}\nchangetype: modify\nadd: employeeType\nemployeeType: left\n")
     yield server
-    server.stop(signal.SIGKILL)
+    server.kill()
 
 
 @pytest.fixture
@@ -189,7 +188,8 @@ def corporate(world: World, company: DirectoryServer) -> Callable[..., list[tupl
         world.site.__dict__.pop("corporate", None)
         return found(world)
 
-    company.start() if company.process is None else company.thaw()
+    company.start()
+    company.thaw()
     return look
 
 
