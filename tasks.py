@@ -222,10 +222,12 @@ def apply(surface, plan):  # type: ignore[no-untyped-def]
     *ASKED,
     help={
         "run": "Which one; not needed while only one is unfinished.",
-        "confirmed": "What the run waits for is so; your name is recorded with it.",
+        "confirmed": "What the run waits for is so, and this is where it can be read: T123#456, a link. Your name, the "
+        "time and this are recorded.",
     },
+    optional=["confirmed"],
 )
-def resume(surface, run="", confirmed=False):  # type: ignore[no-untyped-def]
+def resume(surface, run="", confirmed=None):  # type: ignore[no-untyped-def]
     """Runs: go on with an unfinished run."""
     surface.resume(run, confirmed)
 

@@ -58,7 +58,7 @@ class Fleet:
         if name == "@person":
             from runbooks.systems.person import PersonTarget
 
-            return PersonTarget(self._site.operator, self._site.comes_to_confirm)
+            return PersonTarget(self._site.operator, self._site.confirmed_at)
         from runbooks.systems.host import HostTarget
 
         self._inventory[name]

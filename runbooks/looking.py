@@ -103,6 +103,7 @@ def planned(steps: Sequence[Step], findings: Mapping[tuple[int, str], Finding]) 
             step.must_all,
             step.no_inverse,
             step.patient,
+            step.post,
         )
         for number, step in enumerate(steps)
     )

@@ -35,11 +35,11 @@ GERRIT_PASSWORD = "OPS_CLINIC_GERRIT_PASSWORD"
 @dataclass
 class Site:
     """The fleet that the settings name. ``operator`` is the person, not the account that logs in on hosts;
-    ``comes_to_confirm`` says that this person came to confirm what a run waits for."""
+    ``confirmed_at`` is where it can be read that what a run waits for is so, if this person came to say that."""
 
     settings: Settings
     operator: str = field(default_factory=driver.operator)
-    comes_to_confirm: bool = False
+    confirmed_at: str = ""
 
     @cached_property
     def inventory(self) -> Inventory:

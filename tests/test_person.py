@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -46,18 +47,20 @@ def test_a_run_waits_for_a_person_and_goes_on_when_it_is_so(tmp_path: Path, worl
     world.person = PersonTarget("otto")
     assert Life(url, world).resume(run.id, draft(*STEPS)).status is RunStatus.WAITING
 
-    world.person = PersonTarget("marta", comes_to_confirm=True)
+    world.person = PersonTarget("marta", "T12#34")
     resumed = Life(url, world).resume(run.id, draft(*STEPS))
     assert resumed.status is RunStatus.DONE
-    assert resumed.outcomes()[1, PERSON].note == "confirmed by marta"
+    assert re.fullmatch(
+        r"confirmed by marta, \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ: T12#34", resumed.outcomes()[1, PERSON].note
+    )
 
 
 def test_one_confirmation_is_for_one_question(tmp_path: Path, world: WorldWithPerson) -> None:
-    world.person = PersonTarget("marta", comes_to_confirm=True)
+    world.person = PersonTarget("marta", "T12#34")
     steps = (*STEPS, step("lead", PERSON, change=Confirmed("Has the project lead agreed?")))
     run = Life(f"sqlite:///{tmp_path}/journal.db", world).apply(draft(*steps))
     assert run.status is RunStatus.WAITING
-    assert run.outcomes()[1, PERSON].note == "confirmed by marta"
+    assert run.outcomes()[1, PERSON].note.startswith("confirmed by marta, ")
     assert "project lead" in run.outcomes()[3, PERSON].note
 
 

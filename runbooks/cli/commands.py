@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runbooks import glance
-from runbooks.cli.records import draft_of, pick, read_plan, remaining_plan
+from runbooks.cli.records import draft_of, pick, place, question_of, read_plan, remaining_plan
 from runbooks.cli.reports import Reports
 from runbooks.cli.surface import hosts_of
 from runbooks.errors import (
@@ -60,11 +60,11 @@ class Commands(Reports):
         except RunbookError as error:
             raise Drift(f"the plan no longer applies: {error}; nothing was changed") from error
 
-    def resume(self, reference: str, confirmed: bool = False) -> NoReturn:
-        """Go on with an unfinished run; ``confirmed``: what it waits for is so."""
+    def resume(self, reference: str, confirmed: str | bool | None = None) -> NoReturn:
+        """Go on with an unfinished run; ``confirmed``: what it waits for is so, and where that can be read (True: the
+        option was given without)."""
 
         def command(site: Site) -> int:
-            site.comes_to_confirm = confirmed
             from runbooks.report.terminal import print_plan
             from runbooks.walker import Stop
 
@@ -73,12 +73,14 @@ class Commands(Reports):
                 raise UsageError(f"run {run.id} is {run.status}: there is nothing to resume")
             site.journal.refuse_driven(run.id)
             draft = draft_of(site, run)
+            site.confirmed_at = place(confirmed)
+            what = f"{question_of(run, draft)} (as of {site.confirmed_at}) " if site.confirmed_at else ""
             with self.waiting("Looking at what remains"):
                 findings = self.engine(site, Stop()).remaining(run, draft.steps)
             plan = remaining_plan(run, draft, findings)
             if not self.options.as_json:
                 print_plan(plan, file=sys.stdout, title_line=f"run {run.id}: what remains", hint=False)
-            self.ask(f"Resume run {run.id}?", hosts_of(plan), run.plan, site)
+            self.ask(f"{what}Resume run {run.id}?", hosts_of(plan), run.plan, site)
             return self._walk(site, run.plan, lambda engine: engine.resume(run, draft.steps), run)
 
         self.run(command)
@@ -149,6 +151,8 @@ class Commands(Reports):
         """Show a run: on the terminal, as JSON, or as one HTML page."""
 
         def command(site: Site) -> int:
+            from runbooks.report.ticket import still_missing
+
             run = site.journal.run(reference)
             self.document = {"plan": run.plan.to_json(), "run": run.to_json()}
             if html:
@@ -163,6 +167,8 @@ class Commands(Reports):
                 from runbooks.report.terminal import print_run
 
                 print_run(run, file=sys.stdout, outputs=outputs)
+            if not html:
+                self.post(still_missing(run), run.plan)
             return 0
 
         self.run(command)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from runbooks.model import Plan, Run
     from runbooks.site import Site
 
+LONGEST_PLACE = 500
+
 
 def read_plan(site: Site, reference: str) -> Plan:
     """A plan by its id, or from a file that ``--save`` wrote. Raises UsageError."""
@@ -61,6 +63,30 @@ def draft_of(site: Site, run: Run, change: Mapping[str, Any] | None = None) -> D
     if [(s.name, s.on) for s in draft.steps] != [(s.name, s.hosts) for s in run.plan.steps]:
         raise UsageError(f"run {run.id} was made by another version of this tool, whose steps were others")
     return replace(draft, notes=run.plan.notes)
+
+
+def place(confirmed: str | bool | None) -> str:
+    """Where it can be read that something is so, as --confirmed says it (True: it says nothing); empty where nothing is
+    confirmed. Raises UsageError."""
+    if confirmed is None:
+        return ""
+    text = confirmed.strip() if isinstance(confirmed, str) else ""
+    if not text or not text.isprintable() or len(text) > LONGEST_PLACE:
+        raise UsageError("say where it can be read, in one line: --confirmed T123#456, or a link")
+    return text
+
+
+def question_of(run: Run, draft: Draft) -> str:
+    """The question that a run waits for an answer to. Raises UsageError where it does not."""
+    from runbooks.model import Result
+    from runbooks.systems.person import PERSON, Confirmed
+
+    outcomes = run.outcomes()
+    for number, step in enumerate(draft.steps):
+        outcome, change = outcomes.get((number, PERSON)), step.change
+        if isinstance(change, Confirmed) and outcome is not None and outcome.result is Result.PENDING:
+            return change.question
+    raise UsageError(f"run {run.id} does not ask for anything to be confirmed: `inv resume --run {run.id}`")
 
 
 def remaining_plan(run: Run, draft: Draft, findings: Mapping[tuple[int, str], Any]) -> Plan:

@@ -161,15 +161,18 @@ class Surface:
 
     def _go_on(self, site: Site, draft: Draft, plan: Plan) -> int:
         from runbooks.model import Status
+        from runbooks.report.ticket import missing
         from runbooks.verdicts import refuse_inapplicable
 
         try:
             refuse_inapplicable(plan)
         except Blocked as error:
+            self.post(missing(plan), plan)
             if self.options.as_json or not self.options.dry_run:
                 print(f"inv: {error}", file=sys.stderr)
             return error.exit_status
         if self.options.dry_run:
+            self.post(missing(plan), plan)
             return 0
         # A host that a patient step could not reach is to be come back for; and a run is undone only by an undo's end.
         if not draft.undoes and not any(
@@ -180,6 +183,15 @@ class Surface:
         self.ask(f"Apply this plan to {hosts_of(plan)} host(s)?", hosts_of(plan), plan, site)
         policy = batch_policy(self.options, draft.batch_size or site.settings.batch_size)
         return self._walk(site, plan, lambda engine: engine.apply(plan, draft, policy))
+
+    def post(self, text: str, plan: Plan) -> None:
+        """What to write on the ticket, behind all else, or in the document; nothing where there is none."""
+        from runbooks.report.ticket import print_post
+
+        if text and self.options.as_json:
+            self.document["post"] = text
+        elif text:
+            print_post(text, str(plan.arguments.get("task") or ""), file=sys.stdout)
 
     def _look(self, site: Site, draft: Draft) -> Plan:
         from runbooks.walker import Stop
@@ -209,6 +221,7 @@ class Surface:
 
     def _walk(self, site: Site, plan: Plan, walk: Callable[[Engine], Run], earlier: Run | None = None) -> int:
         from runbooks.report.terminal import Progress, print_summary
+        from runbooks.report.ticket import still_missing
         from runbooks.verdicts import exit_status
         from runbooks.walker import Stop
 
@@ -227,6 +240,7 @@ class Surface:
             self.document = {"plan": plan.to_json(), "run": run.to_json()}
             if not self.options.as_json:
                 print_summary(run, file=sys.stdout)
+            self.post(still_missing(run), plan)
         return self.walked
 
     def ask(self, question: str, hosts: int, plan: Plan, site: Site) -> None:

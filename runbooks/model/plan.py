@@ -14,7 +14,8 @@ from runbooks.model.change import Finding, Json, Status
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """A step as the plan holds it: what was found on each target. ``kind`` is ``hosts``, ``system`` or ``manual``."""
+    """A step as the plan holds it: what was found on each target. ``kind`` is ``hosts``, ``system`` or ``manual``;
+    ``post`` is what the ticket should say as long as it is not done."""
 
     name: str
     kind: str
@@ -23,6 +24,7 @@ class PlannedStep:
     must_all: bool = False
     no_inverse: str = ""
     patient: bool = False
+    post: str = ""
 
     def stands_in_the_way(self, finding: Finding) -> bool:
         """Whether nothing may be applied while that is so."""
@@ -79,7 +81,10 @@ class Plan:
 
     def to_record(self) -> dict[str, Json]:
         """What the journal or ``--save`` keeps: the contract's form, the case and the notes."""
-        extra = [{"must_all": s.must_all, "no_inverse": s.no_inverse, "patient": s.patient} for s in self.steps]
+        extra = [
+            {"must_all": s.must_all, "no_inverse": s.no_inverse, "patient": s.patient, "post": s.post}
+            for s in self.steps
+        ]
         return self.to_json() | {"case": dict(self.case), "notes": list(self.notes), "details": extra}
 
     @classmethod
@@ -97,6 +102,7 @@ class Plan:
                 bool(d["must_all"]),
                 d["no_inverse"],
                 bool(d.get("patient")),
+                d.get("post", ""),
             )
             for s, d in zip(record["steps"], record["details"], strict=True)
         )

@@ -27,7 +27,7 @@ class Step:
     never pass). ``carries``: it carries the step before it out to its targets, so that when undone it follows that one
     again instead of preceding it (deploying a merge, and deploying its revert).
     ``patient``: a host that can't be reached is left pending, and stops nobody else: a resume comes back for it.
-    ``undo`` is the sentence for taking it back.
+    ``undo`` is the sentence for taking it back. ``post`` is what the ticket should say as long as it is not done.
     ``changes`` gives single targets a Change of their own (an inverse holds what was before, host by host).
     """
 
@@ -38,6 +38,7 @@ class Step:
     carries: bool = False
     patient: bool = False
     undo: str = ""
+    post: str = ""
     changes: Mapping[str, AnyChange] = field(default_factory=dict)
 
     def change_on(self, target: str) -> AnyChange:

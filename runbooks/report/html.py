@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 
-from runbooks.model import Run, RunStatus
+from runbooks.model import Run
 from runbooks.report.groups import Story
 from runbooks.report.html_parts import css, esc, outcomes, step
 from runbooks.report.html_style import SCRIPT, STYLE
+from runbooks.report.ticket import still_missing
 from runbooks.report.words import (
     GOOD,
     NOT_BEGUN,
     RESULT_WORDS,
     argument_words,
     clock,
+    is_asked,
     number,
     resume_command,
     span,
@@ -33,7 +36,7 @@ def run_html(run: Run) -> str:
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_policy()}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{name}</title>'
-        f"<style>{STYLE}</style></head><body><main>{_head(story)}{_trouble(story)}{_notes(run)}"
+        f"<style>{STYLE}</style></head><body><main>{_head(story)}{_trouble(story)}{_post(run)}{_notes(run)}"
         f'<div class="h2"><h2>Steps</h2><button id="all" hidden>Open all</button></div>'
         f'<div class="steps">{steps}</div>{_key(story)}{_hosts(story)}'
         f'<footer class="mono">run {esc(run.id)} · plan {run.plan.id}</footer>'
@@ -88,9 +91,14 @@ def _next(story: Story) -> str:
     run = story.run
     if run.status.finished:
         return ""
-    lead = "When it is so, go on with" if run.status is RunStatus.WAITING else "Go on with"
+    lead = "When it is so, go on with" if is_asked(run) else "Go on with"
     undo = f", or take it back with <code>inv undo {esc(run.id)}</code>" if story.can_be_undone else ""
     return f"<p>{lead} <code>{esc(resume_command(run))}</code>{undo}.</p>"
+
+
+def _post(run: Run) -> str:
+    post = html.escape(still_missing(run))
+    return f'<section class="box"><h3>For the ticket</h3><pre>{post}</pre></section>' if post else ""
 
 
 def _notes(run: Run) -> str:

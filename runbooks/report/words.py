@@ -138,12 +138,12 @@ def is_asked(run: Run) -> bool:
 
 
 def resume_command(run: Run) -> str:
-    """What goes on with a run: one that asks a person only goes on when told that it is so."""
-    return f"inv resume {'--confirmed ' if is_asked(run) else ''}--run {run.id}"
+    """What goes on with a run: one that asks a person only goes on when told that it is so, and where to read it."""
+    return f"inv resume {'--confirmed WHERE ' if is_asked(run) else ''}--run {run.id}"
 
 
 def resume_meaning(run: Run) -> str:
     """What ``resume_command`` does."""
     if is_asked(run):
-        return "when it is so: goes on, and keeps who said it"
+        return "when it is so: goes on, and keeps who said it, and where to read it"
     return "goes on once that is so" if run.status is RunStatus.WAITING else "goes on; what is done stays done"

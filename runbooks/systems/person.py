@@ -1,7 +1,7 @@
 """``@person``: a step that a person does, or confirms. It stands in the order like any other, and waits.
 
-A run stops in front of it (exit status 9); ``inv resume --confirmed`` says that it is so, and the journal keeps who
-said it.
+A run stops in front of it (exit status 9); ``inv resume --confirmed WHERE`` says that it is so, and where that can be
+read. The journal keeps who said it, when, and where.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PERSON = "@person"
 
 
 class PersonReader(Reader):
-    """Knows what has been confirmed since this process was started, and by whom."""
+    """Knows what has been confirmed since this process was started: by whom, when, and where that can be read."""
 
     def __init__(self, confirmed: dict[str, str], run_id: str) -> None:
         self.run_id = run_id
@@ -28,8 +28,8 @@ class PersonReader(Reader):
         """The day, in UTC."""
         return datetime.now(UTC).date()
 
-    def who(self, question: str) -> str:
-        """Who confirmed it; empty where nobody did."""
+    def confirmed(self, question: str) -> str:
+        """Who confirmed it, when and where, as a note; empty where nobody did."""
         return self.__confirmed.get(question, "")
 
 
@@ -43,18 +43,20 @@ class PersonWriter(Writer):
 
     def confirm(self, question: str) -> None:
         """Note that it is so. Raises Waiting where the operator did not come to say that."""
-        if not self._target.comes_to_confirm:
-            raise Waiting(f"{question} When it is so: `inv resume --confirmed`")
-        self._target.comes_to_confirm = False
-        self._target.confirmed[question] = self._target.operator
+        if not self._target.where:
+            raise Waiting(f"{question} When it is so: `inv resume --confirmed WHERE`, where that can be read")
+        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+        self._target.confirmed[question] = f"confirmed by {self._target.operator}, {now}: {self._target.where}"
+        self._target.where = ""
 
 
 @dataclass
 class PersonTarget(Target):
-    """The operator, who may have come to confirm one question: the first that is asked, and no other."""
+    """The operator, who may have come to confirm one question: the first that is asked, and no other. ``where`` says
+    where it can be read that it is so; empty: the operator did not come for that."""
 
     operator: str
-    comes_to_confirm: bool = False
+    where: str = ""
     confirmed: dict[str, str] = field(default_factory=dict)
     name: str = field(default=PERSON, init=False)
 
@@ -82,8 +84,8 @@ class Confirmed(Change[PersonReader, PersonWriter]):
 
     def check(self, reader: PersonReader) -> Finding:
         """To do until it was confirmed."""
-        who = reader.who(self.question)
-        return done(f"confirmed by {who}") if who else todo(f"ask: {self.question}")
+        told = reader.confirmed(self.question)
+        return done(told) if told else todo(f"ask: {self.question}")
 
     def do(self, writer: PersonWriter, before: Facts) -> None:  # noqa: ARG002
         """Take the confirmation. Raises Waiting."""

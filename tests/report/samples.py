@@ -161,13 +161,18 @@ def _fail(tape: Tape) -> None:
 
 
 QUESTION = "Has legal agreed to T123?"
+POST = (
+    "Legal: please say in a comment here whether alice may be called alicia & <b>co</b>, which is a long line of text."
+)
 
 
 def waiting_run() -> Run:
     """Stopped in front of a question, before anything was begun."""
-    ask = PlannedStep("Ask legal whether the name may go", "manual", ("@person",), {"@person": todo(QUESTION)})
+    ask = PlannedStep(
+        "Ask legal whether the name may go", "manual", ("@person",), {"@person": todo(QUESTION)}, post=POST
+    )
     the_plan, tape = plan(), Tape()
-    note = f"waiting for a person: {QUESTION} When it is so: `inv resume --confirmed`"
+    note = f"waiting for a person: {QUESTION} When it is so: `inv resume --confirmed WHERE`"
     tape.outcome(0, "@person", Result.PENDING, note)
     the_plan = Plan("rename-user", the_plan.arguments, (ask, *the_plan.steps[1:]))
     return Run(RUN_ID, the_plan, RunStatus.WAITING, "marta", STARTED, None, None, tape.events)

@@ -137,7 +137,7 @@ def test_svg_is_whole_and_fetches_nothing() -> None:
 
 def test_a_page_offers_only_what_can_be_done() -> None:
     waiting = Page(run_html(samples.waiting_run())).text
-    assert f"inv resume --confirmed --run {samples.RUN_ID}" in waiting
+    assert f"inv resume --confirmed WHERE --run {samples.RUN_ID}" in waiting
     assert "inv undo" not in waiting
     undo = replace(samples.troubled_run(), plan=replace(samples.plan(), procedure="undo"))
     assert "inv undo" not in Page(run_html(undo)).text

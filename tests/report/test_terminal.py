@@ -255,7 +255,7 @@ def test_a_run_that_waits_says_how_to_confirm(pipe: Stream) -> None:
     text = pipe.getvalue()
     assert "It waits:\n" in text
     assert "Not as it should be" not in text
-    assert f"inv resume --confirmed --run {samples.RUN_ID}" in text
+    assert f"inv resume --confirmed WHERE --run {samples.RUN_ID}" in text
     assert "inv undo" not in text
     with_trouble = Stream()
     print_summary(replace(samples.troubled_run(), status=RunStatus.WAITING), file=with_trouble)

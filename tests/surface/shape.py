@@ -19,7 +19,7 @@ def check_plan(plan: Any) -> None:
         assert set(step) == {"name", "kind", "hosts", "findings"}
         assert step["kind"] in {"hosts", "system", "manual"}
         assert step["hosts"] == [str(host) for host in step["hosts"]]
-        assert all(host.startswith("@") for host in step["hosts"]) == (step["kind"] == "system")
+        assert all(host.startswith("@") for host in step["hosts"]) == (step["kind"] != "hosts")
         assert set(step["findings"]) <= set(step["hosts"])
         for finding in step["findings"].values():
             assert set(finding) == {"status", "note", "preview", "facts"}
@@ -49,7 +49,7 @@ def check(document: Any) -> None:
         assert all(isinstance(word, str) and word for word in document["error"].values())
         assert "\n" not in document["error"]["message"]
         return
-    assert set(document) == {"plan", "run", "exit"}
+    assert {"plan", "run", "exit"} <= set(document) <= {"plan", "run", "exit", "post"}
     check_plan(document["plan"])
     if document["run"] is not None:
         check_run(document["run"], document["plan"])
