@@ -125,6 +125,17 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """Who gets access, and what stays of those who lose it. ``legal`` confirms NDAs, and is asked by that name on the
+    ticket; ``data_groups`` are the groups for data (globs); homes go into the directory ``archive`` of their hosts
+    before an account is removed (None: they are left where they are)."""
+
+    legal: str = "the legal department"
+    data_groups: tuple[str, ...] = ("analytics-*", "statistics-*", "researchers")
+    archive: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PuppetDB:
     """PuppetDB for ``P{...}``, under Cumin's own names; without a host there is none."""
 
@@ -169,6 +180,7 @@ class Settings:
     private: Private = field(default_factory=Private)
     ldap: Ldap = field(default_factory=Ldap)
     corporate: Corporate = field(default_factory=Corporate)
+    access: Access = field(default_factory=Access)
     puppetdb: PuppetDB = field(default_factory=PuppetDB)
     ask_above: int = 50
     batch_size: str = "10"
@@ -197,6 +209,7 @@ class Settings:
             private=Private(**sections["private"]),
             ldap=Ldap(**sections["ldap"]),
             corporate=Corporate(**sections["corporate"]),
+            access=Access(**sections["access"]),
             puppetdb=PuppetDB(**sections["puppetdb"]),
             lease=_lease(sections["lease"], layers),
         )

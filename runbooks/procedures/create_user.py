@@ -10,21 +10,21 @@ from runbooks.errors import Blocked, UsageError
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.gates import Request, gates, key_confirmed, request_of
 from runbooks.procedures.new_keys import read_key, refuse_used
-from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched, until
+from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched, said, told_at_the_end
 from runbooks.registry.account_keys import fingerprint_of
 from runbooks.registry.edits import Edit
 from runbooks.site import Site
 
+NOWHERE = "without a group no host makes the account: `inv join-group` comes next"
+
 
 @dataclass(frozen=True)
 class Case(Patched):
-    """Who gets an account with which UID, the groups that come with it, and what the request says."""
+    """Who gets an account with which UID and key, and the ``request``, as ``gates.Request`` takes it."""
 
     name: str
     uid: int
-    approvals: Mapping[str, Any]
-    sudo: bool | None
-    moved: str
+    request: Mapping[str, Any]
     fingerprint: str
 
 
@@ -45,14 +45,6 @@ def look(
     return case_of(site, "add_user", name, key, groups, moved, task, said(realname, email, expires, contact))
 
 
-def said(realname: str, email: str, expires: str, contact: str) -> dict[str, str]:
-    """What is said of the person, as the registry's edits take it. Raises UsageError."""
-    if bool(expires) != bool(contact):
-        raise UsageError("--expires and --contact come together: give both, or neither")
-    texts = {"realname": realname, "email": email, "expiry_contact": contact}
-    return {name: text for name, text in texts.items() if text} | ({"expiry_date": until(expires)} if expires else {})
-
-
 def case_of(
     site: Site, method: str, name: str, key: str, groups: tuple[str, ...], moved: str, task: str, person: dict[str, str]
 ) -> Case:
@@ -68,17 +60,16 @@ def case_of(
     entry = site.targets["@ldap"].reader().person(name)  # type: ignore[attr-defined]
     if entry is None or entry.uid is None:
         raise Blocked(f"{name} has no UID in LDAP: the account is made there first; nothing was changed")
-    request = request_of(registry, name, groups, moved)
+    request = request_of(site, registry, name, groups, moved, task)
     refuse_used(site, registry, name, line)
     values = {**person, "uid": entry.uid, "groups": list(groups), "ssh_keys": [line]}
     common = patched(site, registry, [Edit(method, name, values)], task)
-    return Case(**common, name=name, uid=entry.uid, approvals=request.approvals, sudo=request.sudo, moved=request.moved,
-                fingerprint=fingerprint_of(line))  # fmt: skip
+    return Case(**common, name=name, uid=entry.uid, request=request, fingerprint=fingerprint_of(line))
 
 
 def steps(case: Case) -> Steps:
     """Approved, the key confirmed, then merged: puppet makes the account where the groups have one."""
-    yield from gates(Request(case.name, case.approvals, case.sudo, case.moved))
+    yield from gates(Request(**case.request))
     yield key_confirmed(case.name, case.fingerprint)
     patch = patch_of(case, f"admin: {case.name} gets a shell account", f"UID {case.uid}, as in LDAP.")
     yield from patch_steps(case, patch, f"create-{case.name}")
@@ -91,7 +82,9 @@ def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:
 
 def notes(case: Case) -> tuple[str, ...]:
     """When it is there."""
-    return (f"puppet makes {case.name} on hosts of {', '.join(case.approvals) or 'no group'} at its next run there",)
+    groups = ", ".join(case.request["approvals"])
+    where = f"puppet makes {case.name} on hosts of {groups} at its next run there" if groups else NOWHERE
+    return where, told_at_the_end(case)
 
 
 PROCEDURE = Procedure("create-user", "Create shell user", Case, look, steps, subjects, notes)

@@ -9,24 +9,24 @@ from typing import Any
 from runbooks.errors import Blocked, UsageError
 from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
-from runbooks.procedures.patching import LDAP, PERSON, Patched, patch_of, patch_steps, patched, until
-from runbooks.registry import check_name
+from runbooks.procedures.gates import nda
+from runbooks.procedures.patching import LDAP, Patched, patch_of, patch_steps, patched, said
+from runbooks.registry import LdapOnlyUser, User, check_name
 from runbooks.registry.edits import Edit
 from runbooks.site import Site
 from runbooks.systems.ldap_groups import InGroup
-from runbooks.systems.person import Confirmed
 
 
 @dataclass(frozen=True)
 class Case(Patched):
     """Who comes into which group. ``uid`` is the number in the registry (None: no shell), ``not_with`` the group that
-    excludes this one."""
+    excludes this one, ``legal`` who confirms the NDA that it needs (empty: it needs none of its own)."""
 
     name: str
     group: str
     not_with: str
     uid: int | None
-    needs_nda: bool
+    legal: str
 
 
 def look(
@@ -49,24 +49,32 @@ def look(
     user, entry = registry.user(name), registry.entry(name)
     if entry is not None and not entry.present:
         raise Blocked(f"{name} is absent in the registry (line {entry.line}): access was taken; nothing was changed")
-    address = email or (entry.email if entry else "") or ""
-    _refuse_address(group, address, ldap.staff, ldap.domains)
-    edits = [] if entry is not None else [_entry(name, realname, email, expires, contact)]
+    person = said(realname, email, expires, contact)
+    if entry is not None:
+        _refuse_other_words(entry, person)
+    _refuse_address(group, email or (entry.email if entry else "") or "", ldap.staff, ldap.domains)
+    edits = [] if entry is not None else [_entry(name, person)]
     other = ldap.others if group == ldap.staff else ldap.staff
     common = patched(site, registry, edits, task)
     return Case(**common, name=name, group=group, not_with=other, uid=user.uid if user and user.present else None,
-                needs_nda=group == ldap.others)  # fmt: skip
+                legal=site.settings.access.legal if group == ldap.others else "")  # fmt: skip
 
 
-def _entry(name: str, realname: str, email: str, expires: str, contact: str) -> Edit:
-    """The entry of somebody whom the registry does not know."""
-    missing = [option for option, value in (("--realname", realname), ("--email", email)) if not value]
-    if missing:
+def _entry(name: str, person: Mapping[str, str]) -> Edit:
+    """The entry of somebody whom the registry does not know. Raises UsageError."""
+    if missing := [f"--{option}" for option in ("realname", "email") if option not in person]:
         raise UsageError(f"{name} is not in the registry yet: give {' and '.join(missing)}")
-    if bool(expires) != bool(contact):
-        raise UsageError("--expires and --contact come together: give both, or neither")
-    more = {"expiry_date": until(expires), "expiry_contact": contact} if expires else {}
-    return Edit("add_ldap_only", name, {"realname": realname, "email": email, **more})
+    return Edit("add_ldap_only", name, person)
+
+
+def _refuse_other_words(entry: User | LdapOnlyUser, person: Mapping[str, str]) -> None:
+    """Who is in the registry is not edited: nothing may be said that it does not say. Raises UsageError."""
+    for field, value in person.items():
+        known = getattr(entry, field)
+        if known != value and (known or field.startswith("expiry")):
+            what = f"{field} {known!r}" if known else f"no {field}"
+            how = "`inv extend-access` changes that" if field.startswith("expiry") else "change that there first"
+            raise UsageError(f"{entry.name} is in the registry (line {entry.line}) with {what}, not {value!r}: {how}")
 
 
 def _refuse_address(group: str, address: str, staff: str, domains: tuple[str, ...]) -> None:
@@ -82,12 +90,8 @@ def _refuse_address(group: str, address: str, staff: str, domains: tuple[str, ..
 
 def steps(case: Case) -> Steps:
     """The page's order: the registry knows somebody before the directory lets them in."""
-    if case.needs_nda:
-        yield Step(
-            "Have it confirmed that an NDA is on file",
-            Confirmed(f"Has the legal department confirmed on the ticket that {case.name} has signed an NDA?"),
-            on=PERSON,
-        )
+    if case.legal:
+        yield nda(case.name, case.legal)
     patch = patch_of(case, f"admin: {case.name} gets LDAP access ({case.group})")
     yield from patch_steps(case, patch, f"grant-ldap-{case.name}-{case.group}")
     yield Step(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbooks.procedure import Procedure, Steps
+from runbooks.procedures.gates import some
 from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched
 from runbooks.registry.edits import Edit
 from runbooks.site import Site
@@ -23,6 +24,7 @@ class Case(Patched):
 def look(site: Site, *, name: str, groups: tuple[str, ...], task: str = "") -> Case:
     """Whether the registry has them there. Raises UsageError, RegistryError."""
     site.refuse_protected(name)
+    some(groups)
     common = patched(site, site.registry(), [Edit("leave", name, {"groups": list(groups)})], task)
     return Case(**common, name=name, groups=tuple(groups))
 

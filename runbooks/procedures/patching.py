@@ -19,6 +19,7 @@ from runbooks.systems.proposals import Merge, Propose
 from runbooks.systems.puppet import Deploy
 
 GIT, LDAP, PERSON = ("@git",), ("@ldap",), ("@person",)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TASK = re.compile(r"T[1-9][0-9]*")
 
 
@@ -52,15 +53,36 @@ def patched(site: Site, registry: AccountRegistry, edits: Sequence[Edit], task: 
     }
 
 
-def until(text: str) -> str:
-    """A day that is still to come. Raises UsageError."""
+def day_of(text: str) -> date:
+    """A day as YYYY-MM-DD. Raises UsageError."""
     try:
-        day = date.fromisoformat(text)
+        if not _DAY.fullmatch(text):
+            raise ValueError
+        return date.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"{text!r} is no date: YYYY-MM-DD") from error
+
+
+def until(text: str) -> str:
+    """A day that is still to come. Raises UsageError."""
+    day = day_of(text)
     if day <= datetime.now(UTC).date():
         raise UsageError(f"{text} is over: access until then is none")
     return day.isoformat()
+
+
+def said(realname: str, email: str, expires: str, contact: str) -> dict[str, str]:
+    """What is said of the person, as the registry's edits take it. Raises UsageError."""
+    if bool(expires) != bool(contact):
+        raise UsageError("--expires and --contact come together: give both, or neither")
+    ends = until(expires) if expires else ""
+    texts = {"realname": realname, "email": email, "expiry_date": ends, "expiry_contact": contact}
+    return {name: text for name, text in texts.items() if text}
+
+
+def told_at_the_end(case: Patched) -> str:
+    """A note: whoever asked for access is told by the ticket."""
+    return f"when it is done, say so on {case.task}: that tells whoever asked for it"
 
 
 def patch_of(case: Patched, title: str, why: str = "") -> AccountPatch:

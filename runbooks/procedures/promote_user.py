@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from runbooks.procedure import Procedure
-from runbooks.procedures.create_user import Case, case_of, notes, said, steps, subjects
+from runbooks.procedures.create_user import Case, case_of, notes, steps, subjects
+from runbooks.procedures.patching import said
 from runbooks.site import Site
 
 

@@ -35,7 +35,7 @@ def confirmed(world: World, run: Run) -> tuple[Run, list[str]]:
     while run.status is RunStatus.WAITING:
         waiting = next(o for o in run.outcomes().values() if "waiting for a person" in o.note)
         asked.append(waiting.note)
-        world.site.targets["@person"].comes_to_confirm = True
+        world.site.targets["@person"].where = "T7#1"
         run = world.resume(run)
     return run, asked
 
@@ -53,7 +53,7 @@ def test_a_new_user_by_the_page(world: World, key: Path) -> None:
     assert (user.uid, user.gid, user.realname, user.present) == (1010, 500, "Nova Nym", True)
     assert user.ssh_keys == (key.read_text().strip(),)
     assert world.registry().groups_of("nova") == ("other",)
-    words = ("direct supervisor", "approved of nova in other", "NDA", "responsibilities", "SHA256:")
+    words = ("direct supervisor", "approved of nova in other", "responsibilities", "an NDA of nova", "SHA256:")
     assert [word for word, question in zip(words, asked, strict=True) if word not in question] == []
     assert world.undo(run).status is RunStatus.DONE
     assert world.remote.show(DATA) == before
@@ -67,7 +67,9 @@ def test_nothing_is_merged_before_all_is_confirmed(world: World, key: Path) -> N
 
 
 def test_somebody_with_ldap_access_gets_a_shell(world: World, key: Path) -> None:
-    run, _ = confirmed(world, world.run("promote-user", name="lynn", key=str(key), groups=("ops",), moved=MOVED))
+    run, _ = confirmed(
+        world, world.run("promote-user", name="lynn", key=str(key), groups=("ops",), moved=MOVED, task="T7")
+    )
     assert run.status is RunStatus.DONE
     registry = world.registry()
     assert registry.ldap_only("lynn") is None
@@ -81,7 +83,7 @@ def test_three_days_without_sudo(world: World, key: Path, monkeypatch: pytest.Mo
     import runbooks.systems.person as person
 
     monkeypatch.setattr(person.PersonReader, "today", lambda _self: date(2026, 1, 7))
-    with pytest.raises(Blocked, match=r"until 2026-01-08\. For the ticket: .*waiting period, which ends on 2026-01-08"):
+    with pytest.raises(Blocked, match="3 days have to pass for the security review, until 2026-01-08"):
         world.run("create-user", **new(key))
     monkeypatch.setattr(person.PersonReader, "today", lambda _self: date(2026, 1, 8))
     assert world.run("create-user", **new(key)).status is RunStatus.WAITING
@@ -100,7 +102,7 @@ def test_keys_come_and_go(world: World, tmp_path: Path, key: Path) -> None:
 
 
 def test_groups_come_and_go(world: World) -> None:
-    _, asked = confirmed(world, world.run("join-group", name="bob", groups=("other",), moved=MOVED))
+    _, asked = confirmed(world, world.run("join-group", name="bob", groups=("other",), moved=MOVED, task="T7"))
     assert world.registry().groups_of("bob") == ("ops", "other")
     assert len(asked) == 4
     assert world.run("leave-group", name="bob", groups=("other", "ops")).status is RunStatus.DONE

@@ -45,7 +45,7 @@ def test_an_nda_is_confirmed_by_a_person_first(world: World) -> None:
     run = world.run("grant-ldap", name="lynn", group="nda")
     assert run.status is RunStatus.WAITING
     assert world.members("nda") == set()
-    world.site.targets["@person"].comes_to_confirm = True
+    world.site.targets["@person"].where = "T12#34"
     run = world.resume(run)
     assert run.status is RunStatus.DONE
     assert world.members("nda") == {f"uid=lynn,{PEOPLE}"}
@@ -61,6 +61,16 @@ REFUSED: dict[str, tuple[dict[str, str], type[RunbookError], str]] = {
     "half an expiry": (GRANT | {"expires": "2099-01-01"}, UsageError, "--expires and --contact come together"),
     "a day that is over": (GRANT | {"expires": "2020-01-01", "contact": "bob"}, UsageError, "2020-01-01 is over"),
     "no day": (GRANT | {"expires": "tomorrow", "contact": "bob"}, UsageError, "'tomorrow' is no date"),
+    "another end": (
+        {"name": "lynn", "group": "nda", "expires": "2099-01-01", "contact": "bob"},
+        UsageError,
+        r"lynn is in the registry \(line \d+\) with no expiry_date, not '2099-01-01': `inv extend-access`",
+    ),
+    "another address": (
+        {"name": "lynn", "group": "wmf", "email": "lynn@example.org"},
+        UsageError,
+        r"lynn is in the registry \(line \d+\) with email 'lynn@elsewhere.example', not 'lynn@example.org'",
+    ),
     "no task": (GRANT | {"task": "12"}, UsageError, "'12' is no task"),
     "two lines": (GRANT | {"realname": "Nova\nuid: 0"}, RegistryError, "is not one line of text"),
 }
