@@ -86,6 +86,7 @@ PERSON = {
 REQUEST = {
     "groups": "Groups of the registry, by commas.",
     "moved": "The day on which the task was moved into the access-requests project, 2026-01-31.",
+    "analytics": "List the groups for data, and what each needs; nothing else is done.",
 }
 KEY = {"key": "A file with the one public key, as ssh-keygen makes it (.pub)."}
 
@@ -109,20 +110,34 @@ def revoke_ldap(surface, name, group=""):  # type: ignore[no-untyped-def]
     surface.procedure("revoke-ldap", {"name": name, "group": group})
 
 
-@runbook(*PLANNED, positional=["name"], help=NAME | TICKET | PERSON | REQUEST | KEY)
-def create_user(surface, name, key="", groups="", realname="", email="", expires="", contact="", moved="", task=""):  # type: ignore[no-untyped-def]
-    """Accounts: give somebody a shell account, with the UID that LDAP has."""
-    person = {"realname": realname, "email": email, "expires": expires, "contact": contact}
-    request = {"groups": _words(groups), "moved": moved, "task": task}
-    surface.procedure("create-user", {"name": name, "key": key, **person, **request})
+def _shell_account(procedure: str, doc: str) -> Any:
+    """The task of a procedure that gives somebody a shell account."""
+
+    def body(  # type: ignore[no-untyped-def]
+        surface,
+        name,
+        key="",
+        groups="",
+        realname="",
+        email="",
+        expires="",
+        contact="",
+        moved="",
+        task="",
+        analytics=False,
+    ):
+        if analytics:
+            surface.data_groups(name)
+        person = {"realname": realname, "email": email, "expires": expires, "contact": contact}
+        request = {"groups": _words(groups), "moved": moved, "task": task}
+        surface.procedure(procedure, {"name": name, "key": key, **person, **request})
+
+    body.__name__, body.__doc__ = procedure.replace("-", "_"), doc
+    return runbook(*PLANNED, positional=["name"], help=NAME | TICKET | PERSON | REQUEST | KEY)(body)
 
 
-@runbook(*PLANNED, positional=["name"], help=NAME | TICKET | PERSON | REQUEST | KEY)
-def promote_user(surface, name, key="", groups="", realname="", email="", expires="", contact="", moved="", task=""):  # type: ignore[no-untyped-def]
-    """Accounts: give somebody with LDAP access a shell account."""
-    person = {"realname": realname, "email": email, "expires": expires, "contact": contact}
-    request = {"groups": _words(groups), "moved": moved, "task": task}
-    surface.procedure("promote-user", {"name": name, "key": key, **person, **request})
+create_user = _shell_account("create-user", "Accounts: give somebody a shell account, with the UID that LDAP has.")
+promote_user = _shell_account("promote-user", "Accounts: give somebody with LDAP access a shell account.")
 
 
 @runbook(*PLANNED, positional=["name"], help=NAME | TICKET | KEY)
@@ -173,8 +188,10 @@ def remove_account(surface, name, drop_all=False, end_sessions=False, task=""): 
 
 
 @runbook(*PLANNED, positional=["name"], help=NAME | TICKET | REQUEST)
-def join_group(surface, name, groups="", moved="", task=""):  # type: ignore[no-untyped-def]
+def join_group(surface, name, groups="", moved="", task="", analytics=False):  # type: ignore[no-untyped-def]
     """Accounts: put a shell user into groups, once that is approved."""
+    if analytics:
+        surface.data_groups(name)
     surface.procedure("join-group", {"name": name, "groups": _words(groups), "moved": moved, "task": task})
 
 
@@ -192,6 +209,12 @@ def leave_group(surface, name, groups="", task=""):  # type: ignore[no-untyped-d
 def extend_access(surface, name, until="", contact="", task=""):  # type: ignore[no-untyped-def]
     """Accounts: have somebody's access end on a later day."""
     surface.procedure("extend-access", {"name": name, "until_day": until, "contact": contact, "task": task})
+
+
+@runbook(*SHOWN)
+def data_groups(surface):  # type: ignore[no-untyped-def]
+    """Accounts: list the groups for data, and what each needs."""
+    surface.data_groups()
 
 
 @runbook(*SHOWN, positional=["name"], help=NAME)
@@ -358,6 +381,7 @@ ns = Collection(
     replace_key,
     revoke_key,
     remove_account,
+    data_groups,
     ldap_groups,
     check_access,
     join_group,

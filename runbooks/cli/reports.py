@@ -43,6 +43,22 @@ class Reports(Surface):
 
         self.run(command)
 
+    def data_groups(self, name: str = "") -> NoReturn:
+        """The registry's groups for data, and what each needs; ``name``: who wants to be in them."""
+
+        def command(site: Site) -> int:
+            from runbooks.procedures.data_groups import data_groups
+            from runbooks.report.data_groups import print_data_groups
+
+            found = [asdict(group) for group in data_groups(site, name)]
+            self.document = {"groups": found}
+            if not self.options.as_json:
+                ldap, meant = site.settings.ldap, ", ".join(site.settings.access.data_groups)
+                print_data_groups(found, meant, f"{ldap.staff} or {ldap.others}", name, file=sys.stdout)
+            return 0
+
+        self.run(command)
+
     def ldap_groups(self, name: str) -> NoReturn:
         """The directory's groups of somebody."""
 

@@ -6,7 +6,7 @@ Each gate has the text that the ticket should say as long as it is closed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -55,13 +55,14 @@ def request_of(
     day = day_of(moved)
     if day > datetime.now(UTC).date():
         raise UsageError(f"{moved} is still to come: when was the task moved?")
-    return {
-        "name": name,
-        "approvals": {group.name: list(group.approval) for group in found},
-        "privileges": {group.name: None if group.privileges is None else list(group.privileges) for group in found},
-        "moved": day.isoformat(),
-        "legal": site.settings.access.legal,
-    }
+    return asdict(request_of_groups(site, name, found, day.isoformat()))
+
+
+def request_of_groups(site: Site, name: str, groups: Sequence[Group], moved: str) -> Request:
+    """The Request for groups as the registry has them."""
+    approvals = {group.name: list(group.approval) for group in groups}
+    privileges = {group.name: None if group.privileges is None else list(group.privileges) for group in groups}
+    return Request(name, approvals, privileges, moved, site.settings.access.legal)
 
 
 def once(groups: Sequence[str]) -> Sequence[str]:

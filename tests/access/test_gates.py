@@ -64,6 +64,18 @@ def test_one_after_another(lab: Lab, inv: Inv, tmp_path: Path) -> None:
     inv("resume", "--confirmed", "T7#5", "--run", run, "--yes").refuses(2, "there is nothing to resume")
 
 
+def test_which_groups_there_are(inv: Inv, unchanged: None) -> None:  # noqa: ARG001
+    found = inv("data-groups", "--json")
+    assert found.status == 0, found.err
+    assert [group["name"] for group in found.json["groups"]] == ["analytics-users"]
+    for command in ("join-group", "create-user", "promote-user"):
+        told = inv(command, "grace", "--analytics")
+        assert (told.status, told.err) == (0, "")
+        assert told.out.startswith("analytics-users  ")
+        assert "needs the supervisor's approval, the approval for analytics-users" in told.out
+    inv("join-group", "Grace", "--analytics").refuses(2, "'Grace' is no account name")
+
+
 def test_a_gate_that_is_not_met_blocks_and_says_what_to_write(inv: Inv, unchanged: None) -> None:  # noqa: ARG001
     from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What has to be so before somebody gets access: which gates, in which order, and what the ticket should say of each."""
+"""What has to be so before somebody gets access: which gates, in which order, and what to write on the ticket."""
 
 from __future__ import annotations
 
