@@ -174,17 +174,19 @@ def revoke_key(surface, name, key="", all=False, end_sessions=False, task=""):  
 @runbook(
     *PLANNED,
     positional=["name"],
+    iterable=["without"],
     help=NAME
     | TICKET
     | {
+        "without": "Leave this host out of archiving the home, and see to it yourself; once for each host.",
         "drop-all": "Leave every LDAP group, not only those that give access to something.",
         "end-sessions": "End all that runs under the account.",
     },
 )
-def remove_account(surface, name, drop_all=False, end_sessions=False, task=""):  # type: ignore[no-untyped-def]
+def remove_account(surface, name, drop_all=False, end_sessions=False, without=None, task=""):  # type: ignore[no-untyped-def]
     """Accounts: take all of somebody's access; the home stays."""
     arguments = {"name": name, "drop_all": drop_all, "end_sessions": end_sessions, "task": task}
-    surface.procedure("remove-account", arguments)
+    surface.procedure("remove-account", arguments | {"without": list(without or [])})
 
 
 @runbook(*PLANNED, positional=["name"], help=NAME | TICKET | REQUEST)

@@ -90,14 +90,17 @@ def patch_of(case: Patched, title: str, why: str = "") -> AccountPatch:
     return AccountPatch(case.registry, tuple(Edit.of(record) for record in case.edits), title, why, case.task)
 
 
-def patch_steps(case: Patched, patch: AccountPatch, what: str) -> Steps:
-    """Proposed, merged and deployed; nothing where there is nothing to edit. ``what`` names the branch."""
+def patch_steps(case: Patched, patch: AccountPatch, what: str, first: Sequence[Step] = ()) -> Steps:
+    """Proposed, merged and deployed; nothing where there is nothing to edit. ``what`` names the branch; ``first`` is
+    done when it may be merged, and before it is."""
     if not case.edits:
+        yield from first
         return
     branch = f"ops-clinic/{what}"
     yield Step(
         "Prepare the registry patch, unmerged but mergeable", Propose(patch, branch), GIT, undo="Withdraw the patch"
     )
+    yield from first
     yield Step("Merge the registry patch", Merge(patch, branch), GIT, undo="Revert the registry patch")
     if case.servers:
         yield Step(

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runbooks.errors import RegistryError
+from runbooks.errors import RegistryError, UsageError
+from runbooks.inventory import fold
 from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.patching import LDAP, Patched, patch_of, patch_steps, patched
@@ -15,6 +16,7 @@ from runbooks.registry import AccountRegistry, User
 from runbooks.registry.edits import Edit
 from runbooks.registry.model import LdapOnlyUser
 from runbooks.site import Site
+from runbooks.systems.archive import ArchiveHome
 from runbooks.systems.authorized_keys import KeysOut, KeysRefused, blobs_of
 from runbooks.systems.belongings import Belongings
 from runbooks.systems.ldap_groups import OutOfGroup
@@ -25,7 +27,9 @@ from runbooks.systems.sessions import Sessions
 @dataclass(frozen=True)
 class Case(Patched):
     """Who goes. ``uid`` is None where there is no shell account; ``ldap_groups`` are those that are left; ``remarks``
-    are what others have to see to; ``purged`` says whether puppet deletes the account."""
+    are what others have to see to; ``purged`` says whether puppet deletes the account. The home is packed into a file of
+    the directory ``archive`` (empty: it is not) on the hosts ``packed``, which have the account or may have it, and not
+    on those ``left_out``."""
 
     name: str
     uid: int | None
@@ -37,9 +41,20 @@ class Case(Patched):
     puppet: Mapping[str, Any] = field(default_factory=dict)
     root_keys: Mapping[str, Any] = field(default_factory=dict)
     purged: bool = True
+    archive: str = ""
+    packed: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
-def look(site: Site, *, name: str, drop_all: bool = False, end_sessions: bool = False, task: str = "") -> Case:
+def look(
+    site: Site,
+    *,
+    name: str,
+    drop_all: bool = False,
+    end_sessions: bool = False,
+    without: tuple[str, ...] = (),
+    task: str = "",
+) -> Case:
     """Where somebody has access: the registry, the directory. Raises UsageError, RegistryError, Blocked."""
     site.refuse_protected(name)
     registry = site.registry()
@@ -61,7 +76,20 @@ def look(site: Site, *, name: str, drop_all: bool = False, end_sessions: bool = 
         puppet=site.puppet_record(),
         root_keys=root_keys_of(site) if user else {},
         purged=registry.purges,
+        **_packing(site, user, without),
     )
+
+
+def _packing(site: Site, user: User | None, without: tuple[str, ...]) -> dict[str, Any]:
+    """Where the home is packed into a file, if the settings want that. Raises UsageError, InventoryError."""
+    archive = site.settings.access.archive
+    if without and not (archive and user):
+        raise UsageError("--without leaves a host out where homes are archived: there is none here to be")
+    if not archive or user is None or user.uid is None:
+        return {}
+    left_out = site.hosts_named(without)
+    packed = site.hosts_with_account(user.name, user.uid, except_for=left_out)
+    return {"archive": archive, "packed": packed, "left_out": left_out}
 
 
 def _ldap_groups(site: Site, name: str, drop_all: bool) -> tuple[str, ...]:
@@ -86,11 +114,12 @@ def _remarks(registry: AccountRegistry, name: str) -> list[str]:
 
 
 def steps(case: Case) -> Steps:
-    """Out of the registry, off every host, out of the directory. A home stays where it is."""
+    """Out of the registry, off every host, out of the directory. A home stays where it is; where it is packed into a
+    file, that is before the merge: puppet may delete the account from then on, and a clean-up job the home."""
     if case.uid is not None:
         yield Step(f"Look what else {case.name} owns", Belongings(case.name, case.uid), on=case.hosts, patient=True)
     patch = patch_of(case, f"admin: remove {case.name}")
-    yield from patch_steps(case, patch, f"remove-{case.name}")
+    yield from patch_steps(case, patch, f"remove-{case.name}", list(_archive_step(case)))
     if case.uid is not None:
         blobs = blobs_of(case.keys)
         yield from root_key_steps(case.root_keys, case.name, blobs, case.operator)
@@ -107,6 +136,12 @@ def steps(case: Case) -> Steps:
         yield Step(f"Take {case.name} out of {group}", OutOfGroup(group, case.name), on=LDAP, undo=undo)
 
 
+def _archive_step(case: Case) -> Steps:
+    if case.packed and case.uid is not None:
+        change = ArchiveHome(case.name, case.uid, case.archive)
+        yield Step(f"Pack the home into {case.archive}", change, on=case.packed, must_all=True)
+
+
 def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:
     """The account."""
     return (f"user:{arguments['name']}",)
@@ -116,8 +151,15 @@ def notes(case: Case) -> tuple[str, ...]:
     """What stays, and what others have to see to."""
     home = f"the home of {case.name} stays; puppet deletes the account at its next run"
     both = f"home and account of {case.name} stay; puppet takes the keys at its next run"
-    stays = (home if case.purged else both,) if case.hosts else ()
-    return (*stays, *case.remarks)
+    found = [home if case.purged else both] if case.hosts else []
+    if case.packed:
+        found.append(
+            f"a host that cannot be reached stands in the way: `inv revoke-key {case.name}` does not wait for it"
+        )
+    if case.left_out:
+        where = fold(case.left_out)
+        found.append(f"left out: {where}. Before such a host rejoins: pack the home there; puppet may have it deleted")
+    return (*found, *case.remarks)
 
 
 PROCEDURE = Procedure("remove-account", "Remove account", Case, look, steps, subjects, notes, batch_size="50")

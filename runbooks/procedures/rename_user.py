@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from runbooks.errors import UsageError
 from runbooks.inventory import fold
 from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
@@ -66,6 +67,11 @@ def look(
     assert user is not None and user.uid is not None  # rename() refused anything else
     left_out = site.hosts_named(without)
     hosts = site.hosts_with_account(old, user.uid, except_for=left_out)
+    if not hosts:
+        besides = f" besides {fold(left_out)}" if left_out else ""
+        raise UsageError(
+            f"no host{besides} has an account {old} with UID {user.uid}: change the registry alone, by a commit"
+        )
     why = f"rename-user {old} to {new}" + (f" ({task})" if task else "") + f", {site.operator}"
     return Case(
         old,

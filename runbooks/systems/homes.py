@@ -29,6 +29,14 @@ _COPY_TIMEOUT_S = 24 * 3600
 
 SPOOLS: Sequence[str] = ("/var/mail", "/var/spool/cron/crontabs", "/var/lib/systemd/linger")
 """Where things go by an account's name, and stay when it is deleted."""
+SHARED: Sequence[str] = ("nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "fuse.sshfs", "fuse.glusterfs")
+"""File systems that other hosts may have, too."""
+
+
+def file_system(mounts: Mapping[str, str], path: str) -> str:
+    """The type of the file system that a path is on."""
+    above = [point for point in mounts if f"{path}/".startswith(f"{point.rstrip('/')}/")]
+    return mounts[max(above, key=len)] if above else ""
 
 
 def rename_path(writer: HostWriter, source: str, target: str) -> None:

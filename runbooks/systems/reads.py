@@ -176,8 +176,9 @@ def immutable_below(path: str) -> Read[tuple[str, ...]]:
 
 
 def free_bytes(path: str) -> Read[int]:
-    """What an unprivileged writer has left on the path's file system."""
-    return Read(("df", "-B1", "--output=avail", path), lambda result: int(_lines(result)[1]))
+    """What an unprivileged writer has left on the path's file system; the path itself need not be there yet."""
+    text = 'p=$1; until [ -e "$p" ]; do p=${p%/*}; p=${p:-/}; done; df -B1 --output=avail -- "$p"'
+    return Read(_script(text, path), lambda result: int(_lines(result)[1]))
 
 
 def used_bytes(path: str) -> Read[int]:
@@ -256,6 +257,19 @@ def copy_differs(source: str, copy: str) -> Read[tuple[str, ...]]:
     """What rsync would still have to do to make a copy equal its source, contents compared; nothing if it is equal."""
     argv = ("rsync", "-aHAXSn", "--numeric-ids", "--checksum", "--itemize-changes", "--delete", "--one-file-system")
     return Read((*argv, "--", source + "/", copy + "/"), _lines, timeout_s=24 * 3600)
+
+
+def archive_differs(archive: str, path: str) -> Read[tuple[str, ...]]:
+    """How a directory differs from its archive by tar: entries whose contents, mode, owner, time or target do, the
+    first 20; and how many there are, where that differs. A socket has nothing to be kept."""
+    text = (
+        '{ tar --compare --force-local --file="$1" --numeric-owner -C "${2%/*}/" || echo "tar returned $?"; } 2>&1 | '
+        "head -n 20; "
+        'have=$(tar --list --force-local --file="$1" | wc -l); '
+        'want=$(timeout 86400 find "$2" -xdev ! -type s -printf x | wc -c); '
+        '[ "$have" -eq "$want" ] || echo "$want entries there, $have in the archive"'
+    )
+    return Read(_script(text, archive, path), _lines, ok=(0, 1), timeout_s=24 * 3600)
 
 
 def has_programs(*names: str) -> Read[tuple[str, ...]]:

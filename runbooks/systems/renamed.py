@@ -10,7 +10,7 @@ from runbooks.model import Change, Facts, Finding, blocked, done, later
 from runbooks.systems import reads
 from runbooks.systems.accounts import Account, AccountRecord, Group
 from runbooks.systems.files import Entry
-from runbooks.systems.homes import SPOOLS
+from runbooks.systems.homes import SHARED, SPOOLS, file_system
 from runbooks.systems.host import HostReader, HostWriter
 from runbooks.systems.subject import Subject, record_of
 from runbooks.systems.wording import listed
@@ -28,7 +28,6 @@ _PROGRAMS = (
     "getfattr",
     "puppet",
 )
-_SHARED = ("nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "fuse.sshfs", "fuse.glusterfs")
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class Ready(Change[HostReader, HostWriter]):
             reader.ask(reads.known_group(s.heir)),
             reader.ask(reads.entries(*places)),
             inside,
-            _file_system(mounts, home),
+            file_system(mounts, home),
             reader.ask(reads.immutable_below(home)),
             reader.ask(reads.has_programs(*_PROGRAMS)),
         )
@@ -143,7 +142,7 @@ class Ready(Change[HostReader, HostWriter]):
             found.append(f"{s.home} is a subvolume of its own, which the tool cannot tell from others: rename by hand")
         if seen.file_system == "autofs":
             found.append(f"{s.home} is automounted: rename it where it comes from")
-        if seen.file_system in _SHARED:
+        if seen.file_system in SHARED:
             found.append(f"{s.home} is on {seen.file_system}, and other hosts may share it: rename by hand")
         if s.home in seen.mounts and len(seen.mounts) > 1:
             inside = listed(sorted(set(seen.mounts) - {s.home}))
@@ -255,9 +254,3 @@ class Renamed(Change[HostReader, HostWriter]):
         if record and s.home in found and record.metadata_digest != reader.ask(reads.metadata_digest(s.home)):
             remarks.append(f"mode, owner, ACL or attributes of {s.home} itself are no longer what they were")
         return "; ".join(remarks)
-
-
-def _file_system(mounts: Mapping[str, str], path: str) -> str:
-    """The type of the file system that a path is on."""
-    above = [point for point in mounts if f"{path}/".startswith(f"{point.rstrip('/')}/")]
-    return mounts[max(above, key=len)] if above else ""

@@ -133,8 +133,8 @@ def test_a_big_home_is_looked_at_within_bounds(machine: Machine, old: Subject) -
 
 
 def test_an_answer_that_makes_no_sense_names_host_and_command(machine: Machine) -> None:
-    with pytest.raises(CommandFailed, match=r"^lab01: df .*returned 1"):
-        machine.ask(reads.free_bytes("/nonexistent"))
+    with pytest.raises(CommandFailed, match=r"^lab01: du .*returned 1"):
+        machine.ask(reads.used_bytes("/nonexistent"))
     with pytest.raises(CommandFailed, match=r"lab01: git -C /nonexistent rev-parse"):
         machine.ask(reads.checkout_commit("/nonexistent"))
 
