@@ -278,7 +278,8 @@ def _lease(values: Mapping[str, int], layers: tuple[Layer, ...]) -> Lease:
 def _layers(config: Any, levels: list[tuple[str, str, Path, bool]]) -> list[Layer]:
     layers = []
     for level, where, root, textual in levels:
-        values = getattr(config, f"_{level}").get("ops_clinic")
+        # An empty file is None there.
+        values = (getattr(config, f"_{level}") or {}).get("ops_clinic")
         if values is not None:
             layers.append(Layer(values, where, root, textual))
     return layers

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from runbooks.procedures.gates import gates, request_of_groups
-from runbooks.registry import Group, Registry, check_name
+from runbooks.registry import AccountRegistry, Group, check_name
 from runbooks.site import Site
 from runbooks.systems.ldap import LdapReader
 
@@ -22,7 +22,7 @@ class DataGroup:
     description: str
     members: int
     approval: tuple[str, ...]
-    sudo: tuple[str, ...]
+    sudo: tuple[str, ...] | None
     kerberos: int
     ldap: int | None
     needs: tuple[str, ...]
@@ -43,7 +43,7 @@ def _is_one(site: Site, group: Group) -> bool:
     return not (group.deprecated or group.system) and any(fnmatchcase(group.name, one) for one in patterns)
 
 
-def _told(site: Site, registry: Registry, group: Group, known: set[str] | None, name: str) -> DataGroup:
+def _told(site: Site, registry: AccountRegistry, group: Group, known: set[str] | None, name: str) -> DataGroup:
     people = set(group.members)
     users = [user for user in map(registry.user, people) if user is not None]
     request = request_of_groups(site, name or "somebody", [group], "2000-01-01")

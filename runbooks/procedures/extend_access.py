@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runbooks.errors import UsageError
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched, until
-from runbooks.registry import check_name
 from runbooks.registry.edits import Edit
 from runbooks.site import Site
 
@@ -24,7 +24,9 @@ class Case(Patched):
 
 def look(site: Site, *, name: str, until_day: str, contact: str, task: str = "") -> Case:
     """Whether the registry has somebody like that. Raises UsageError, RegistryError."""
-    check_name(name)
+    site.refuse_protected(name)
+    if missing := [option for option, value in (("--until", until_day), ("--contact", contact)) if not value]:
+        raise UsageError(f"give {' and '.join(missing)}: the day on which access ends, and who is asked about it then")
     day = until(until_day)
     common = patched(site, site.registry(), [Edit("set_expiry", name, {"date": day, "contact": contact})], task)
     return Case(**common, name=name, until=day, contact=contact)

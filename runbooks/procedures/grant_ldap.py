@@ -11,7 +11,7 @@ from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.gates import nda
 from runbooks.procedures.patching import LDAP, Patched, patch_of, patch_steps, patched, said
-from runbooks.registry import LdapOnlyUser, User, check_name
+from runbooks.registry import LdapOnlyUser, User
 from runbooks.registry.edits import Edit
 from runbooks.site import Site
 from runbooks.systems.ldap_groups import InGroup
@@ -41,7 +41,7 @@ def look(
     task: str = "",
 ) -> Case:
     """Whether the registry knows somebody, and what it has to be told. Raises UsageError, RegistryError, Blocked."""
-    check_name(name)
+    site.refuse_protected(name)
     ldap = site.settings.ldap
     if group not in (ldap.staff, ldap.others):
         raise UsageError(f"{group!r}: the group is {ldap.staff} or {ldap.others}")

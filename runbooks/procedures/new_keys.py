@@ -11,19 +11,27 @@ from runbooks.registry.edits import fingerprints
 from runbooks.registry.keys import parse_new_key
 from runbooks.site import Site
 
+LONGEST = 8000
+"""More characters than any key has."""
+
 
 def read_key(path: str) -> str:
     """The one key in a file. Raises UsageError."""
+    if not path:
+        raise UsageError("give --key, a file with the one public key")
     try:
-        text = Path(path).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = Path(path).expanduser().read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError, RuntimeError) as error:
         why = error.strerror if isinstance(error, OSError) else "is no text"
+        why = str(error) if isinstance(error, RuntimeError) else why
         raise UsageError(f"--key {path}: {why}") from error
     if "PRIVATE KEY" in text:
         raise UsageError(f"--key {path}: a PRIVATE key, which must not leave its owner: give the .pub file")
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     if len(lines) != 1:
         raise UsageError(f"--key {path}: {len(lines)} keys: one is wanted")
+    if len(lines[0]) > LONGEST or not lines[0].isprintable():
+        raise UsageError(f"--key {path}: not one line of text that a key could be")
     try:
         parse_new_key(lines[0])
     except ValueError as error:

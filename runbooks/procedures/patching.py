@@ -19,6 +19,7 @@ from runbooks.systems.proposals import Merge, Propose
 from runbooks.systems.puppet import Deploy
 
 GIT, LDAP, PERSON = ("@git",), ("@ldap",), ("@person",)
+_ADDRESS = re.compile(r"[^\s@<>\"',;:]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]{0,250}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TASK = re.compile(r"T[1-9][0-9]*")
 
@@ -73,6 +74,10 @@ def until(text: str) -> str:
 
 def said(realname: str, email: str, expires: str, contact: str) -> dict[str, str]:
     """What is said of the person, as the registry's edits take it. Raises UsageError."""
+    if email and not _ADDRESS.fullmatch(email):
+        raise UsageError(f"--email {email[:60]!r} is no mail address")
+    if long := [option for option, text in (("--realname", realname), ("--contact", contact)) if len(text) > 200]:
+        raise UsageError(f"{long[0]} is too long: 200 characters at most")
     if bool(expires) != bool(contact):
         raise UsageError("--expires and --contact come together: give both, or neither")
     ends = until(expires) if expires else ""

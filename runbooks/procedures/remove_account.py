@@ -12,6 +12,7 @@ from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.patching import LDAP, Patched, patch_of, patch_steps, patched
 from runbooks.procedures.root_keys import root_key_steps, root_keys_of
+from runbooks.procedures.shared_keys import edits_of_others, notes_of_others
 from runbooks.registry import AccountRegistry, User
 from runbooks.registry.edits import Edit
 from runbooks.registry.model import LdapOnlyUser
@@ -62,8 +63,10 @@ def look(
     if user is None and person is None:
         raise RegistryError(f"{name} is not in the registry: check the name")
     present = [entry for entry in (user, person) if entry is not None and entry.present]
-    common = patched(site, registry, [Edit("absent", name)] if present else [], task)
-    keys = site.keys((*user.ssh_keys, *user.buster_ssh_keys)) if user else ()
+    lines = (*user.ssh_keys, *user.buster_ssh_keys) if user else ()
+    edits = [Edit("absent", name)] if present else []
+    common = patched(site, registry, [*edits, *edits_of_others(registry, name, lines)], task)
+    keys = site.keys(lines)
     return Case(
         **common,
         name=name,
@@ -159,7 +162,7 @@ def notes(case: Case) -> tuple[str, ...]:
     if case.left_out:
         where = fold(case.left_out)
         found.append(f"left out: {where}. Before such a host rejoins: pack the home there; puppet may have it deleted")
-    return (*found, *case.remarks)
+    return (*found, *notes_of_others(case, case.name), *case.remarks)
 
 
 PROCEDURE = Procedure("remove-account", "Remove account", Case, look, steps, subjects, notes, batch_size="50")

@@ -11,6 +11,7 @@ from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched
 from runbooks.procedures.root_keys import root_key_steps, root_keys_of
+from runbooks.procedures.shared_keys import edits_of_others, notes_of_others
 from runbooks.registry import User
 from runbooks.registry.account_keys import fingerprint_of
 from runbooks.registry.edits import Edit, fingerprints
@@ -50,6 +51,7 @@ def look(
         raise RegistryError(f"{name} is not in users, or has no uid there: check the name")
     lines = _meant(user, key)
     edits = [Edit("remove_key", name, {"key": line}) for line in lines if _is_held(user, line)]
+    edits += edits_of_others(registry, name, lines)
     common = patched(site, registry, edits, task)
     keys = site.keys(lines)
     return Case(
@@ -122,7 +124,8 @@ def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:
 def notes(case: Case) -> tuple[str, ...]:
     """What an operator has to see to besides."""
     kept = () if case.edits else (f"the registry has no such key of {case.name}: it is not edited",)
-    return (*kept, f"keys that go: {', '.join(case.shown) or 'none in the registry'}")
+    others = notes_of_others(case, case.name)
+    return (*kept, f"keys that go: {', '.join(case.shown) or 'none in the registry'}", *others)
 
 
 # A lost key is in nobody's hands for longer than it takes.

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runbooks.errors import UsageError
 from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.patching import LDAP
-from runbooks.registry import check_name
 from runbooks.site import Site
+from runbooks.systems.ldap import LdapReader, is_among
 from runbooks.systems.ldap_groups import OutOfGroup
 
 
@@ -22,9 +23,16 @@ class Case:
     group: str
 
 
-def look(site: Site, *, name: str, group: str) -> Case:  # noqa: ARG001
-    """Whether the name is one; the directory is looked at by the step. Raises UsageError."""
-    check_name(name)
+def look(site: Site, *, name: str, group: str) -> Case:
+    """Whether there is somebody of that name, or was. Raises UsageError, Unreachable, Blocked."""
+    site.refuse_protected(name)
+    if not group:
+        raise UsageError("give --group, a group of the directory")
+    reader = site.targets["@ldap"].reader()
+    assert isinstance(reader, LdapReader)
+    gone = f"uid={name},{reader.directory.people}"
+    if reader.person(name) is None and not is_among(gone, reader.members(group) or ()):
+        raise UsageError(f"{name} is not in LDAP, nor among the members of {group}: check the name")
     return Case(name, group)
 
 

@@ -63,7 +63,7 @@ def parse_new_key(line: str) -> Key:
         if bits < LEAST_RSA_BITS:
             raise ValueError(f"an RSA key of {bits} bits: {LEAST_RSA_BITS} is the least; better make an ed25519 key")
     elif "ed25519" not in key.type:
-        raise ValueError(f"a {key.type} key: make an ed25519 key (ssh-keygen -t ed25519)")
+        raise ValueError(f"a key of type {key.type}: make an ed25519 key (ssh-keygen -t ed25519)")
     return key
 
 
