@@ -179,7 +179,7 @@ def _review(request: Request) -> Step:
     unless = "" if sudo else "Does none of the groups give sudo? Or else: "
     return asked(
         "the meeting's review",
-        f"{unless}Has the operations meeting reviewed sudo for {request.name} ({groups}), restricted as much as possible?",
+        f"{unless}Has the operations meeting reviewed sudo for {request.name} ({groups}), as little as will do?",
         f"This request is for sudo ({lines}) and needs the review of the next operations meeting; it is on the agenda. "
         "Please raise any security concern in a comment here.",
     )

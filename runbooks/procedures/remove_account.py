@@ -28,9 +28,9 @@ from runbooks.systems.sessions import Sessions
 @dataclass(frozen=True)
 class Case(Patched):
     """Who goes. ``uid`` is None where there is no shell account; ``ldap_groups`` are those that are left; ``remarks``
-    are what others have to see to; ``purged`` says whether puppet deletes the account. The home is packed into a file of
-    the directory ``archive`` (empty: it is not) on the hosts ``packed``, which have the account or may have it, and not
-    on those ``left_out``."""
+    are what others have to see to; ``purged`` says whether puppet deletes the account. The home is packed into a file
+    of the directory ``archive`` (empty: it is not) on the hosts ``packed``, which have the account or may have it, and
+    not on those ``left_out``."""
 
     name: str
     uid: int | None

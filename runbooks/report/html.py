@@ -6,7 +6,7 @@ import base64
 import hashlib
 import html
 
-from runbooks.model import Run
+from runbooks.model import Run, RunStatus
 from runbooks.report.groups import Story
 from runbooks.report.html_parts import css, esc, outcomes, step
 from runbooks.report.html_style import SCRIPT, STYLE
@@ -17,7 +17,6 @@ from runbooks.report.words import (
     RESULT_WORDS,
     argument_words,
     clock,
-    is_asked,
     number,
     resume_command,
     span,
@@ -91,7 +90,7 @@ def _next(story: Story) -> str:
     run = story.run
     if run.status.finished:
         return ""
-    lead = "When it is so, go on with" if is_asked(run) else "Go on with"
+    lead = "When it is so, go on with" if run.status is RunStatus.WAITING else "Go on with"
     undo = f", or take it back with <code>inv undo {esc(run.id)}</code>" if story.can_be_undone else ""
     return f"<p>{lead} <code>{esc(resume_command(run))}</code>{undo}.</p>"
 

@@ -73,6 +73,8 @@ def texts(value: Any) -> list[Any]:
 def said(error: Exception) -> str:
     """What an error of ldap3 says, in one line."""
     words = [getattr(error, "description", ""), getattr(error, "message", "")]
+    while error.args and isinstance(error.args[0], tuple):
+        error = Exception(*error.args[0])
     return ": ".join(filter(None, map(str, words))) or str(error).strip().split("\n")[0] or type(error).__name__
 
 

@@ -1,0 +1,155 @@
+"""The sections of the settings, each with its defaults. ``invoke.yaml`` explains each key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_PUPPET_STATE = ("/opt/puppetlabs/puppet/cache/state", "/var/cache/puppet/state", "/var/lib/puppet/state")
+
+
+@dataclass(frozen=True, slots=True)
+class Ssh:
+    """How hosts are reached. ``sudo`` is on when the user isn't root and nothing else is said; without a
+    ``key_exchange``, ssh_config or else the client chooses."""
+
+    config: Path | None = None
+    user: str = "root"
+    sudo: bool = False
+    connect_timeout_s: int = 10
+    command_timeout_s: int = 300
+    max_connections: int = 500
+    keepalive_s: int = 15
+    client: str = "libssh"
+    key_exchange: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """The puppet repository that holds the account registry. ``url`` may hold a password: ``repr`` leaves it out."""
+
+    url: str | None = field(default=None, repr=False)
+    branch: str = "production"
+    registry: str = "modules/admin/data/data.yaml"
+    cache: Path = Path("/var/cache/ops-clinic/repository")
+
+
+@dataclass(frozen=True, slots=True)
+class Puppet:
+    """Puppet on the hosts and on its servers; commands are lists of words."""
+
+    agent: tuple[str, ...] = ("puppet", "agent", "--test", "--detailed-exitcodes", "--color=false")
+    disable: tuple[str, ...] = ("puppet", "agent", "--disable")
+    enable: tuple[str, ...] = ("puppet", "agent", "--enable")
+    state_dirs: tuple[str, ...] = _PUPPET_STATE
+    servers: str = "A:puppetserver"
+    server_checkout: str = "/etc/puppet/code/environments/production"
+    run_timeout_s: int = 1800
+    wait_s: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Private:
+    """The private repository, which is edited where it lies: in ``checkout`` on the one ``host`` (a query), as root.
+    ``root_keys`` is the file in it from which puppet takes root's keys; without it there is none."""
+
+    host: str | None = None
+    checkout: str | None = None
+    root_keys: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ldap:
+    """The directory; without a ``url`` there is none. The password is in OPS_CLINIC_LDAP_PASSWORD, or in a file of mode
+    600. ``staff`` and ``others`` are the groups for people with and without an address of the organisation, which has
+    one of ``domains``; nobody is in both. Those two, and the ``privileged`` ones, take nobody whom
+    the registry has no entry of."""
+
+    url: str | None = None
+    ca: Path | None = None
+    bind_dn: str = ""
+    password_file: Path | None = None
+    people: str = ""
+    groups: str = ""
+    staff: str = "wmf"
+    others: str = "nda"
+    domains: tuple[str, ...] = ()
+    privileged: tuple[str, ...] = ()
+    connect_timeout_s: int = 10
+    answer_timeout_s: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Corporate:
+    """The organisation's own directory of who works there; without a ``url`` there is none. ``bind_dn`` is empty where
+    anybody may look; else the password is in OPS_CLINIC_CORPORATE_PASSWORD, or in a file of mode 600. ``mail`` are the
+    attributes that addresses are in, ``gone`` a filter for people who have left."""
+
+    url: str | None = None
+    ca: Path | None = None
+    bind_dn: str = ""
+    password_file: Path | None = None
+    people: str = ""
+    mail: tuple[str, ...] = ("mail",)
+    gone: str = ""
+    connect_timeout_s: int = 10
+    answer_timeout_s: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The Gerrit in front of the repository; without a ``url`` there is none, and proposals are branches. The password
+    is in OPS_CLINIC_GERRIT_PASSWORD, or in a file of mode 600. ``votes`` are given by ourselves before we submit."""
+
+    url: str | None = None
+    project: str = ""
+    user: str = ""
+    password_file: Path | None = None
+    votes: tuple[tuple[str, int], ...] = ()
+    ca: Path | None = None
+    timeout_s: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who gets access, and what stays of those who lose it. ``legal`` confirms NDAs, and is asked by that name on the
+    ticket; ``data_groups`` are the groups for data (globs); homes go into the directory ``archive`` of their hosts
+    before an account is removed (None: they are left where they are)."""
+
+    legal: str = "the legal department"
+    data_groups: tuple[str, ...] = ("analytics-*", "statistics-*", "researchers")
+    archive: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PuppetDB:
+    """PuppetDB for ``P{...}``, under Cumin's own names; without a host there is none."""
+
+    host: str | None = None
+    port: int = 443
+    scheme: str = "https"
+    timeout: int = 30
+    ssl_verify: bool | str = True
+    ssl_client_cert: Path | None = None
+    ssl_client_key: Path | None = None
+
+    def as_cumin(self) -> Mapping[str, Any]:
+        """Return what Cumin's configuration has under ``puppetdb``; empty without a host."""
+        if not self.host:
+            return {}
+        verify = self.ssl_verify
+        files = {"ssl_client_cert": self.ssl_client_cert, "ssl_client_key": self.ssl_client_key}
+        return {
+            "host": self.host, "port": self.port, "scheme": self.scheme, "timeout": self.timeout, "ssl_verify": verify,
+            **{key: str(path) for key, path in files.items() if path},
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A driver's hold on its run: kept up every ``heartbeat_s``, lost after ``expires_s`` of silence."""
+
+    expires_s: int = 60
+    heartbeat_s: int = 10
