@@ -24,6 +24,13 @@ def quick_dir() -> Iterator[Path]:
         yield place
 
 
+@pytest.fixture(scope="module")
+def quick_place() -> Iterator[Path]:
+    """As ``quick_dir``, for what a module's tests share."""
+    with _in_memory() as place:
+        yield place
+
+
 @contextmanager
 def _in_memory() -> Iterator[Path]:
     memory = Path("/dev/shm")

@@ -101,8 +101,7 @@ def _ldap_groups(site: Site, name: str, drop_all: bool) -> tuple[str, ...]:
     if not ldap.url:
         return ()
     reader = site.targets["@ldap"].reader()
-    person = reader.person(name)  # type: ignore[attr-defined]
-    found = reader.groups_of(person.dn) if person else ()  # type: ignore[attr-defined]
+    found = reader.groups_of(reader.dn_of(name))  # type: ignore[attr-defined]
     privileged = {ldap.staff, ldap.others, *ldap.privileged}
     return tuple(group for group in found if drop_all or group in privileged)
 

@@ -53,6 +53,13 @@ class LdapReader(Reader):
             raise Blocked(f"{LDAP}: {name} is there twice: {' and '.join(one.dn for one in found)}")
         return found[0] if found else None
 
+    def dn_of(self, name: str) -> str:
+        """Where somebody's entry is, or by custom was. Raises Unreachable, Blocked where two have the name."""
+        from ldap3.utils.dn import escape_rdn
+
+        person = self.person(name)
+        return person.dn if person else f"uid={escape_rdn(name)},{self.directory.people}"
+
     def people(self, attribute: str, value: str) -> list[Person]:
         """Everybody with that value of an attribute. Raises Unreachable."""
         from ldap3.utils.conv import escape_filter_chars
@@ -67,20 +74,32 @@ class LdapReader(Reader):
             yield from ((person.name, key) for key in person.ssh_keys)
 
     def members(self, group: str) -> tuple[str, ...] | None:
-        """The members' DNs; None where there is no such group. Raises Unreachable."""
+        """The members' DNs; None where there is no such group. Raises Unreachable, Blocked where they are not shown."""
         from ldap3.utils.conv import escape_filter_chars
 
         wanted = f"(&(objectClass=groupOfNames)(cn={escape_filter_chars(group)}))"
         found = self.__search(self.directory.groups, wanted, ("member",))
-        return tuple(found[0]["attributes"].get("member", ())) if found else None
+        members = tuple(found[0]["attributes"].get("member", ())) if found else None
+        if members == ():
+            raise Blocked(self._hidden(group))
+        return members
 
     def groups_of(self, dn: str) -> tuple[str, ...]:
-        """The names of the groups that list somebody, sorted. Raises Unreachable."""
+        """The names of the groups that list somebody, sorted. Raises Unreachable, Blocked where members of one are not
+        shown."""
         from ldap3.utils.conv import escape_filter_chars
 
-        wanted = f"(&(objectClass=groupOfNames)(member={escape_filter_chars(dn)}))"
-        found = self.__search(self.directory.groups, wanted, ("cn",))
-        return tuple(sorted(str(entry["attributes"]["cn"][0]) for entry in found))
+        if hidden := self._groups("objectClass=*") - self._groups("member=*"):
+            raise Blocked(self._hidden(", ".join(sorted(hidden))))
+        return tuple(sorted(self._groups(f"member={escape_filter_chars(dn)}")))
+
+    def _groups(self, condition: str) -> set[str]:
+        found = self.__search(self.directory.groups, f"(&(objectClass=groupOfNames)({condition}))", ("cn",))
+        return {str(entry["attributes"]["cn"][0]) for entry in found}
+
+    def _hidden(self, groups: str) -> str:
+        # A groupOfNames has at least one member (RFC 4519): none are shown to who may not see them.
+        return f"{LDAP}: {self.directory.bind_dn} is shown no member of {groups}: it has to be able to read them"
 
 
 def _person(entry: Any) -> Person:
@@ -99,11 +118,12 @@ def _person(entry: Any) -> Person:
 class LdapWriter(Writer):
     """Changes who is in a group, and nothing else."""
 
-    def __init__(self, target: LdapTarget, run_id: str) -> None:
+    def __init__(self, target: LdapTarget, run_id: str, connection: Any) -> None:
         self.run_id = run_id
         self.transcript = []
         self.reader = target.reader(run_id)
         self._target = target
+        self._connection = connection
 
     def add_member(self, group: str, dn: str) -> None:
         """Put somebody into a group. Raises CommandFailed where the server refuses, Lost."""
@@ -123,9 +143,8 @@ class LdapWriter(Writer):
         place = group_dn(self._target.directory, group)
         entry = {"command": f"ldapmodify {place}: {verb} member: {dn}", "status": None, "seconds": 0.0, "output": ""}
         self.transcript.append(entry)
-        connection = connect(self._target.directory, read_only=False)
         try:
-            connection.modify(place, {"member": [(kind, [dn])]})
+            self._connection.modify(place, {"member": [(kind, [dn])]})
             entry["status"] = 0
         except LDAPOperationResult as error:
             entry["status"], entry["output"] = int(error.result or 1), said(error)
@@ -133,8 +152,6 @@ class LdapWriter(Writer):
         except LDAPException as error:
             entry["output"] = said(error)
             self._look_again(group, holds, said(error))
-        finally:
-            close(connection)
 
     def _look_again(self, group: str, holds: Callable[[Sequence[str]], bool], why: str) -> None:
         """Where no answer came: it was carried out all the same, or is unknown. Raises Lost."""
@@ -183,11 +200,17 @@ class LdapTarget(Target):
 
     @contextmanager
     def writer(self, run_id: str, epoch: int, wait_s: float) -> Iterator[LdapWriter]:  # noqa: ARG002
-        """A Writer. No lock is needed: a member is put in or taken out, whoever else does the same."""
-        yield LdapWriter(self, run_id)
+        """A Writer with a connection of its own: who gets none has sent nothing. No lock is needed: a member is put in
+        or taken out, whoever else does the same. Raises Unreachable, Blocked."""
+        connection = connect(self.directory, read_only=False)
+        try:
+            yield LdapWriter(self, run_id, connection)
+        finally:
+            close(connection)
 
     def search(self, base: str, wanted: str, attributes: Sequence[str]) -> list[Any]:
-        """Entries below a base. Tried once more on a new connection, as an old one never heals. Raises Unreachable."""
+        """Entries below a base. Tried once more on a new connection, as an old one never heals. Raises Unreachable,
+        Blocked where there is no base: nothing found would mean that nobody is there."""
         from ldap3.core.exceptions import LDAPException, LDAPNoSuchObjectResult
 
         for attempt in (1, 2):
@@ -195,8 +218,11 @@ class LdapTarget(Target):
                 self._connection = connect(self.directory, read_only=True)
             try:
                 return search(self._connection, base, wanted, attributes)
-            except LDAPNoSuchObjectResult:
-                return []
+            except LDAPNoSuchObjectResult as error:
+                who = self.directory.bind_dn
+                raise Blocked(
+                    f"{LDAP}: there is no {base}, or {who} is not shown it: look at ldap.* and at its rights"
+                ) from error
             except LDAPException as error:
                 self.close()
                 if attempt == 2:

@@ -27,7 +27,7 @@ class Server:
     people: str
     ca: Path | None = None
     connect_timeout_s: float = 10
-    answer_timeout_s: float = 30
+    answer_timeout_s: int = 30
     name: str = "@ldap"
 
 
@@ -73,9 +73,12 @@ def texts(value: Any) -> list[Any]:
 def said(error: Exception) -> str:
     """What an error of ldap3 says, in one line."""
     words = [getattr(error, "description", ""), getattr(error, "message", "")]
+    # Where ssl had its say, str() would give the arguments as a tuple.
     while error.args and isinstance(error.args[0], tuple):
         error = Exception(*error.args[0])
-    return ": ".join(filter(None, map(str, words))) or str(error).strip().split("\n")[0] or type(error).__name__
+    plain = str(error.args[0] if len(error.args) == 1 else error).strip().split("
+")[0]
+    return ": ".join(filter(None, map(str, words))) or plain or type(error).__name__
 
 
 def close(connection: Any) -> None:

@@ -64,10 +64,11 @@ class OutOfGroup(Change[LdapReader, LdapWriter]):
 
     def check(self, reader: LdapReader) -> Finding:
         """Done where the group has no such member; blocked where it would be left without any, which LDAP forbids."""
-        members = reader.members(self.group)
+        # By the account's entry, or where that is gone, by the name that it had.
+        wanted, members = reader.dn_of(self.name), reader.members(self.group)
         if members is None:
             return blocked(f"LDAP has no group {self.group}: check the name")
-        dn = self._dn(reader, members)
+        dn = next((member for member in members if is_among(wanted, [member])), "")
         if not dn:
             return done()
         if len(members) == 1:
@@ -76,12 +77,6 @@ class OutOfGroup(Change[LdapReader, LdapWriter]):
             )
         place = group_dn(reader.directory, self.group)
         return todo(f"$ ldapmodify {place}", f"-member: {dn}", before={"dn": dn}, facts={"dn": dn})
-
-    def _dn(self, reader: LdapReader, members: tuple[str, ...]) -> str:
-        """The member that is this account: by its entry, or by the name in it where that is gone."""
-        person = reader.person(self.name)
-        wanted = person.dn if person else f"uid={self.name},{reader.directory.people}"
-        return next((member for member in members if is_among(wanted, [member])), "")
 
     def do(self, writer: LdapWriter, before: Facts) -> None:
         """Take the member out. Raises CommandFailed, Lost."""

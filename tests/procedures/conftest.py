@@ -34,10 +34,10 @@ ldap_only_users:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectoryServer]:
-    server = DirectoryServer(tmp_path_factory.mktemp("slapd"))
+def server(quick_place: Path) -> Iterator[DirectoryServer]:
+    server = DirectoryServer(quick_place)
     server.start()
-    people = {"alice": 1001, "bob": 1002, "zoe": 9999, "nova": 1010, "lynn": 1011, "old": 1012}
+    people = {"alice": 1001, "bob": 1002, "zoe": 9999, "nova": 1010, "lynn": 1011, "old": 1012, "zora": 1013}
     server.fill({name: Entry(uid, f"{name}@example.org") for name, uid in people.items()}, {"wmf": [], "nda": []})
     yield server
     server.kill()
@@ -67,6 +67,12 @@ class World:
         original = find(run.plan.procedure).again(run.plan.case, run.plan.arguments)
         draft = self.engine().undo(run, original, {})
         return self.engine().apply(self.engine().plan(draft), draft, Batch())
+
+    def resume_undo(self, undo: Run, run: Run) -> Run:
+        original = find(run.plan.procedure).again(run.plan.case, run.plan.arguments)
+        steps = self.engine().undo(self.site.journal.run(run.id), original, {}).steps
+        self.engine().remaining(undo, steps)
+        return self.engine().resume(undo, steps)
 
     def members(self, group: str) -> set[str]:
         found = self.site.targets["@ldap"].reader().members(group)
@@ -103,18 +109,18 @@ def no_deploying(server: DirectoryServer, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.fixture
-def world(server: DirectoryServer, tmp_path: Path, no_deploying: None) -> Iterator[World]:  # noqa: ARG001
-    remote = Remote.make(tmp_path, REGISTRY.replace("users:", LISTS, 1) + MORE)
-    made = world_of(server, tmp_path, remote, DATA, "{h1: {}}")
+def world(server: DirectoryServer, quick_dir: Path, no_deploying: None) -> Iterator[World]:  # noqa: ARG001
+    remote = Remote.make(quick_dir, REGISTRY.replace("users:", LISTS, 1) + MORE)
+    made = world_of(server, quick_dir, remote, DATA, "{h1: {}}")
     yield made
     made.site.close()
 
 
 @pytest.fixture
-def old_world(server: DirectoryServer, tmp_path: Path, no_deploying: None) -> Iterator[World]:  # noqa: ARG001
+def old_world(server: DirectoryServer, quick_dir: Path, no_deploying: None) -> Iterator[World]:  # noqa: ARG001
     """One whose registry is of the old style; its host is down."""
-    remote = Remote.make(tmp_path)
+    remote = Remote.make(quick_dir)
     remote.push({DATA: None, ADMINS: OLD}, "The registry of the old style")
-    made = world_of(server, tmp_path, remote, ADMINS, "{h1: {address: 127.0.0.1, port: 1}}")
+    made = world_of(server, quick_dir, remote, ADMINS, "{h1: {address: 127.0.0.1, port: 1}}")
     yield made
     made.site.close()

@@ -81,6 +81,29 @@ def test_the_reader_has_no_way_to_write(target: LdapTarget) -> None:
         target._connection.modify(f"cn=nda,{GROUPS}", {"member": [(ldap3.MODIFY_ADD, [ALICE])]})
 
 
+def test_what_is_not_shown_is_not_taken_for_nothing(server: DirectoryServer, directory: Directory) -> None:
+    """Members whom we may not read, and a base that is not there, are no empty groups and no lack of people."""
+    config = server.top / "slapd.conf"
+    text = config.read_text()
+    config.write_text(text.replace(f'by dn.exact="{TOOL}" write\n  by * read', "by * none", 1))
+    server.stop(signal.SIGKILL)
+    server.start()
+    try:
+        reader = LdapTarget(directory).reader()
+        for look in (lambda: reader.members("wmf"), lambda: reader.groups_of(ALICE)):
+            with pytest.raises(
+                Blocked, match=r"is shown no member of (nda, ops, )?wmf: it has to be able to read them"
+            ):
+                look()
+    finally:
+        config.write_text(text)
+        server.stop(signal.SIGKILL)
+        server.start()
+    elsewhere = LdapTarget(replace(directory, people=f"ou=none,{SUFFIX}")).reader()
+    with pytest.raises(Blocked, match=f"there is no ou=none,{SUFFIX}, or {TOOL} is not shown it"):
+        elsewhere.person("alice")
+
+
 def test_in_and_out_again(target: LdapTarget) -> None:
     change = InGroup("nda", "bob", 3001, not_with="wmf")
     assert change.check(target.reader()).preview == (f"$ ldapmodify cn=nda,{GROUPS}", f"+member: {BOB}")
@@ -189,8 +212,8 @@ def test_a_connection_that_broke_is_made_again(server: DirectoryServer, target: 
 
 def test_a_server_that_stands_still_is_sent_nothing(server: DirectoryServer, target: LdapTarget) -> None:
     server.freeze()
-    with target.writer("run", 1, 1.0) as writer, pytest.raises(Unreachable, match="timed out"):
-        writer.add_member("nda", BOB)
+    with pytest.raises(Unreachable, match="timed out"), target.writer("run", 1, 1.0):
+        pass
     with pytest.raises(Unreachable, match="timed out"):
         target.reader().person("alice")
     server.thaw()
