@@ -80,6 +80,10 @@ class Ldap:
     connect_timeout_s: int = 10
     answer_timeout_s: int = 30
 
+    def not_with(self, group: str) -> str:
+        """The group that has nobody of this one; empty where any may."""
+        return {self.staff: self.others, self.others: self.staff}.get(group, "")
+
 
 @dataclass(frozen=True, slots=True)
 class Corporate:

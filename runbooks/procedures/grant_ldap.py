@@ -54,9 +54,9 @@ def look(
         _refuse_other_words(entry, person)
     _refuse_address(group, email or (entry.email if entry else "") or "", ldap.staff, ldap.domains)
     edits = [] if entry is not None else [_entry(name, person)]
-    other = ldap.others if group == ldap.staff else ldap.staff
     common = patched(site, registry, edits, task)
-    return Case(**common, name=name, group=group, not_with=other, uid=user.uid if user and user.present else None,
+    return Case(**common, name=name, group=group, not_with=ldap.not_with(group),
+                uid=user.uid if user and user.present else None,
                 legal=site.settings.access.legal if group == ldap.others else "")  # fmt: skip
 
 

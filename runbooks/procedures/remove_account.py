@@ -27,15 +27,15 @@ from runbooks.systems.sessions import Sessions
 
 @dataclass(frozen=True)
 class Case(Patched):
-    """Who goes. ``uid`` is None where there is no shell account; ``ldap_groups`` are those that are left; ``remarks``
-    are what others have to see to; ``purged`` says whether puppet deletes the account. The home is packed into a file
-    of the directory ``archive`` (empty: it is not) on the hosts ``packed``, which have the account or may have it, and
-    not on those ``left_out``."""
+    """Who goes. ``uid`` is None where there is no shell account; ``ldap_groups`` are those that are left, each
+    with the one that excludes it; ``remarks`` are what others have to see to; ``purged`` says whether puppet deletes
+    the account. The home is packed into a file of the directory ``archive`` (empty: it is not) on the hosts ``packed``,
+    which have the account or may have it, and not on those ``left_out``."""
 
     name: str
     uid: int | None
     keys: tuple[str, ...]
-    ldap_groups: tuple[str, ...]
+    ldap_groups: Mapping[str, str]
     end_sessions: bool
     hosts: tuple[str, ...]
     remarks: tuple[str, ...]
@@ -95,15 +95,17 @@ def _packing(site: Site, user: User | None, without: tuple[str, ...]) -> dict[st
     return {"archive": archive, "packed": packed, "left_out": left_out}
 
 
-def _ldap_groups(site: Site, name: str, drop_all: bool) -> tuple[str, ...]:
-    """The groups that are left: the privileged ones, or all."""
+def _ldap_groups(site: Site, name: str, drop_all: bool) -> dict[str, str]:
+    """The groups that are left, the privileged ones or all, each with the one that excludes it; nothing where somebody
+    is in both: what is undone is as it was."""
     ldap = site.settings.ldap
     if not ldap.url:
-        return ()
+        return {}
     reader = site.targets["@ldap"].reader()
     found = reader.groups_of(reader.dn_of(name))  # type: ignore[attr-defined]
     privileged = {ldap.staff, ldap.others, *ldap.privileged}
-    return tuple(group for group in found if drop_all or group in privileged)
+    other = {group: ldap.not_with(group) for group in found if drop_all or group in privileged}
+    return {group: "" if excluded in found else excluded for group, excluded in other.items()}
 
 
 def _remarks(registry: AccountRegistry, name: str) -> list[str]:
@@ -133,9 +135,9 @@ def steps(case: Case) -> Steps:
         yield Step(f"{what} the sessions of {case.name}", sessions, on=case.hosts, patient=True)
         again = KeysRefused((case.name, "root"), blobs, (case.name,), refused=case.keys)
         yield Step("Look again: no file has a key, and no sshd takes it", again, on=case.hosts, patient=True)
-    for group in case.ldap_groups:
+    for group, not_with in case.ldap_groups.items():
         undo = f"Put {case.name} into {group}"
-        yield Step(f"Take {case.name} out of {group}", OutOfGroup(group, case.name), on=LDAP, undo=undo)
+        yield Step(f"Take {case.name} out of {group}", OutOfGroup(group, case.name, not_with), on=LDAP, undo=undo)
 
 
 def _archive_step(case: Case) -> Steps:

@@ -17,10 +17,11 @@ from runbooks.systems.ldap_groups import OutOfGroup
 
 @dataclass(frozen=True)
 class Case:
-    """Who goes out of which group."""
+    """Who goes out of which group, and which one excludes it."""
 
     name: str
     group: str
+    not_with: str
 
 
 def look(site: Site, *, name: str, group: str) -> Case:
@@ -30,17 +31,16 @@ def look(site: Site, *, name: str, group: str) -> Case:
         raise UsageError("give --group, a group of the directory")
     reader = site.targets["@ldap"].reader()
     assert isinstance(reader, LdapReader)
-    gone = f"uid={name},{reader.directory.people}"
-    if reader.person(name) is None and not is_among(gone, reader.members(group) or ()):
+    if reader.person(name) is None and not is_among(reader.dn_of(name), reader.members(group) or ()):
         raise UsageError(f"{name} is not in LDAP, nor among the members of {group}: check the name")
-    return Case(name, group)
+    return Case(name, group, site.settings.ldap.not_with(group))
 
 
 def steps(case: Case) -> Steps:
     """One."""
     yield Step(
         f"Take {case.name} out of {case.group}",
-        OutOfGroup(case.group, case.name),
+        OutOfGroup(case.group, case.name, case.not_with),
         on=LDAP,
         undo=f"Put {case.name} into {case.group}",
     )

@@ -76,8 +76,7 @@ def said(error: Exception) -> str:
     # Where ssl had its say, str() would give the arguments as a tuple.
     while error.args and isinstance(error.args[0], tuple):
         error = Exception(*error.args[0])
-    plain = str(error.args[0] if len(error.args) == 1 else error).strip().split("
-")[0]
+    plain = str(error.args[0] if len(error.args) == 1 else error).strip().split("\n")[0]
     return ": ".join(filter(None, map(str, words))) or plain or type(error).__name__
 
 

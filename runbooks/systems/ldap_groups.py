@@ -57,10 +57,12 @@ class InGroup(Change[LdapReader, LdapWriter]):
 
 @dataclass(frozen=True)
 class OutOfGroup(Change[LdapReader, LdapWriter]):
-    """Somebody is no member, though the account itself may be gone already."""
+    """Somebody is no member, though the account itself may be gone already. ``not_with`` names a group that excludes
+    this one: who has come into that is not put back."""
 
     group: str
     name: str
+    not_with: str = ""
 
     def check(self, reader: LdapReader) -> Finding:
         """Done where the group has no such member; blocked where it would be left without any, which LDAP forbids."""
@@ -84,4 +86,4 @@ class OutOfGroup(Change[LdapReader, LdapWriter]):
 
     def inverse(self, before: Facts) -> InGroup | None:
         """In again, where it was."""
-        return InGroup(self.group, self.name) if before.get("dn") else None
+        return InGroup(self.group, self.name, not_with=self.not_with) if before.get("dn") else None

@@ -13,8 +13,9 @@ from runbooks.procedure import find
 from tests.systems.repositories import DATA, git
 
 from .conftest import World
+from .trouble import set_members
 
-ALICE, NOVA = (f"uid={name},{PEOPLE}" for name in ("alice", "nova"))
+ALICE, NOVA, LYNN = (f"uid={name},{PEOPLE}" for name in ("alice", "nova", "lynn"))
 GRANT = {"name": "nova", "group": "wmf", "realname": "Nova Nym", "email": "nova@example.org", "task": "T12"}
 
 
@@ -102,6 +103,24 @@ def test_out_again(world: World) -> None:
     assert (run.status, world.members("wmf")) == (RunStatus.DONE, set())
     assert world.undo(run).status is RunStatus.DONE
     assert world.members("wmf") == {ALICE}
+
+
+def test_who_has_come_into_the_other_group_is_not_put_back(world: World) -> None:
+    world.run("grant-ldap", name="alice", group="wmf")
+    out = world.run("revoke-ldap", name="alice", group="wmf")
+    set_members(world.server, "nda", ALICE)
+    with pytest.raises(Blocked, match="alice is in nda, which excludes wmf"):
+        world.undo(out)
+    assert (world.members("wmf"), world.members("nda")) == (set(), {ALICE})
+
+
+def test_who_was_in_both_groups_is_put_back_into_both(world: World) -> None:
+    for group in ("wmf", "nda"):
+        set_members(world.server, group, LYNN)
+    run = world.run("remove-account", name="lynn")
+    assert (run.status, world.members("wmf") | world.members("nda")) == (RunStatus.DONE, set())
+    assert world.undo(run).status is RunStatus.DONE
+    assert world.members("wmf") == world.members("nda") == {LYNN}
 
 
 def test_a_server_that_dies_before_the_membership(world: World) -> None:

@@ -86,7 +86,7 @@ def test_what_is_not_shown_is_not_taken_for_nothing(server: DirectoryServer, dir
     config = server.top / "slapd.conf"
     text = config.read_text()
     config.write_text(text.replace(f'by dn.exact="{TOOL}" write\n  by * read', "by * none", 1))
-    server.stop(signal.SIGKILL)
+    server.kill()
     server.start()
     try:
         reader = LdapTarget(directory).reader()
@@ -97,7 +97,7 @@ def test_what_is_not_shown_is_not_taken_for_nothing(server: DirectoryServer, dir
                 look()
     finally:
         config.write_text(text)
-        server.stop(signal.SIGKILL)
+        server.kill()
         server.start()
     elsewhere = LdapTarget(replace(directory, people=f"ou=none,{SUFFIX}")).reader()
     with pytest.raises(Blocked, match=f"there is no ou=none,{SUFFIX}, or {TOOL} is not shown it"):
