@@ -18,9 +18,17 @@ def unified(before: str, after: str, path: str) -> str:
     """
     if before == after:
         return ""
-    matcher = _Shortest(_lines(before), _lines(after))
+    matcher = _Shortest(lines(before), lines(after))
     hunks = (line for group in matcher.get_grouped_opcodes(CONTEXT) for line in _hunk(matcher, group))
     return f"--- a/{path}\n+++ b/{path}\n" + "".join(hunks)
+
+
+def changes(before: list[str], after: list[str]) -> Iterator[tuple[int, int, tuple[str, ...]]]:
+    """What leads from some lines to others: the numbers of the first line and of the one behind the last that go, and
+    what comes in their place."""
+    for kind, start, end, first, last in _Shortest(before, after).get_opcodes():
+        if kind != "equal":
+            yield start, end, tuple(after[first:last])
 
 
 class _Shortest(SequenceMatcher[str]):
@@ -117,9 +125,10 @@ def _range(start: int, stop: int) -> str:
     return f"{start + bool(count)}" + ("" if count == 1 else f",{count}")
 
 
-def _lines(text: str) -> list[str]:
-    lines = text.split("\n")
-    return [f"{line}\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
+def lines(text: str) -> list[str]:
+    """The lines of a text, each with its line feed."""
+    found = text.split("\n")
+    return [f"{line}\n" for line in found[:-1]] + ([found[-1]] if found[-1] else [])
 
 
 def _terminated(line: str) -> str:

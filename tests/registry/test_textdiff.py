@@ -28,7 +28,7 @@ def longest_common(one: list[str], other: list[str]) -> int:
 @given(before=TEXTS, after=TEXTS)
 def test_no_diff_is_shorter(before: str, after: str) -> None:
     lines = unified(before, after, "x").split("\n")[2:]
-    one, other = textdiff._lines(before), textdiff._lines(after)
+    one, other = textdiff.lines(before), textdiff.lines(after)
     common = longest_common(one, other)
     assert sum(line.startswith("-") for line in lines) == len(one) - common
     assert sum(line.startswith("+") for line in lines) == len(other) - common
