@@ -8,46 +8,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import yaml
 
 from runbooks.lab import Lab, Person, scratch
 from runbooks.registry import Registry
 from tests.campaign import world
+from tests.campaign.kills import ENDINGS, ROOT, Kills
 
-ROOT = Path(__file__).resolve().parents[2]
 HOSTS = 3
-ENDINGS = ("resume", "undo")
 
-
-@dataclass
-class Tally:
-    """What the campaign has seen; ``lost`` counts homes that are not what they were."""
-
-    killed: int = 0
-    survived: int = 0
-    resumed: int = 0
-    undone: int = 0
-    homes: int = 0
-    lost: int = 0
-    wrong: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        return (
-            f"{self.killed} points killed, {self.survived} not reached, {self.resumed} resumed, {self.undone} undone, "
-            f"{self.homes} homes compared, homes lost: {self.lost}"
-        )
-
+__all__ = ["ROOT", "Campaign", "fleet", "sample"]
 
 # What `puppet agent --disable` and `--enable` do to the lock, without the second that Ruby takes to start.
 LOCK = "/var/cache/puppet/state/agent_disabled.lock"
@@ -87,13 +63,11 @@ def person(number: int) -> Person:
     )
 
 
-class Campaign:
+class Campaign(Kills):
     """Renames on one lab, one person after another."""
 
     def __init__(self, lab: Lab, rng: random.Random) -> None:
-        self.lab = lab
-        self.rng = rng
-        self.tally = Tally()
+        super().__init__(lab, rng)
         self._next = 0
 
     def names(self) -> tuple[str, str]:
@@ -106,80 +80,36 @@ class Campaign:
         """Every point of an undisturbed rename: after each event, and inside each ``do``; that one is checked, too."""
         old, new = self.names()
         before = self.look(old)
-        with tempfile.NamedTemporaryFile("r") as log:
-            ended = self.inv("none", self.rename(old, new), log.name)
-            lines = log.read().splitlines()
-        if ended.returncode != 0:
-            raise AssertionError(f"the undisturbed rename failed: {ended.stdout}{ended.stderr}")
+        points = self.points_of(self.rename(old, new))
         self.compare("undisturbed", before, old, new)
-        events = [line.split()[0] for line in lines if line.startswith("event:")]
-        return events + [line for line in lines if line.startswith("do:")]
+        return points
 
     def kill(self, point: str, ending: str) -> None:
         """Kill a rename at a point, end it, and compare."""
         old, new = self.names()
         before, registry = self.look(old), self.lab.show()
-        if point.startswith("do:"):
-            point += f":{self.rng.choice((0.0, 0.02, 0.2, 1.0)):.2f}"
-        ended = self.inv(point, self.rename(old, new))
-        if ended.returncode == -9:
-            self.tally.killed += 1
-        else:
-            self.tally.survived += 1
-        what = f"{old} {point} {ending}"
+        what = f"{old} {self.strike(point, self.rename(old, new))} {ending}"
         runs = json.loads(self.inv("none", ["runs", "--json"]).stdout)["runs"]
         mine = next((r for r in runs if r["plan"]["arguments"].get("old") == old), None)
         if mine is None:
             self._same(what, before, old)
             return
         if ending == "resume" and mine["status"] != "done":
-            self._end(what, ["resume", "--run", mine["id"], "--yes"])
+            self.end(what, ["resume", "--run", mine["id"], "--yes"])
         if ending == "undo":
-            self._end(what, ["undo", mine["id"], "--yes", "--end-processes"])
+            self.end(what, ["undo", mine["id"], "--yes", "--end-processes"])
             self._same(what, before, old)
-            self._check(what, self.lab.show() == registry, "the registry is not what it was")
+            self.check(what, self.lab.show() == registry, "the registry is not what it was")
             self.tally.undone += 1
         else:
             self.compare(what, before, old, new)
             intended = Registry(registry).rename(old, new, "T1").text
-            self._check(what, self.lab.show() == intended, "the registry is not what the rename makes of it")
+            self.check(what, self.lab.show() == intended, "the registry is not what the rename makes of it")
             self.tally.resumed += 1
-
-    def _end(self, what: str, command: list[str]) -> None:
-        ended = self.inv("none", command)
-        self._check(
-            what,
-            ended.returncode == 0,
-            f"{command[0]}: exit {ended.returncode}: {ended.stdout[-1500:]}{ended.stderr[-1500:]}",
-        )
 
     def rename(self, old: str, new: str) -> list[str]:
         """The command."""
         return ["rename-user", "--old", old, "--new", new, "--task", "T1", "--yes", "--end-processes"]
-
-    def environment(self, log: str = "") -> dict[str, str]:
-        """What a child needs to know."""
-        return os.environ | {
-            "INVOKE_OPS_CLINIC_INVENTORY": str(self.lab.inventory),
-            "OPS_CLINIC_CAMPAIGN_LOG": log,
-            "OPS_CLINIC_CAMPAIGN_LAB": str(self.lab.layout.top),
-            "PYTHONPATH": str(ROOT),
-        }
-
-    def inv(self, point: str, command: Sequence[str], log: str = "") -> subprocess.CompletedProcess[str]:
-        """``inv`` in a process of its own, with something in store for it."""
-        environment = self.environment(log)
-        argv = [sys.executable, "-m", "tests.campaign.child", point, "--", *command]
-        return subprocess.run(
-            argv,
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=900,
-            check=False,
-        )
 
     # comparing
 
@@ -200,11 +130,7 @@ class Campaign:
     def _judge(self, what: str, host: str, differences: list[str]) -> None:
         self.tally.homes += 1
         self.tally.lost += any(line.startswith("home: ") for line in differences)
-        self._check(f"{what}: {host}", not differences, "; ".join(differences))
-
-    def _check(self, what: str, good: bool, message: str) -> None:
-        if not good:
-            self.tally.wrong.append(f"{what}: {message}")
+        self.check(f"{what}: {host}", not differences, "; ".join(differences))
 
 
 def sample(points: Sequence[str], count: int, rng: random.Random) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ from runbooks.lab import Lab
 from runbooks.lease import Lease
 from runbooks.model import Event
 from runbooks.systems.git import Repository
+from runbooks.systems.ldap import LdapWriter
 from runbooks.transport.shell import Shell
 from runbooks.walker import Walker
 
@@ -108,6 +109,7 @@ def kill_inside(step: int, target: str, seconds: float) -> None:
         return run
 
     Shell.act = soon(Shell.act, lambda *_: True)  # type: ignore[method-assign]
+    LdapWriter._modify = soon(LdapWriter._modify, lambda *_: True)  # type: ignore[method-assign]
     Repository.git = soon(Repository.git, lambda *argv: argv[0] == "push")  # type: ignore[method-assign]
 
 

@@ -1,0 +1,100 @@
+"""Commands on a lab that are killed at one point each, and what the lab's end is held against."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runbooks.lab import Lab
+
+ROOT = Path(__file__).resolve().parents[2]
+ENDINGS = ("resume", "undo")
+
+
+@dataclass
+class Tally:
+    """What a campaign has seen; ``lost`` counts homes that are not what they were."""
+
+    killed: int = 0
+    survived: int = 0
+    resumed: int = 0
+    undone: int = 0
+    homes: int = 0
+    lost: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        homes = f", {self.homes} homes compared, homes lost: {self.lost}" if self.homes else ""
+        points = f"{self.killed} points killed, {self.survived} not reached"
+        return f"{points}, {self.resumed} resumed, {self.undone} undone{homes}"
+
+
+class Kills:
+    """What campaigns on one lab have in common."""
+
+    def __init__(self, lab: Lab, rng: random.Random) -> None:
+        self.lab = lab
+        self.rng = rng
+        self.tally = Tally()
+        self.more: dict[str, str] = {}
+        """Of a child's environment."""
+
+    def environment(self, log: str = "") -> dict[str, str]:
+        """What a child needs to know."""
+        ours = {
+            "INVOKE_OPS_CLINIC_INVENTORY": str(self.lab.inventory),
+            "OPS_CLINIC_CAMPAIGN_LOG": log,
+            "OPS_CLINIC_CAMPAIGN_LAB": str(self.lab.layout.top),
+            "PYTHONPATH": str(ROOT),
+        }
+        return os.environ | ours | self.more
+
+    def inv(self, point: str, command: Sequence[str], log: str = "") -> subprocess.CompletedProcess[str]:
+        """``inv`` in a process of its own, with something in store for it."""
+        return subprocess.run(
+            [sys.executable, "-m", "tests.campaign.child", point, "--", *command],
+            cwd=ROOT,
+            env=self.environment(log),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+
+    def points_of(self, command: Sequence[str], status: int = 0) -> list[str]:
+        """Every point of a command that is left alone: after each event, and inside each ``do``."""
+        with tempfile.NamedTemporaryFile("r") as log:
+            ended = self.inv("none", command, log.name)
+            lines = log.read().splitlines()
+        if ended.returncode != status:
+            raise AssertionError(f"undisturbed, {' '.join(command)} failed: {ended.stdout}{ended.stderr}")
+        events = [line.split()[0] for line in lines if line.startswith("event:")]
+        return events + [line for line in lines if line.startswith("do:")]
+
+    def strike(self, point: str, command: Sequence[str]) -> str:
+        """Kill a command at a point; the point, with the moment that was chosen inside a ``do``."""
+        if point.startswith("do:"):
+            point += f":{self.rng.choice((0.0, 0.02, 0.2, 1.0)):.2f}"
+        if self.inv(point, command).returncode == -9:
+            self.tally.killed += 1
+        else:
+            self.tally.survived += 1
+        return point
+
+    def end(self, what: str, command: Sequence[str], status: int = 0) -> None:
+        """A command that has to come to its end."""
+        ended = self.inv("none", command)
+        said = f"{command[0]}: exit {ended.returncode}: {ended.stdout[-1500:]}{ended.stderr[-1500:]}"
+        self.check(what, ended.returncode == status, said)
+
+    def check(self, what: str, good: bool, message: str) -> None:
+        """Note what is wrong."""
+        if not good:
+            self.tally.wrong.append(f"{what}: {message}")
