@@ -68,12 +68,12 @@ class Kills:
             check=False,
         )
 
-    def points_of(self, command: Sequence[str], status: int = 0) -> list[str]:
+    def points_of(self, command: Sequence[str], ok: Sequence[int] = (0,)) -> list[str]:
         """Every point of a command that is left alone: after each event, and inside each ``do``."""
         with tempfile.NamedTemporaryFile("r") as log:
             ended = self.inv("none", command, log.name)
             lines = log.read().splitlines()
-        if ended.returncode != status:
+        if ended.returncode not in ok:
             raise AssertionError(f"undisturbed, {' '.join(command)} failed: {ended.stdout}{ended.stderr}")
         events = [line.split()[0] for line in lines if line.startswith("event:")]
         return events + [line for line in lines if line.startswith("do:")]
@@ -82,10 +82,11 @@ class Kills:
         """Kill a command at a point; the point, with the moment that was chosen inside a ``do``."""
         if point.startswith("do:"):
             point += f":{self.rng.choice((0.0, 0.02, 0.2, 1.0)):.2f}"
-        if self.inv(point, command).returncode == -9:
-            self.tally.killed += 1
-        else:
-            self.tally.survived += 1
+        ended = self.inv(point, command)
+        self.tally.killed += ended.returncode == -9
+        self.tally.survived += ended.returncode != -9
+        said = f"{command[0]}: exit {ended.returncode}: {ended.stdout[-1500:]}{ended.stderr[-1500:]}"
+        self.check(point, ended.returncode in (-9, 0, 9), said)
         return point
 
     def end(self, what: str, command: Sequence[str], status: int = 0) -> None:

@@ -1,0 +1,53 @@
+"""A sample of the kill campaign over accounts; `make campaign` runs all of it."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.campaign.accounts import Accounts, ground
+from tests.surface.helpers import eventually
+
+# Killed when nothing was sent yet: there is nothing to take back, and the run is over all the same.
+ALWAYS = ("grant-ldap", 0, "event:1", "undo")
+
+
+@pytest.fixture(scope="module")
+def accounts() -> Iterator[Accounts]:
+    with ground() as made:
+        yield made
+
+
+def test_a_run_over_an_account_killed_anywhere_is_resumed_or_undone(
+    accounts: Accounts, record_property: Callable[[str, object], None]
+) -> None:
+    seed = int(os.environ.get("CAMPAIGN_SEED", random.SystemRandom().randrange(10**6)))
+    accounts.rng = rng = random.Random(seed)
+    chosen = [(procedure, *rng.choice(deed.some), "resume") for procedure, deed in accounts.deeds.items()]
+    for procedure, turn, point, ending in (ALWAYS, *chosen):
+        accounts.kill(procedure, turn, point, ending)
+    record_property("summary", f"kill campaign over accounts, seed {seed}: {accounts.tally}")
+    assert not accounts.tally.wrong, "\n".join(accounts.tally.wrong)
+    assert accounts.tally.killed >= len(chosen)
+
+
+def test_a_driver_that_is_killed_while_a_host_is_away(accounts: Accounts) -> None:
+    """What was left pending stays so until the host is back, whoever died meanwhile."""
+    deed = accounts.deeds["revoke-key"]
+    before = accounts.look(deed.name)
+    accounts.lab.kill("lab02")
+    try:
+        accounts.strike("event:8", [*deed.command, "--yes"])
+        run = accounts.run()
+        accounts.end("away", ["resume", "--run", run["id"], "--yes"], status=5)
+        assert accounts.run()["status"] == "incomplete"
+    finally:
+        accounts.lab.start("lab02")
+    eventually(lambda: accounts.lab.run("lab02", ["pgrep", "-x", "sshd"], check=False).returncode == 0)
+    accounts.finish("back", run)
+    accounts.same("back", deed.after(before), deed.name)
+    accounts.undo("back", run["id"], before, deed.name)
+    assert not accounts.tally.wrong, "\n".join(accounts.tally.wrong)
