@@ -19,10 +19,12 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(VENV)/bin/mypy
 
-# Kill a rename at every point, then resume and undo it, and break hosts at every step in every way: an hour or two.
+# Kill a rename, and what is done to accounts, at every point, then resume and undo it, and break hosts and the directory
+# at every step in every way: some hours.
 campaign: $(VENV)/.dev
 	$(PYTHON) -m tests.campaign.campaign
-	ALL_FAULTS=1 $(PYTHON) -m pytest tests/faults
+	$(PYTHON) -m tests.campaign.accounts
+	ALL_FAULTS=1 $(PYTHON) -m pytest tests/faults tests/procedures/test_faults.py
 
 # What the README's figures come from. ARGS=--peers: beside other tools, installed in .bench, too: an hour.
 # QUICK=1: 300 hosts, our rows, asyncssh and cumin: under ten minutes.
