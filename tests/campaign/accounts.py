@@ -7,17 +7,16 @@ at with the lab's own eyes; each end takes the lab back to where it began, so on
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -134,7 +133,7 @@ class Accounts(Kills):
         super().__init__(lab, rng)
         self.deeds = deeds(lab)
         self.more = {LDAP_PASSWORD: server.password.reveal(), "INVOKE_OPS_CLINIC_SSH_CONNECT_TIMEOUT_S": "3"}
-        self._directory = Directory(server.url, TOOL, server.password, PEOPLE, GROUPS, server.ca)
+        self._directory = Directory(server.url, TOOL, server.password, PEOPLE, server.ca, groups=GROUPS)
         path = lab.inventory / "settings.yaml"
         settings = yaml.safe_load(path.read_text())
         settings["ldap"] = {"url": server.url, "ca": str(server.ca), "bind_dn": TOOL, "people": PEOPLE,
@@ -187,7 +186,7 @@ class Accounts(Kills):
         self.undo(what, run["id"], before, deed.name)
         self._known.add(run["id"])
 
-    def finish(self, what: str, run: dict[str, Any]) -> None:
+    def finish(self, what: str, run: dict[str, str]) -> None:
         for _ in range(MOST_CONFIRMATIONS):
             if run["status"] == "done":
                 return
@@ -212,14 +211,15 @@ class Accounts(Kills):
         differences = expected.differences(self.look(name))
         self.check(what, not differences, differences)
 
-    def _resume(self, run: dict[str, Any]) -> list[str]:
+    def _resume(self, run: dict[str, str]) -> list[str]:
         return ["resume", "--run", run["id"], "--confirmed", "--yes"]
 
-    def _runs(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(self.inv("none", ["runs", "--json"]).stdout)["runs"]
-        return found
+    def _runs(self) -> list[dict[str, str]]:
+        with closing(sqlite3.connect(self.lab.layout.top / "journal.db")) as db:
+            found = db.execute("SELECT id, status FROM runs ORDER BY created DESC").fetchall()
+        return [{"id": run_id, "status": status} for run_id, status in found]
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> dict[str, str]:
         """The one that this point has made; empty where it has made none."""
         return next((run for run in self._runs() if run["id"] not in self._known), {})
 

@@ -26,7 +26,8 @@ def test_a_run_over_an_account_killed_anywhere_is_resumed_or_undone(
 ) -> None:
     seed = int(os.environ.get("CAMPAIGN_SEED", random.SystemRandom().randrange(10**6)))
     accounts.rng = rng = random.Random(seed)
-    chosen = [(procedure, *rng.choice(deed.some), "resume") for procedure, deed in accounts.deeds.items()]
+    procedures = rng.sample(sorted(accounts.deeds), 2)
+    chosen = [(procedure, *rng.choice(accounts.deeds[procedure].some), "resume") for procedure in procedures]
     for procedure, turn, point, ending in (ALWAYS, *chosen):
         accounts.kill(procedure, turn, point, ending)
     record_property("summary", f"kill campaign over accounts, seed {seed}: {accounts.tally}")
