@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -36,7 +35,7 @@ class Way:
 
 
 def crash(server: DirectoryServer) -> None:
-    server.stop(signal.SIGKILL)
+    server.kill()
 
 
 def crash_and_return(server: DirectoryServer) -> None:
