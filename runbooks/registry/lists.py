@@ -180,9 +180,10 @@ def _separated(document: Document, tokens: _Tokens, written: str, widest: int | 
 
 
 def _is_one_a_line(document: Document, tokens: _Tokens) -> bool:
-    """Whether every element has a line of its own; of one alone the bracket's line doesn't count."""
+    """Whether every element has a line of its own; one alone only where the brackets leave it to it."""
     lines = [document.line_start(start) for start, _ in tokens.spans]
-    return len(set(lines)) == len(lines) and lines[-1] > tokens.open
+    alone = len(lines) > 1 or document.line_start(tokens.close) > lines[-1]
+    return alone and len(set(lines)) == len(lines) and lines[-1] > tokens.open
 
 
 def _continuation(document: Document, tokens: _Tokens) -> str:

@@ -16,7 +16,7 @@ from runbooks.registry.amendment import Amendment
 from runbooks.registry.document import children, is_text
 from runbooks.registry.splice import Edit
 from runbooks.registry.tables import Entry, Tables
-from runbooks.registry.who import texts
+from runbooks.registry.who import one_line, texts
 
 LISTS = ("members", "system_members")
 """The lists of a group that accounts are in."""
@@ -92,7 +92,7 @@ def _removal(tables: Tables, group: Entry, node: SequenceNode, slot: int) -> lis
 
 
 def _known(tables: Tables, group: str) -> str:
-    if group not in tables.groups:
+    if one_line("a group", group) not in tables.groups:
         raise RegistryError(f"{group} is no group: check the name")
     return group
 

@@ -21,7 +21,7 @@ from runbooks.registry.splice import splice
 from runbooks.registry.tables import Tables
 from runbooks.registry.textdiff import unified
 from runbooks.registry.validate import introduced, violations
-from runbooks.registry.who import day, decoded, present, texts
+from runbooks.registry.who import day, decoded, one_line, present, texts
 
 PATH = "modules/admin/data/data.yaml"
 """Where the registry stands in the puppet repository."""
@@ -225,10 +225,11 @@ class Registry:
 
     def _amended(self, amend: Callable[..., Amendment], name: str, *arguments: object) -> Registry:
         """The registry amended for an account, held against what it shall mean and against the field's rules."""
+        one_line("an account", name)
         try:
             amendment = amend(self._tables, name, *arguments)
         except RegistryError as error:
-            raise error if str(name) in str(error) else RegistryError(f"{name}: {error}") from error
+            raise error if name in str(error) else RegistryError(f"{name}: {error}") from error
         intended = meaning_of(self._tables.document, amendment.intent)
         return self._sound(self._edited(splice(self.text, amendment.edits), intended, name), name)
 

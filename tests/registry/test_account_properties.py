@@ -226,7 +226,27 @@ def test_a_name_is_read_back(before: Registry, name: str, where: int) -> None:
     assert name in membership(after.absent(name).text)["absent"]
 
 
-WRONG = [None, 7, True, 1.5, b"x", object(), [], {}, ["x", 7], [["x"]], "", " ", "x", "-", "123", "No", "\n", "\ud800"]
+WRONG = [
+    None,
+    7,
+    True,
+    1.5,
+    b"x",
+    object(),
+    [],
+    {},
+    ["x", 7],
+    [["x"]],
+    "",
+    " ",
+    "x",
+    "-",
+    "123",
+    "No",
+    "\n",
+    ["\n"],
+    "\ud800",
+]
 CALLS: list[Callable[[Registry, str, Any], Registry]] = [
     lambda r, _, wrong: r.add_ldap_only(wrong, realname="A", email="a@x"),
     lambda r, _, wrong: r.add_user("zz", uid=wrong, realname="A", email="a@x"),
