@@ -63,9 +63,8 @@ class Desk:
 
     def world(self) -> object:
         """All that could have been changed."""
-        directory = Directory(
-            self.server.url, TOOL, Secret(self.server.password.reveal()), PEOPLE, GROUPS, self.server.ca
-        )
+        password = Secret(self.server.password.reveal())
+        directory = Directory(self.server.url, TOOL, password, PEOPLE, ca=self.server.ca, groups=GROUPS)
         reader = LdapTarget(directory).reader()
         return git("for-each-ref", at=self.remote.bare), reader.members("wmf"), reader.members("nda")
 
