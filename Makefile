@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 
 .PHONY: demo test lint types campaign bench clean
 
-# A rename on a fleet of real hosts: dry run, the rename, the proof, the undo.
+# On a fleet of real hosts: a rename, and a stolen key revoked; each looked at first, done, and proved.
 demo: $(VENV)/.run
 	$(PYTHON) -m runbooks.lab.demo
 

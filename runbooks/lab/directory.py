@@ -178,9 +178,16 @@ class DirectoryServer:
 
     def join(self, group: str, names: Iterable[str]) -> None:
         """Put accounts into a group as the administrator. Raises Blocked."""
+        self._membership("add", group, names)
+
+    def leave(self, group: str, names: Iterable[str]) -> None:
+        """Take accounts out of a group as the administrator. Raises Blocked."""
+        self._membership("delete", group, names)
+
+    def _membership(self, verb: str, group: str, names: Iterable[str]) -> None:
         members = "".join(f"member: uid={name},{PEOPLE}\n" for name in names)
         if members:
-            self.modify(f"dn: cn={group},{GROUPS}\nchangetype: modify\nadd: member\n{members}")
+            self.modify(f"dn: cn={group},{GROUPS}\nchangetype: modify\n{verb}: member\n{members}")
 
     def members(self, group: str) -> set[str]:
         """The accounts in a group, the tool's own user aside, as the administrator sees them. Raises Blocked."""

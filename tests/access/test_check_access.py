@@ -93,6 +93,19 @@ def test_hosts_that_cannot_be_looked_at(lab: Lab, inv: Inv) -> None:
     assert f"  lab[01-02]  {message}\n" in shown.out
 
 
+def test_members_of_the_directory_who_should_be_none(lab: Lab, inv: Inv) -> None:
+    lab.directory.join("wmf", ["mallory", "nina"])
+    try:
+        found = inv("check-access", "--json")
+    finally:
+        lab.directory.leave("wmf", ["mallory", "nina"])
+    assert found.status == 8, found.err + found.out
+    assert told(found.json) == [
+        ("left behind", "mallory", "is absent in the registry, and still in wmf", []),
+        ("unregistered", "nina", "is in wmf, and not in the registry", []),
+    ]
+
+
 @pytest.mark.parametrize("days", ["-1", "x", "1.5", "", "999999", "٣"])
 def test_days_that_are_none(inv: Inv, days: str) -> None:
     inv("check-access", f"--within={days}").refuses(2, f"--within: {days!r} is no number of days")

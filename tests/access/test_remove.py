@@ -13,6 +13,7 @@ HOSTS = ("lab01", "lab02")
 def test_all_access_goes_and_the_home_stays(lab: Lab, inv: Inv) -> None:
     assert all(lab.login(host, "bob") for host in HOSTS)
     files = lab.run("lab01", ["find", "/home/bob", "-type", "f"]).stdout
+    assert "bob" in lab.directory.members("wmf") & lab.directory.members("logstash-access")
     planned = inv("remove-account", "bob", "--dry-run")
     assert planned.status == 0, planned.err
     assert "runs sleep" in planned.out, "what the account runs is told"
@@ -20,6 +21,7 @@ def test_all_access_goes_and_the_home_stays(lab: Lab, inv: Inv) -> None:
     done = inv("remove-account", "bob", "--end-sessions", "--task", "T11", "--yes", "--json")
     assert done.status == 0, done.err + done.out
     assert not any(lab.login(host, "bob") for host in HOSTS)
+    assert "bob" not in lab.directory.members("wmf") | lab.directory.members("logstash-access")
     assert lab.run("lab01", ["pgrep", "-u", "2002"], check=False).stdout == b""
     assert lab.run("lab01", ["find", "/home/bob", "-type", "f"]).stdout == files
     shown = lab.run("puppet01", ["git", "-C", "/srv/git/puppet.git", "show", f"production:{REGISTRY}"])

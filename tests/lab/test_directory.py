@@ -128,7 +128,7 @@ def test_killed_by_anybody_it_comes_back_with_what_it_had_answered_for(lab: Lab)
     assert after.pid != before.pid
     assert answers(lab)
     assert lab.directory.members("nda") == {"bobby", "nina"}
-    lab.directory.modify(f"dn: cn=nda,{GROUPS}\nchangetype: modify\ndelete: member\nmember: uid=nina,{PEOPLE}\n")
+    lab.directory.leave("nda", ["nina"])
 
 
 def test_where_its_port_was_taken_the_settings_follow(lab: Lab) -> None:
