@@ -14,6 +14,7 @@ def test_all_access_goes_and_the_home_stays(lab: Lab, inv: Inv) -> None:
     assert all(lab.login(host, "bob") for host in HOSTS)
     files = lab.run("lab01", ["find", "/home/bob", "-type", "f"]).stdout
     assert "bob" in lab.directory.members("wmf") & lab.directory.members("logstash-access")
+    lab.start_process("lab01", "bob")
     planned = inv("remove-account", "bob", "--dry-run")
     assert planned.status == 0, planned.err
     assert "runs sleep" in planned.out, "what the account runs is told"
