@@ -313,7 +313,7 @@ def lab_task(**kwargs: Any) -> Any:
     return decorate
 
 
-HOST = {"host": "Its name, lab01."}
+HOST = {"host": "Its name, lab01; the directory is ldap."}
 
 
 @lab_task(
