@@ -22,7 +22,9 @@ def small_lab(hosts: int, people: Sequence[Person]) -> Iterator[Lab]:
         pytest.skip(str(missing))
     top = scratch()
     made = Lab(top / "lab")
-    made.up(hosts, people=people, puppet_every_s=0)
-    yield made
-    made.down()
-    shutil.rmtree(top)
+    try:
+        made.up(hosts, people=people, puppet_every_s=0)
+        yield made
+    finally:
+        made.down()
+        shutil.rmtree(top)

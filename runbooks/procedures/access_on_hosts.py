@@ -69,7 +69,8 @@ def _on(site: Site, host: str, registry: AccountRegistry, what: Unwanted) -> Ite
     reader = site.targets[host].reader()
     accounts, files = reader.ask_all([reads.passwd(), reads.key_file_names()])  # type: ignore[attr-defined]
     names = {account.name for account in accounts}
-    for name in names & what.absent:
+    # The old style of registry has puppet take the keys, and leave the account.
+    for name in names & what.absent if registry.purges else ():
         yield Remark(_BEHIND, name, "is absent in the registry, and has an account", (host,))
     # sshd may look elsewhere for each account, so all are asked about; and a file may lie ready for an account to come.
     for file in reader.ask(reads.key_files(*sorted(names | files & what.absent))):  # type: ignore[attr-defined]

@@ -108,6 +108,8 @@ def _groups(site: Site, registry: AccountRegistry, reader: LdapReader) -> Iterat
     for group, names in members.items():
         for name in names:
             entry = registry.entry(name)
+            if entry is None and not registry.knows_ldap_only:
+                continue
             if entry is None:
                 yield Remark("unregistered", name, f"is in {group}, and not in the registry")
             elif not entry.present:

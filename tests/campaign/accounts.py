@@ -96,7 +96,7 @@ def deeds(lab: Lab) -> dict[str, Deed]:
         "create-user": Deed(
             "neil",
             ("create-user", "neil", "--key", f"{new}.pub", "--groups", "analytics-users", "--moved", moved,
-             *(word for name, text in person.items() for word in (f"--{name}", text))),
+             "--task", "T1", *(word for name, text in person.items() for word in (f"--{name}", text))),
             lambda was: was.with_registry(
                 lambda r: r.add_user("neil", uid=NEW["neil"], groups=("analytics-users",), ssh_keys=[key], **person)
             ),
@@ -192,7 +192,8 @@ class Accounts(Kills):
         self.check(what, not differences, differences)
 
     def _resume(self, run: dict[str, str]) -> list[str]:
-        return ["resume", "--run", run["id"], "--confirmed", "--yes"]
+        answer = ["--confirmed", "T1#1"] if run["status"] == "waiting" else []
+        return ["resume", "--run", run["id"], *answer, "--yes"]
 
     def _runs(self) -> list[dict[str, str]]:
         with closing(sqlite3.connect(self.lab.layout.top / "journal.db")) as db:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -116,9 +115,7 @@ class Struck:
 
 
 @contextmanager
-def struck(
-    world: World, deed: Deed, way: str, moment: str, lasting: ThreadPoolExecutor, patch: pytest.MonkeyPatch
-) -> Iterator[Struck]:
+def struck(world: World, deed: Deed, way: str, moment: str, patch: pytest.MonkeyPatch) -> Iterator[Struck]:
     """While it may strike; afterwards all is well again."""
     server = world.server
 
@@ -129,7 +126,7 @@ def struck(
     if way != "frozen":
         # A machine that is busy with other tests is not one that stands still.
         world.site.directory = replace(world.site.directory, answer_timeout_s=15)
-    strike = Strike(moment, toggle if way == "somebody else" else lambda: WAYS[way].strike(server), lasting)
+    strike = Strike(moment, toggle if way == "somebody else" else lambda: WAYS[way].strike(server))
     wire = Wire(server.port)
     try:
         with patch.context() as inside:
@@ -140,23 +137,14 @@ def struck(
     finally:
         wire.close()
         if strike.struck and way in WAYS:
-            lasting.submit(WAYS[way].heal, server).result()
-
-
-@pytest.fixture(scope="module")
-def lasting() -> Iterator[ThreadPoolExecutor]:
-    """A thread that lasts: a server dies with the one that started it (prctl(2), PR_SET_PDEATHSIG)."""
-    with ThreadPoolExecutor(1) as pool:
-        yield pool
+            WAYS[way].heal(server)
 
 
 @pytest.mark.parametrize(("way", "moment", "name"), [*cases(MOMENTS, with_a_step_before, 2)])
-def test_a_run(
-    world: World, lasting: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch, way: str, moment: str, name: str
-) -> None:
+def test_a_run(world: World, monkeypatch: pytest.MonkeyPatch, way: str, moment: str, name: str) -> None:
     deed, text = DEEDS[name], world.remote.show(DATA)
     set_members(world.server, "wmf", *deed.before)
-    with struck(world, deed, way, moment, lasting, monkeypatch) as story:
+    with struck(world, deed, way, moment, monkeypatch) as story:
         run, told, status = story.told(lambda: find(deed.procedure).draft(world.site, deed.arguments))
     expected = TOLD[way].split()[MOMENTS.index(moment)]
     assert (told, status) == (expected, EXITS[expected])
@@ -184,15 +172,13 @@ UNDO_MOMENTS = tuple(moment for moment in MOMENTS if moment != "between")
 
 
 @pytest.mark.parametrize(("way", "moment", "name"), [*cases(UNDO_MOMENTS, lambda _: list(DEEDS), 5)])
-def test_an_undo(
-    world: World, lasting: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch, way: str, moment: str, name: str
-) -> None:
+def test_an_undo(world: World, monkeypatch: pytest.MonkeyPatch, way: str, moment: str, name: str) -> None:
     deed, text = DEEDS[name], world.remote.show(DATA)
     set_members(world.server, "wmf", *deed.before)
     run = world.run(deed.procedure, **deed.arguments)
     merged = world.remote.show(DATA)
     original = find(deed.procedure).again(run.plan.case, run.plan.arguments)
-    with struck(world, deed, way, moment, lasting, monkeypatch) as story:
+    with struck(world, deed, way, moment, monkeypatch) as story:
         undo, told, status = story.told(lambda: world.engine().undo(run, original, {}))
     expected = TOLD[way].split()[MOMENTS.index(moment)]
     assert (told, status) == (expected, EXITS[expected])

@@ -13,7 +13,8 @@ from runbooks.errors import Blocked, RegistryError, RunbookError, UsageError
 from runbooks.lab.directory import GROUPS, PEOPLE
 from runbooks.model import Batch, RunStatus
 from runbooks.procedure import find
-from runbooks.procedures.check_access import _left_on, remarks
+from runbooks.procedures.access_on_hosts import Unwanted, _on
+from runbooks.procedures.check_access import remarks
 from runbooks.registry import AccountRegistry, Registry
 from runbooks.registry.manifest import Manifest
 from runbooks.registry.manifest.registry import PATH as ADMINS
@@ -194,7 +195,6 @@ class AnAccountWithoutKeys:
 @pytest.mark.parametrize("kind", [Manifest, Registry])
 def test_an_account_that_puppet_leaves_is_nothing_to_report(kind: type[AccountRegistry]) -> None:
     site: Any = SimpleNamespace(targets=AnAccountWithoutKeys())
-    found = list(_left_on(site, "h1", {"alice"}, kind.purges))
-    assert [one.message for one in found] == ["is absent in the registry, and has an account on h1"] * (
-        kind is Registry
-    )
+    registry: Any = SimpleNamespace(purges=kind.purges)
+    found = list(_on(site, "h1", registry, Unwanted(frozenset({"alice"}), {})))
+    assert [one.message for one in found] == ["is absent in the registry, and has an account"] * (kind is Registry)

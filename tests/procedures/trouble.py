@@ -6,7 +6,6 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,12 +33,8 @@ class Way:
     heal: Callable[[DirectoryServer], None] = lambda _server: None
 
 
-def crash(server: DirectoryServer) -> None:
+def restart(server: DirectoryServer) -> None:
     server.kill()
-
-
-def crash_and_return(server: DirectoryServer) -> None:
-    crash(server)
     server.start()
 
 
@@ -50,7 +45,7 @@ def _with(path: str, change: Callable[[Path], None]) -> Callable[[DirectoryServe
         place = server.top / path
         shutil.copy(place, f"{place}.kept")
         change(server.top)
-        crash_and_return(server)
+        restart(server)
 
     return strike
 
@@ -59,7 +54,7 @@ def _restored(*paths: str) -> Callable[[DirectoryServer], None]:
     def heal(server: DirectoryServer) -> None:
         for path in paths:
             (server.top / f"{path}.kept").rename(server.top / path)
-        crash_and_return(server)
+        restart(server)
 
     return heal
 
@@ -104,8 +99,8 @@ def make_group(server: DirectoryServer, group: str = "wmf") -> None:
 
 _MAY_WRITE = f'by dn.exact="{TOOL}" write'
 WAYS: Mapping[str, Way] = {
-    "killed": Way(crash, DirectoryServer.start),
-    "restarted": Way(crash_and_return),
+    "killed": Way(DirectoryServer.kill, DirectoryServer.start),
+    "restarted": Way(restart),
     "frozen": Way(DirectoryServer.freeze, DirectoryServer.thaw),
     "another CA": Way(_with("server.pem", _another_ca), _restored("server.pem", "server.key")),
     "other password": Way(lambda s: set_password(s, "changed"), lambda s: set_password(s, s.password.reveal())),
@@ -155,12 +150,10 @@ class Wire:
 
 @dataclass
 class Strike:
-    """What befalls the server of a site at one moment, once, by a thread that is ``lasting``. ``writes`` counts those
-    that were sent."""
+    """What befalls the server of a site at one moment, once. ``writes`` counts those that were sent."""
 
     moment: str
     act: Callable[[], None]
-    lasting: Executor
     writes: int = 0
     struck: bool = False
     _written: bool = field(default=False)
@@ -169,7 +162,7 @@ class Strike:
         """If this is the moment, it is now."""
         if moment == self.moment and not self.struck:
             self.struck = True
-            self.lasting.submit(self.act).result()
+            self.act()
 
     def observe(self, event: Event, number: int) -> None:
         """Told of each event; ``number`` is our step's."""
