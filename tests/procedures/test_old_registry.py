@@ -173,7 +173,7 @@ def test_a_report_knows_what_the_old_style_cannot_say(old_world: World) -> None:
     members = "".join(f"member: uid={name},{PEOPLE}\n" for name in ("lynn", "alice"))
     old_world.server.modify(f"dn: cn=nda,{GROUPS}\nchangetype: modify\nadd: member\n{members}")
     found = [(one.kind, one.subject) for one in remarks(old_world.site, 30, date(2026, 1, 1))]
-    assert found == [("left behind", "alice"), ("not looked at", "h1"), ("rule", "line 123")]
+    assert found == [("not looked at", "h1"), ("left behind", "alice"), ("rule", "line 123")]
 
 
 class AnAccountWithoutKeys:
