@@ -45,8 +45,8 @@ def let_in(lab: Lab, user: str) -> list[str]:
 
 
 def revoke(user: str) -> list[str]:
-    """The command that an operator gives; many hosts have to be confirmed by a word."""
-    return [sys.executable, "-m", "invoke", "revoke-key", user, "--yes", "--confirm", "revoke-key"]
+    """The command that an operator gives; many hosts have to be confirmed by the name."""
+    return [sys.executable, "-m", "invoke", "revoke-key", user, "--yes", "--confirm", user]
 
 
 def loop(lab: Lab, user: str) -> list[str]:

@@ -246,7 +246,9 @@ class Surface:
     def ask(self, question: str, hosts: int, plan: Plan, site: Site) -> None:
         """Ask before anything is changed. ``--yes`` answers the question, but never stands for a name that has to be
         typed. Raises Blocked when declined, or when nobody can be asked."""
-        name = str(plan.arguments.get("old") or plan.arguments.get("run") or plan.procedure)
+        # Whom or what it is about: typed, it tells alice from alicia.
+        about = (plan.arguments.get(argument) for argument in ("old", "name", "run"))
+        name = str(next(filter(None, about), plan.procedure))
         typed = hosts > site.settings.ask_above
         if self.options.confirm:
             if self.options.confirm != name:

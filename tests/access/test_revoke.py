@@ -138,5 +138,8 @@ def test_refusals(inv: Inv, unchanged: None) -> None:  # noqa: ARG001
     inv("revoke-key", "dave", "--key", "SHA256:none", "--yes").refuses(2, "dave", "has no key SHA256:none")
     inv("revoke-key", "dave", "--key", "ssh-ed25519 AAAA", "--yes").refuses(2, "the key")
     inv("revoke-key", "dave", "--key", "SHA256:none", "--all", "--yes").refuses(2, "--key and --all")
+    many = {"INVOKE_OPS_CLINIC_ASK_ABOVE": "1"}
+    inv("revoke-key", "dave", "--yes", env=many).refuses(3, "give --confirm dave")
+    inv("revoke-key", "dave", "--yes", "--confirm", "erin", env=many).refuses(3, "it has to be dave")
     inv("revoke-key", "root", "--yes").refuses(2, "system account")
     inv("revoke-key", "dave", "--task", "9", "--yes").refuses(2, "'9' is no task")

@@ -235,7 +235,7 @@ def test_what_a_person_confirms_comes_before_the_review(world: World) -> None:
     asked = world(*join, "--yes")
     while asked.status == 9 and "inv resume --confirmed" in asked.out:
         assert world.gerrit.changes == {}
-        asked = world("resume", "--confirmed", "--yes")
+        asked = world("resume", "--confirmed", "T8#1", "--yes")
     assert asked.status == 9, asked.err
     assert f"review of {world.page(1)}" in asked.out
     world.gerrit.review(1)

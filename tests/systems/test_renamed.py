@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from runbooks.model import Status
-from runbooks.systems.homes import CarryOver, MoveHome
+from runbooks.systems.homes import CarryOver, MoveHome, file_system
 from runbooks.systems.puppet import Idle, Puppet, RunAgain, Start, Stop
-from runbooks.systems.renamed import Ready, Renamed, _file_system
+from runbooks.systems.renamed import Ready, Renamed
 from runbooks.systems.subject import Subject
 from runbooks.systems.unix import CreateAccount, DeleteAccount
 
@@ -142,14 +142,14 @@ def test_the_keys_that_sshd_takes_are_facts(machine: Machine) -> None:
 
 def test_network_file_systems_are_told_from_local_ones() -> None:
     mounts = {"/": "ext4", "/home": "nfs4", "/home/ann": "autofs", "/homeless": "xfs"}
-    assert [_file_system(mounts, f"/home/{name}") for name in ("bob", "ann", "anna")] == ["nfs4", "autofs", "nfs4"]
-    assert _file_system({"/": "ext4", "/home2": "nfs"}, "/home/bob") == "ext4"
-    assert _file_system({}, "/home/bob") == ""
+    assert [file_system(mounts, f"/home/{name}") for name in ("bob", "ann", "anna")] == ["nfs4", "autofs", "nfs4"]
+    assert file_system({"/": "ext4", "/home2": "nfs"}, "/home/bob") == "ext4"
+    assert file_system({}, "/home/bob") == ""
 
 
 def test_a_shared_home_is_refused(machine: Machine, old: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lab has no file server: an overlay stands in for one."""
-    monkeypatch.setattr("runbooks.systems.renamed._SHARED", ("overlay",))
+    monkeypatch.setattr("runbooks.systems.renamed.SHARED", ("overlay",))
     found = machine.check(ready(old))
     assert (found.status, "other hosts may share it" in found.note) == (Status.BLOCKED, True)
 
