@@ -97,17 +97,7 @@ class Site:
             if not getattr(chosen, name):
                 raise SettingsError(f"ldap.{name} is not set: say in invoke.yaml where the directory is")
         password = _password(LDAP_PASSWORD, chosen.password_file, "ldap")
-        _refuse_missing(chosen.ca, "ldap.ca")
-        return Directory(
-            str(chosen.url),
-            chosen.bind_dn,
-            password,
-            chosen.people,
-            chosen.ca,
-            chosen.connect_timeout_s,
-            chosen.answer_timeout_s,
-            groups=chosen.groups,
-        )
+        return Directory(**_server("ldap", chosen, password), groups=chosen.groups)
 
     @cached_property
     def corporate(self) -> Corporate:
@@ -120,20 +110,9 @@ class Site:
             raise SettingsError("corporate.people is not set: say in invoke.yaml where people lie in that directory")
         if not self.settings.ldap.domains:
             raise SettingsError("corporate needs ldap.domains: they say whose addresses are looked up there")
-        _refuse_missing(chosen.ca, "corporate.ca")
         wanted = bool(chosen.bind_dn)
         password = _password(CORPORATE_PASSWORD, chosen.password_file, "corporate") if wanted else Secret("")
-        corporate = Corporate(
-            str(chosen.url),
-            chosen.bind_dn,
-            password,
-            chosen.people,
-            chosen.ca,
-            chosen.connect_timeout_s,
-            chosen.answer_timeout_s,
-            mail=chosen.mail,
-            gone=chosen.gone,
-        )
+        corporate = Corporate(**_server("corporate", chosen, password), mail=chosen.mail, gone=chosen.gone)
         corporate.refuse_bad_filter()
         return corporate
 
@@ -239,6 +218,14 @@ def _password(variable: str, file: Path | None, section: str) -> Secret:
     if file is None:
         raise SettingsError(f"the password of {section} is nowhere: set {variable} or {section}.password_file")
     return from_file(file)
+
+
+def _server(section: str, chosen: Any, password: Secret) -> dict[str, Any]:
+    """What the settings of both directories have; ``chosen`` are those of a section. Raises SettingsError for a ``ca``
+    that is not there."""
+    _refuse_missing(chosen.ca, f"{section}.ca")
+    names = ("url", "bind_dn", "people", "ca", "connect_timeout_s", "answer_timeout_s")
+    return {name: getattr(chosen, name) for name in names} | {"password": password}
 
 
 def _refuse_missing(file: Path | None, key: str) -> None:

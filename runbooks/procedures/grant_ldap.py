@@ -52,8 +52,8 @@ def look(
     person = said(realname, email, expires, contact)
     if entry is not None:
         _refuse_other_words(entry, person)
-    _refuse_address(group, email or (entry.email if entry else "") or "", ldap.staff, ldap.domains)
     edits = [] if entry is not None else [_entry(name, person)]
+    _refuse_address(group, email or (entry.email if entry else "") or "", ldap.staff, ldap.domains)
     common = patched(site, registry, edits, task)
     return Case(**common, name=name, group=group, not_with=ldap.not_with(group),
                 uid=user.uid if user and user.present else None,
@@ -79,8 +79,12 @@ def _refuse_other_words(entry: User | LdapOnlyUser, person: Mapping[str, str]) -
 
 def _refuse_address(group: str, address: str, staff: str, domains: tuple[str, ...]) -> None:
     """Staff by an address of the organisation's, nobody else."""
-    if not domains or not address:
+    if not domains:
         return
+    if not address and group == staff:
+        raise Blocked(
+            f"no address is known, and {staff} is for {' or '.join(domains)}: give --email; nothing was changed"
+        )
     ours = address.rpartition("@")[2].lower() in {domain.lower() for domain in domains}
     if group == staff and not ours:
         raise Blocked(f"{address} is no address of {' or '.join(domains)}: {staff} is for staff; nothing was changed")

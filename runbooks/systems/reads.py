@@ -284,6 +284,7 @@ def has_programs(*names: str) -> Read[tuple[str, ...]]:
 # Names, --, keys: whoever else has one of the keys in a file is looked at, too. Only local accounts, whose homes lie
 # here: a look at each home of a directory's thousands would have them all mounted.
 _KEY_FILES = r"""
+set -f
 sshd=$(command -v sshd) || exit 0
 files() { "$sshd" -T -C "user=$1,host=localhost,addr=127.0.0.1" 2>/dev/null | sed -n 's/^authorizedkeysfile //p'; }
 names= keys=

@@ -118,7 +118,7 @@ def key_files(top: Path) -> None:
 CREATE = ("create-user", "nova", "--key", "{top}/good.pub", "--realname", "Nova", "--email", "nova@example.org",
           "--groups", "other", "--moved", "2026-01-05", "--task", "T7")  # fmt: skip
 JOIN = ("join-group", "bob", "--groups", "other", "--moved", "2026-01-05", "--task", "T7")
-GRANT = ("grant-ldap", "alice", "--group", "wmf")
+GRANT = ("grant-ldap", "alice", "--group", "wmf", "--email", "alice@example.org")
 EVERY = {
     "create-user": CREATE[2:],
     "promote-user": ("--key", "{top}/good.pub", "--moved", "2026-01-05", "--task", "T7"),

@@ -46,7 +46,9 @@ class Deed:
 
 NOBODY: frozenset[str] = frozenset()
 DEEDS = {
-    "grant": Deed("grant-ldap", {"name": "alice", "group": "wmf"}, NOBODY, frozenset({ALICE})),
+    "grant": Deed(
+        "grant-ldap", {"name": "alice", "group": "wmf", "email": "alice@example.org"}, NOBODY, frozenset({ALICE})
+    ),
     "grant, new": Deed("grant-ldap", NEW, NOBODY, frozenset({NOVA}), commits=1),
     "revoke": Deed("revoke-ldap", {"name": "alice", "group": "wmf"}, frozenset({ALICE}), NOBODY),
     "remove": Deed("remove-account", {"name": "lynn"}, frozenset({LYNN}), NOBODY, commits=1),

@@ -36,7 +36,7 @@ def test_somebody_new_is_in_the_registry_first(world: World) -> None:
 
 def test_who_has_a_shell_needs_no_edit(world: World) -> None:
     tip = world.remote.tip()
-    run = world.run("grant-ldap", name="alice", group="wmf")
+    run = world.run("grant-ldap", name="alice", group="wmf", email="alice@example.org")
     assert (run.status, len(run.plan.steps), world.members("wmf")) == (RunStatus.DONE, 1, {ALICE})
     assert world.remote.tip() == tip
     assert "is in the registry already" in run.plan.notes[0]
@@ -88,17 +88,17 @@ def test_refused_before_anything(world: World, case: str) -> None:
 
 def test_another_uid_blocks(world: World) -> None:
     with pytest.raises(Blocked, match="zoe has UID 9999 in LDAP and 1003 in the registry"):
-        world.run("grant-ldap", name="zoe", group="wmf")
+        world.run("grant-ldap", name="zoe", group="wmf", email="zoe@example.org")
 
 
 def test_both_groups_are_too_many(world: World) -> None:
-    world.run("grant-ldap", name="alice", group="wmf")
+    world.run("grant-ldap", name="alice", group="wmf", email="alice@example.org")
     with pytest.raises(Blocked, match="alice is in wmf, which excludes nda"):
         world.run("grant-ldap", name="alice", group="nda")
 
 
 def test_out_again(world: World) -> None:
-    world.run("grant-ldap", name="alice", group="wmf")
+    world.run("grant-ldap", name="alice", group="wmf", email="alice@example.org")
     run = world.run("revoke-ldap", name="alice", group="wmf")
     assert (run.status, world.members("wmf")) == (RunStatus.DONE, set())
     assert world.undo(run).status is RunStatus.DONE
@@ -106,7 +106,7 @@ def test_out_again(world: World) -> None:
 
 
 def test_who_has_come_into_the_other_group_is_not_put_back(world: World) -> None:
-    world.run("grant-ldap", name="alice", group="wmf")
+    world.run("grant-ldap", name="alice", group="wmf", email="alice@example.org")
     out = world.run("revoke-ldap", name="alice", group="wmf")
     set_members(world.server, "nda", ALICE)
     with pytest.raises(Blocked, match="alice is in nda, which excludes wmf"):
@@ -141,3 +141,9 @@ def test_a_server_that_dies_before_the_membership(world: World) -> None:
     world.server.start()
     assert world.resume(run).status is RunStatus.DONE
     assert world.members("wmf") == {NOVA}
+
+
+def test_who_has_no_address_is_not_taken_for_staff(world: World) -> None:
+    with pytest.raises(Blocked, match=r"no address is known, and wmf is for example\.org: give --email"):
+        world.run("grant-ldap", name="alice", group="wmf")
+    assert world.members("wmf") == set()

@@ -108,9 +108,7 @@ class Reading:
         found = self.accounts.get(name)
         if found is None:
             raise RegistryError(f"{name} is not in accounts: check the name")
-        if found.faults:
-            fault = found.faults[0]
-            raise RegistryError(f"{name} (line {fault.line}): {fault.why}; edit it by hand")
+        _refuse_faults(name, found)
         return found
 
     def enabled_account(self, name: str) -> Account:
@@ -125,9 +123,7 @@ class Reading:
         found = self.group_classes.get(group)
         if found is None:
             raise RegistryError(f"{group} is no group (class admins::{group}): check the name")
-        if found.faults:
-            fault = found.faults[0]
-            raise RegistryError(f"{group} (line {fault.line}): {fault.why}; edit it by hand")
+        _refuse_faults(group, found)
         return found
 
     def _members(self, group: str) -> tuple[str, ...]:
@@ -154,6 +150,12 @@ def is_key(key: KeyEntry, wanted: str) -> bool:
 def said_with(meaning: Meaning, name: str, said: Said) -> Meaning:
     """The meaning with something else said of an account."""
     return replace(meaning, accounts={**meaning.accounts, name: said})
+
+
+def _refuse_faults(name: str, found: Account | GroupClass) -> None:
+    """Raises RegistryError for a class that is not understood whole."""
+    for fault in found.faults:
+        raise RegistryError(f"{name} (line {fault.line}): {fault.why}; edit it by hand")
 
 
 def _said(account: Account) -> Said:
