@@ -104,6 +104,12 @@ class Unreachable(RunbookError):
         self.why = why
 
 
+class LoginRefused(Unreachable):
+    """A target answers, and says that user or password are wrong; nothing was sent to it."""
+
+    kind = "login"
+
+
 class JournalLost(RunbookError):
     """The journal's database can no longer be used; inside a run that is Incomplete. ``nothing_written``: what was to
     be written is known not to be there; else that is unknown."""
