@@ -37,7 +37,7 @@ def world_of_kind(kind: str) -> Iterator[World]:
 @pytest.fixture
 def world(world_of_kind: World) -> World:
     world_of_kind.turn(True)
-    world_of_kind.happened().clear()
+    world_of_kind.forget()
     return world_of_kind
 
 
@@ -93,7 +93,7 @@ def test_a_machine_that_is_off_is_turned_on(driver: Driver, world: World, action
     if action is not Action.ON and Ability(action) not in driver.abilities:
         pytest.skip(f"{driver.title} has no {action}")
     world.turn(False)
-    world.happened().clear()
+    world.forget()
     assert comes(driver, Power.OFF)
     driver.set_power(action)
     assert comes(driver, Power.ON)
@@ -115,7 +115,7 @@ def test_what_is_so_already_is_no_error(driver: Driver, world: World, on: bool, 
     if action is Action.SHUTDOWN and Ability.SHUTDOWN not in driver.abilities:
         pytest.skip(f"{driver.title} has no shutdown")
     world.turn(on)
-    world.happened().clear()
+    world.forget()
     assert comes(driver, Power.ON if on else Power.OFF)
     driver.set_power(action)
     assert world.is_on() is on

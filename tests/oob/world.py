@@ -44,8 +44,12 @@ class World(Protocol):
         ...
 
     def happened(self) -> list[str]:
-        """What really was done to the machine since the test began, oldest first: ``on``, ``off``, ``reset``. A BMC's
+        """What was really done to the machine since the test began, oldest first: ``on``, ``off``, ``reset``. A BMC's
         own cycle is an off and an on."""
+        ...
+
+    def forget(self) -> None:
+        """Let the test begin here."""
         ...
 
     def late(self, seconds: float) -> AbstractContextManager[None]:
