@@ -31,6 +31,7 @@ from runbooks.model import (
     Status,
     Step,
     later,
+    way,
 )
 from runbooks.record import Observer
 from runbooks.verdicts import refuse_drift, refuse_inapplicable
@@ -161,7 +162,7 @@ class Engine:
             self.observer,
             self.stop,
             self.patience_s,
-            shut_out=self._unknown_targets(self.journal.run(run.undoes)) if run.undoes else (),
+            shut_out=_unknown_ways(self.journal.run(run.undoes)) if run.undoes else (),
         )
         try:
             walker.walk()
@@ -203,30 +204,33 @@ class Engine:
             over.set()
             thread.join()
 
-    def _unknown_targets(self, run: Run) -> list[str]:
-        return sorted({o.target for o in run.outcomes().values() if o.result is Result.UNKNOWN})
-
     def _wait_for_commands(self, run: Run) -> None:
         """Where a command of an earlier driver may still run, wait for its end."""
 
-        def settle(name: str) -> None:
+        def settle(way: str) -> None:
             try:
-                self.targets[name].settle(self.patience_s)
+                self.targets[way].settle(self.patience_s)
             except Unreachable:
                 return
 
         undone = [self.journal.run(run.undoes)] if run.undoes else []
-        names = {name for some in [run, *undone] for name in self._unknown_targets(some)}
-        side_by_side(names, self.targets, settle)
+        ways = {way for some in [run, *undone] for way in _unknown_ways(some)}
+        side_by_side(ways, self.targets, settle)
 
     def _shut_out(self, run_id: str, lease: Lease) -> None:
         """Take the locks where the undone run's outcome is unknown, so that its old driver can do nothing any more."""
 
-        def take(name: str) -> None:
-            with self.targets[name].writer(run_id, lease.epoch, self.patience_s):
+        def take(way: str) -> None:
+            with self.targets[way].writer(run_id, lease.epoch, self.patience_s):
                 pass
 
-        side_by_side(self._unknown_targets(self.journal.run(run_id)), self.targets, take)
+        side_by_side(_unknown_ways(self.journal.run(run_id)), self.targets, take)
+
+
+def _unknown_ways(run: Run) -> list[str]:
+    """Where it is unknown what became of a step: as the fleet calls the ways there."""
+    unknown = [outcome for outcome in run.outcomes().values() if outcome.result is Result.UNKNOWN]
+    return sorted({way(run.plan.steps[o.step].through, o.target) for o in unknown})
 
 
 def _status(walker: Walker, steps: Sequence[Step]) -> RunStatus:

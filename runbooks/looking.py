@@ -45,6 +45,18 @@ def by_target(
     return found
 
 
+def by_way(
+    steps: Sequence[Step], numbers: Iterable[int], only: Callable[[int, str], bool] = lambda _step, _target: True
+) -> dict[str, list[int]]:
+    """Some steps' numbers, by the ways to the targets that they are for, as the fleet calls them."""
+    found: dict[str, list[int]] = {}
+    for number in numbers:
+        for target in steps[number].on:
+            if only(number, target):
+                found.setdefault(steps[number].way_to(target), []).append(number)
+    return found
+
+
 def look(
     steps: Sequence[Step],
     targets: Targets,
@@ -58,13 +70,14 @@ def look(
     each target when it has been looked at. ``habits`` are those of earlier looks, and of this one."""
     known = {} if habits is None else habits
     findings: Findings = {}
-    numbers = by_target(steps, range(len(steps)), only)
+    numbers = by_way(steps, range(len(steps)), only)
 
-    def work(name: str) -> None:
-        for number, finding in _look_at(targets[name], [(n, steps[n]) for n in numbers[name]], run_id, known):
-            findings[number, name] = finding
-        targets.rest(name)
-        seen(name)
+    def work(way: str) -> None:
+        target = targets[way]
+        for number, finding in _look_at(target, [(n, steps[n]) for n in numbers[way]], run_id, known):
+            findings[number, target.name] = finding
+        targets.rest(way)
+        seen(way)
 
     side_by_side(numbers, targets, work)
     return findings
@@ -104,6 +117,7 @@ def planned(steps: Sequence[Step], findings: Mapping[tuple[int, str], Finding]) 
             step.no_inverse,
             step.patient,
             step.post,
+            step.through,
         )
         for number, step in enumerate(steps)
     )

@@ -113,7 +113,7 @@ class Walker:
             may_start,
             lambda: self._pause(pause_s),
             self._end_soon,
-            lambda host: self.targets[host].blocks,
+            lambda host: any(self.targets[way].blocks for way in self._ways(everyone[host], host)),
         )
         for some, side in ((hosts[:canary], 1), (hosts[canary:], max(1, min(width, 100)))):
             window.slide(some, side)
@@ -147,7 +147,11 @@ class Walker:
             try:
                 self.record.write(target)
             finally:
-                self.targets.rest(target)
+                for way in self._ways(numbers, target):
+                    self.targets.rest(way)
+
+    def _ways(self, numbers: Sequence[int], target: str) -> set[str]:
+        return {self.steps[number].way_to(target) for number in numbers}
 
     # one step on one target
 
@@ -158,7 +162,7 @@ class Walker:
             return True
         kept = self.record.kept(number, target)
         try:
-            finding = self._look(target, change.check)
+            finding = self._look(number, target, change.check)
         except (Unreachable, Lost) as error:
             self._leave(number, target)
             return self.record.close(number, target, kept, f"unreachable: {error.why}")
@@ -168,6 +172,8 @@ class Walker:
             return self.record.close(number, target, kept, surprise)
         if finding.status is Status.DONE:
             return self.record.close(number, target, Result.DONE, finding.note)
+        if change.once and kept in (Result.UNKNOWN, Result.UNVERIFIED):
+            return self.record.close(number, target, kept, f"begun already, and not to be seen: {finding.note}")
         return self._act(number, target, change, finding)
 
     def _leave(self, number: int, target: str) -> None:
@@ -175,16 +181,21 @@ class Walker:
         if self.steps[number].patient:
             self.left.add(target)
 
-    def _look(self, target: str, look: Callable[[Reader], Finding]) -> Finding:
+    def _look(self, number: int, target: str, look: Callable[[Reader], Finding]) -> Finding:
         """Look at one target; what a step was seen to end with, the next one need not look at again."""
-        reader = self.targets[target].reader(self.family)
+        reader = self.targets[self.steps[number].way_to(target)].reader(self.family)
+        reader.hurried = self._is_over
         if target in self._seen:
             reader.recall(self._seen.pop(target))
         finding = look(reader)
-        self._seen[target] = seen = reader.seen()
-        if target in self._after:
-            self._after[target].seen.append(seen)
+        if (seen := reader.seen()) is not None:
+            self._seen[target] = seen
+            if target in self._after:
+                self._after[target].seen.append(seen)
         return finding
+
+    def _is_over(self) -> bool:
+        return bool(self.stop)
 
     def _learn(self, target: str) -> None:
         """Something is done there again, or nothing any more: what was looked at until then will be on others, too."""
@@ -226,7 +237,7 @@ class Walker:
             return self.record.close(number, target, kept, f"nothing was sent: {refused}")
         try:
             self._after[target] = After(number, len(commands), [])
-            seen = self._look(target, lambda reader: change.verify(reader, before))
+            seen = self._look(number, target, lambda reader: change.verify(reader, before))
         except RunbookError as lost:
             return self.record.close(number, target, Result.UNKNOWN, f"cannot look again: {lost}", commands, started)
         if seen.status is Status.DONE:
@@ -238,7 +249,8 @@ class Walker:
 
     def _do(self, number: int, target: str, before: Facts, commands: list[Facts]) -> RunbookError | None:
         """The error that the change ended with, if it did. Raises Lost; anything else is raised before it began."""
-        with self.targets[target].writer(self.family, self.lease.epoch, BRIEFLY_S) as writer:
+        way = self.steps[number].way_to(target)
+        with self.targets[way].writer(self.family, self.lease.epoch, BRIEFLY_S) as writer:
             writer.transcript = commands
             if number in self._habits:
                 writer.foresee(self._habits[number].seen, self._habits[number].commands)
@@ -254,20 +266,22 @@ class Walker:
 
     def _settle(self) -> None:
         """Where a begin has no outcome: wait for its command, shut its driver out, and look what became of it."""
-        unknown: dict[str, list[int]] = {name: [] for name in self.shut_out}
+        unknown: dict[str, list[int]] = {way: [] for way in self.shut_out}
         for (number, target), outcome in self.record.outcomes.items():
             if outcome.result is Result.UNKNOWN:
-                unknown.setdefault(target, []).append(number)
-        side_by_side(unknown, self.targets, lambda target: self._settle_one(target, unknown[target]))
+                unknown.setdefault(self.steps[number].way_to(target), []).append(number)
+        side_by_side(unknown, self.targets, lambda way: self._settle_one(way, unknown[way]))
 
-    def _settle_one(self, name: str, numbers: Sequence[int]) -> None:
+    def _settle_one(self, way: str, numbers: Sequence[int]) -> None:
         if self.stop:
             return
+        target = self.targets[way]
+        name = target.name
         try:
-            target = self.targets[name]
             with target.writer(self.family, self.lease.epoch, self.patience_s):
                 pass
             reader = target.reader(self.family)
+            reader.hurried = self._is_over
             for number in numbers:
                 change = self.steps[number].change_on(name)
                 if change.verify(reader, self.record.befores[number, name]).status is Status.DONE:

@@ -19,7 +19,7 @@ from runbooks.model.change import (
 )
 from runbooks.model.plan import Plan, PlannedStep, canonical, differences, same
 from runbooks.model.run import Event, Outcome, Result, Run, RunLine, RunStatus, Tally
-from runbooks.model.step import Batch, HostSet, Step
+from runbooks.model.step import Batch, HostSet, Step, way
 
 __all__ = [
     "NOTHING",
@@ -52,4 +52,5 @@ __all__ = [
     "same",
     "todo",
     "unreachable",
+    "way",
 ]

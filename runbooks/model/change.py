@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -74,6 +74,8 @@ class Reader:
     """
 
     run_id: str = ""
+    hurried: Callable[[], bool] = staticmethod(lambda: False)
+    """Whether the run is to end soon: what waits for something gives up then."""
 
     def hold_still(self, likely: Any = None) -> None:
         """Answer a question that was asked before from memory, from here on: many checks then share one picture of a
@@ -113,6 +115,11 @@ class Change(ABC, Generic[R, W]):
     """Why this cannot be undone; printed in the plan. Empty where it can, or where there is nothing to undo."""
     looks_only: bool = False
     """A gate: it has no ``do``, and is looked at again on every resume until a later step has begun."""
+    through: str = ""
+    """The way to its target, where that is not the target's own connection: ``machine`` is a host's board, and its
+    system if that answers. The fleet has it as ``machine:lab01``."""
+    once: bool = False
+    """Never begun a second time by a run that has not seen what became of the first: it stays unknown."""
     by_others: bool = False
     """Others may do it for the run (submit its change): where it was found done, an undo takes it back all the same."""
 

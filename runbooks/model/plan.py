@@ -25,6 +25,7 @@ class PlannedStep:
     no_inverse: str = ""
     patient: bool = False
     post: str = ""
+    through: str = ""
 
     def stands_in_the_way(self, finding: Finding) -> bool:
         """Whether nothing may be applied while that is so."""
@@ -82,7 +83,13 @@ class Plan:
     def to_record(self) -> dict[str, Json]:
         """What the journal or ``--save`` keeps: the contract's form, the case and the notes."""
         extra = [
-            {"must_all": s.must_all, "no_inverse": s.no_inverse, "patient": s.patient, "post": s.post}
+            {
+                "must_all": s.must_all,
+                "no_inverse": s.no_inverse,
+                "patient": s.patient,
+                "post": s.post,
+                "through": s.through,
+            }
             for s in self.steps
         ]
         return self.to_json() | {"case": dict(self.case), "notes": list(self.notes), "details": extra}
@@ -103,6 +110,7 @@ class Plan:
                 d["no_inverse"],
                 bool(d.get("patient")),
                 d.get("post", ""),
+                d.get("through", ""),
             )
             for s, d in zip(record["steps"], record["details"], strict=True)
         )

@@ -19,6 +19,11 @@ class Batch:
     max_failures: str = "0"
 
 
+def way(through: str, target: str) -> str:
+    """How the fleet calls a way to a target."""
+    return f"{through}:{target}" if through else target
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """An imperative sentence, a Change, and where it acts: ``on`` lists hosts, or is one system's name (``@git``).
@@ -47,6 +52,15 @@ class Step:
         if change is None:
             raise LookupError(f"step {self.name!r} has no change for {target}")
         return change
+
+    @property
+    def through(self) -> str:
+        """The way to its targets; all of its Changes take the same."""
+        return next((change.through for change in (self.change, *self.changes.values()) if change), "")
+
+    def way_to(self, target: str) -> str:
+        """What the fleet has to be asked for."""
+        return way(self.through, target)
 
     @property
     def kind(self) -> str:
