@@ -44,7 +44,8 @@ UNDO = "undo"
 @dataclass(frozen=True)
 class Draft:
     """What a procedure proposes, before the steps have been looked at. ``case`` is what it saw, and all that the steps
-    are made from; ``subjects`` are what a run of it owns (``user:alice``)."""
+    are made from; ``subjects`` are what a run of it owns (``user:alice``); ``typed`` is a name that has to be typed
+    before anything is done."""
 
     procedure: str
     arguments: Mapping[str, Json]
@@ -54,6 +55,7 @@ class Draft:
     notes: tuple[str, ...] = ()
     undoes: str | None = None
     batch_size: str = ""
+    typed: str = ""
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,7 @@ class Busy(RunbookError):
 
 
 class Unwritable(RunbookError):
-    """The target cannot keep our records; nothing was sent to it."""
+    """The target cannot be written to, or cannot keep our records; nothing was sent to it."""
 
     exit_status = 5
     kind = "unwritable"

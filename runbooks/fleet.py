@@ -10,12 +10,13 @@ from runbooks.model import Target
 
 if TYPE_CHECKING:
     from runbooks.site import Site
+    from runbooks.systems.host import HostTarget
     from runbooks.transport.shell import Shell
 
 
 class Fleet:
-    """All that steps can act on. A host is connected to when it is first used; beyond ``max_connections`` it is let go
-    of as soon as it rests."""
+    """All that steps can act on, and the ways to it (``machine:lab01``). A host is connected to when it is first used;
+    beyond ``max_connections`` it is let go of as soon as it rests."""
 
     def __init__(self, site: Site) -> None:
         from runbooks.transport.route import SshSettings
@@ -59,6 +60,14 @@ class Fleet:
             from runbooks.systems.person import PersonTarget
 
             return PersonTarget(self._site.operator, self._site.confirmed_at)
+        way, _, host = name.rpartition(":")
+        if way == "machine":
+            from runbooks.machine.target import MachineTarget
+
+            return MachineTarget(host, self._host(host), self._site.open_driver)
+        return self._host(name)
+
+    def _host(self, name: str) -> HostTarget:
         from runbooks.systems.host import HostTarget
 
         self._inventory[name]

@@ -15,6 +15,12 @@ from runbooks.errors import UsageError
 from runbooks.model import Json, Step
 
 C = TypeVar("C")
+
+
+def _nothing(_case: object) -> str:
+    return ""
+
+
 Steps = Iterator[Step]
 
 
@@ -23,7 +29,8 @@ class Procedure(Generic[C]):
     """One runbook. ``look`` (site, arguments) gives the case, a frozen dataclass of JSON values; ``steps`` and
     ``notes``, what the operator should know besides, follow from it. ``subjects`` are what a run owns, by its
     arguments: another run's half-done work is told as such, before it is looked at and misunderstood. ``batch_size`` is
-    how many hosts at a time, unless the operator says; without, the settings do."""
+    how many hosts at a time, unless the operator says; without, the settings do. ``typed``: the name that has to be
+    typed before anything is done, empty where yes will do."""
 
     name: str
     title: str
@@ -33,6 +40,7 @@ class Procedure(Generic[C]):
     subjects: Callable[[Mapping[str, Json]], tuple[str, ...]]
     notes: Callable[[C], tuple[str, ...]]
     batch_size: str = ""
+    typed: Callable[[C], str] = _nothing
 
     def draft(self, site: Any, arguments: Mapping[str, Json]) -> Draft:
         """Look, and propose. Raises whatever the arguments or the world give reason to."""
@@ -43,7 +51,7 @@ class Procedure(Generic[C]):
         record = asdict(case)  # type: ignore[call-overload]
         steps = tuple(self.steps(case))
         draft = Draft(self.name, dict(arguments), record, steps, self.subjects(arguments), self.notes(case))
-        return replace(draft, batch_size=self.batch_size)
+        return replace(draft, batch_size=self.batch_size, typed=self.typed(case))
 
     def again(self, record: Mapping[str, Json], arguments: Mapping[str, Json]) -> Draft:
         """The draft that a journal's case gives. Raises UsageError where another version of this tool wrote it."""

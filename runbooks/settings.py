@@ -22,9 +22,11 @@ from runbooks.settings_sections import (
     Corporate,
     Ldap,
     Lease,
+    Oob,
     Private,
     Puppet,
     PuppetDB,
+    Reboot,
     Repository,
     Review,
     Ssh,
@@ -47,6 +49,8 @@ class Settings:
     ldap: Ldap = field(default_factory=Ldap)
     corporate: Corporate = field(default_factory=Corporate)
     access: Access = field(default_factory=Access)
+    oob: Oob = field(default_factory=Oob)
+    reboot: Reboot = field(default_factory=Reboot)
     puppetdb: PuppetDB = field(default_factory=PuppetDB)
     ask_above: int = 50
     batch_size: str = "10"
@@ -76,6 +80,8 @@ class Settings:
             ldap=Ldap(**sections["ldap"]),
             corporate=Corporate(**sections["corporate"]),
             access=Access(**sections["access"]),
+            oob=Oob(**sections["oob"]),
+            reboot=Reboot(**sections["reboot"]),
             puppetdb=PuppetDB(**sections["puppetdb"]),
             lease=_lease(sections["lease"], layers),
         )

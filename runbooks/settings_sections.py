@@ -128,6 +128,31 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class Oob:
+    """How BMCs are logged in to, unless a host's own ``bmc:`` says otherwise. The password is in
+    OPS_CLINIC_BMC_PASSWORD, in a file of mode 600, or in the operator's keyring under the service ``keyring``.
+    ``critical`` are roles whose machines' names are always typed."""
+
+    user: str = "root"
+    password_file: Path | None = None
+    keyring: str | None = None
+    ca: Path | None = None
+    critical: tuple[str, ...] = ()
+    timeout_s: int = 10
+    power_s: int = 60
+    shutdown_s: int = 300
+    boot_s: int = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Reboot:
+    """How a system is told to start anew: the command, and how long that may take."""
+
+    command: tuple[str, ...] = ("systemctl", "reboot")
+    boot_s: int = 1200
+
+
+@dataclass(frozen=True, slots=True)
 class PuppetDB:
     """PuppetDB for ``P{...}``, under Cumin's own names; without a host there is none."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,10 @@ from runbooks.looking import side_by_side
 from runbooks.settings import Settings
 
 if TYPE_CHECKING:
+    from runbooks.inventory.hardware import LookedUp
     from runbooks.journal import Journal
+    from runbooks.oob.model import Bmc, Driver
+    from runbooks.oob.passwords import Passwords
     from runbooks.registry import AccountRegistry
     from runbooks.secret import Secret
     from runbooks.systems.corporate import Corporate
@@ -115,6 +118,33 @@ class Site:
         corporate = Corporate(**_server("corporate", chosen, password), mail=chosen.mail, gone=chosen.gone)
         corporate.refuse_bad_filter()
         return corporate
+
+    @cached_property
+    def bmc_passwords(self) -> Passwords:
+        """Where the passwords of BMCs come from."""
+        from runbooks.oob.passwords import Passwords
+
+        return Passwords(self.settings.oob.password_file, self.settings.oob.keyring)
+
+    def open_driver(self, bmc: Bmc) -> Driver:
+        """The driver for a BMC, with its password. Raises SettingsError, UsageError."""
+        from runbooks.oob.drivers import driver_class
+
+        own_file = self.inventory[bmc.host].bmc.get("password_file")
+        password = self.bmc_passwords.of(bmc, own_file and Path(own_file))
+        return driver_class(bmc.driver)(bmc, password, self.settings.oob.timeout_s)
+
+    def hardware(self, hosts: Sequence[str]) -> Mapping[str, LookedUp]:
+        """What is known of some hosts' hardware. Raises what a source of it raises."""
+        from runbooks.inventory.hardware import Hardware, LookedUp
+
+        known = {name: self.inventory[name] for name in hosts}
+        return {
+            name: LookedUp(
+                Hardware(vendor=host.vendor, bmc=host.bmc.get("address", ""), rack=host.rack, roles=host.roles)
+            )
+            for name, host in known.items()
+        }
 
     def registry(self) -> AccountRegistry:
         """The account registry as the repository's main branch has it now. Raises RegistryError, Unreachable."""

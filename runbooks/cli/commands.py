@@ -80,7 +80,7 @@ class Commands(Reports):
             plan = remaining_plan(run, draft, findings)
             if not self.options.as_json:
                 print_plan(plan, file=sys.stdout, title_line=f"run {run.id}: what remains", hint=False)
-            self.ask(f"{what}Resume run {run.id}?", hosts_of(plan), run.plan, site)
+            self.ask(f"{what}Resume run {run.id}?", hosts_of(plan), run.plan, site, draft.typed)
             return self._walk(site, run.plan, lambda engine: engine.resume(run, draft.steps), run)
 
         self.run(command)

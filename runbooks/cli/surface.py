@@ -180,7 +180,7 @@ class Surface:
         ):
             print("Nothing to do.", file=self.talk)
             return 0
-        self.ask(f"Apply this plan to {hosts_of(plan)} host(s)?", hosts_of(plan), plan, site)
+        self.ask(f"Apply this plan to {hosts_of(plan)} host(s)?", hosts_of(plan), plan, site, draft.typed)
         policy = batch_policy(self.options, draft.batch_size or site.settings.batch_size)
         return self._walk(site, plan, lambda engine: engine.apply(plan, draft, policy))
 
@@ -243,20 +243,22 @@ class Surface:
             self.post(still_missing(run), plan)
         return self.walked
 
-    def ask(self, question: str, hosts: int, plan: Plan, site: Site) -> None:
+    def ask(self, question: str, hosts: int, plan: Plan, site: Site, must_type: str = "") -> None:
         """Ask before anything is changed. ``--yes`` answers the question, but never stands for a name that has to be
-        typed. Raises Blocked when declined, or when nobody can be asked."""
+        typed: ``must_type``, or whom it is about over many hosts. Raises Blocked when declined, or when nobody can be
+        asked."""
         # Whom or what it is about: typed, it tells alice from alicia.
-        about = (plan.arguments.get(argument) for argument in ("old", "name", "run"))
+        about = (must_type, *(plan.arguments.get(argument) for argument in ("old", "name", "run")))
         name = str(next(filter(None, about), plan.procedure))
-        typed = hosts > site.settings.ask_above
+        typed = bool(must_type) or hosts > site.settings.ask_above
         if self.options.confirm:
             if self.options.confirm != name:
                 raise Blocked(f"--confirm {self.options.confirm}: it has to be {name}; nothing was changed")
             return
         if self.options.yes and not typed:
             return
-        want = f"{hosts} hosts: type {name} to go on" if typed else "[y/N]"
+        many = "" if must_type else f"{hosts} hosts: "
+        want = f"{many}type {name} to go on" if typed else "[y/N]"
         if not sys.stdin.isatty():
             how = f"--confirm {name}" if typed else "--yes"
             raise Blocked(f"there is no terminal to ask on: give {how}; nothing was changed")

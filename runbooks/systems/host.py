@@ -227,7 +227,8 @@ class HostTarget(Target):
             self._shell.rest()
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, and try anew when next asked."""
+        self._why = ""
         if self._shell is not None:
             self._shell.close()
             self._shell = None

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from runbooks.errors import CommandFailed
 from runbooks.systems.accounts import (
@@ -55,6 +55,28 @@ def _script(text: str, *arguments: Argument) -> tuple[Argument, ...]:
 
 def _lines(result: Result) -> tuple[str, ...]:
     return tuple(line for line in result.text.split("\n") if line)
+
+
+# the system itself
+
+
+class Boot(NamedTuple):
+    """One life of a system: an id that no other one has (random(4)), and for how long its first process has run, in
+    seconds."""
+
+    id: str
+    age_s: int
+
+
+def boot() -> Read[Boot]:
+    """Which boot this is."""
+    text = "cat /proc/sys/kernel/random/boot_id && ps -o etimes= -p 1"
+
+    def parse(result: Result) -> Boot:
+        boot_id, age = _lines(result)
+        return Boot(boot_id.strip(), int(age))
+
+    return Read(_script(text), parse)
 
 
 # accounts

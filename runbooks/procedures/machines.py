@@ -1,0 +1,162 @@
+"""What powercycle, reboot and the power reports have in common: machines, looked up and looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from runbooks.errors import RunbookError
+from runbooks.inventory import fold
+from runbooks.inventory.hardware import Hardware, LookedUp
+from runbooks.looking import side_by_side
+from runbooks.machine.access import Access, access_to
+from runbooks.machine.event_log import KNOWN
+from runbooks.machine.target import MACHINE, MachineChange, MachineReader
+from runbooks.model import Change, Finding, Reader, Step, Writer, blocked, done, way
+from runbooks.oob.model import Ability, Bmc
+from runbooks.site import Site
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine, as the case of a run has it. ``others`` are drivers besides that of ``bmc``; ``critical`` are those
+    of its roles that are; ``boot`` is empty where its system does not answer; ``log`` are the ids of the entries that
+    its event log has."""
+
+    name: str
+    bmc: Bmc
+    others: tuple[str, ...]
+    what: str
+    serial: str
+    critical: tuple[str, ...]
+    contradictions: tuple[str, ...]
+    boot: str
+    log: tuple[str, ...]
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Machine:
+        """From a case, where tuples have become lists."""
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
+        values["bmc"] = Bmc(**record["bmc"])
+        return cls(**values)
+
+
+def machines_of(records: Iterable[Mapping[str, Any]]) -> tuple[Machine, ...]:
+    """From a case."""
+    return tuple(map(Machine.of, records))
+
+
+@dataclass(frozen=True)
+class KnownHardware(Change[Reader, Writer]):
+    """A gate: what the sources of hardware say of a machine, and that they do not contradict each other."""
+
+    what: str
+    contradictions: tuple[str, ...]
+
+    looks_only = True
+    through = MACHINE
+
+    def check(self, reader: Reader) -> Finding:  # noqa: ARG002 - it was looked up before
+        """Done, or blocked by a contradiction."""
+        if self.contradictions:
+            return blocked(f"the sources of hardware contradict each other: {'; '.join(self.contradictions)}")
+        return done(self.what, hardware=self.what)
+
+
+def accesses(site: Site, hosts: Sequence[str], driver: str, insecure: bool) -> dict[str, tuple[Access, LookedUp]]:
+    """How each machine's BMC is reached. Raises UsageError, InventoryError, and what a source of hardware raises."""
+    oob = site.settings.oob
+    ca = str(oob.ca or "")
+    known = site.hardware(hosts)
+    return {
+        name: (access_to(site.inventory[name], known[name], oob.user, ca, driver, insecure), known[name])
+        for name in hosts
+    }
+
+
+def look_at(site: Site, hosts: Sequence[str], driver: str, insecure: bool) -> tuple[dict[str, Any], ...]:
+    """Each machine, with its BMC and its system as they are now, for a case. A BMC that cannot be had is for the plan
+    to tell. Raises UsageError, InventoryError, and what a source of hardware raises."""
+    known = accesses(site, hosts, driver, insecure)
+    seen: dict[str, tuple[str, tuple[str, ...]]] = {}
+
+    def look(place: str) -> None:
+        target = site.targets[place]
+        reader: Any = target.reader()
+        seen[target.name] = _boot(reader), _log(reader, known[target.name][0].bmc)
+        site.targets.rest(place)
+
+    side_by_side([way(MACHINE, name) for name in hosts], site.targets, look)
+    critical = set(site.settings.oob.critical)
+    return tuple(_record(name, *known[name], critical, *seen[name]) for name in hosts)
+
+
+def _boot(reader: MachineReader) -> str:
+    boot = reader.boot()
+    return boot.id if boot else ""
+
+
+def _log(reader: MachineReader, bmc: Bmc) -> tuple[str, ...]:
+    board = reader.board(bmc)
+    if Ability.LOG not in board.abilities:
+        return ()
+    try:
+        return tuple(entry.id for entry in board.log(KNOWN))
+    except RunbookError:
+        return ()
+
+
+def _record(
+    name: str, access: Access, looked_up: LookedUp, critical: set[str], boot: str, log: tuple[str, ...]
+) -> dict[str, Any]:
+    hardware = looked_up.hardware
+    machine = Machine(
+        name=name,
+        bmc=access.bmc,
+        others=access.others,
+        what=_words(hardware, access.bmc),
+        serial=hardware.serial,
+        critical=tuple(sorted(critical & set(hardware.roles))),
+        contradictions=looked_up.contradictions,
+        boot=boot,
+        log=log,
+    )
+    return asdict(machine)
+
+
+def _words(hardware: Hardware, bmc: Bmc) -> str:
+    parts = [
+        f"{hardware.vendor} {hardware.model}".strip(),
+        hardware.rack and f"rack {hardware.rack}",
+        hardware.serial and f"serial {hardware.serial}",
+        hardware.asset_tag and f"asset {hardware.asset_tag}",
+        f"BMC {bmc.address} by {bmc.driver}",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def step_on(
+    name: str, machines: Iterable[Machine], make: Callable[[Machine], MachineChange | KnownHardware], undo: str = ""
+) -> Step:
+    """A step with a Change for each machine."""
+    changes = {machine.name: make(machine) for machine in machines}
+    return Step(name, next(iter(changes.values())), tuple(changes), undo=undo, changes=changes)
+
+
+def to_type(machines: Sequence[Machine]) -> str:
+    """The name that has to be typed: where a machine is well, or one of its roles is critical."""
+    risky = any(machine.boot or machine.critical for machine in machines)
+    return fold([machine.name for machine in machines]) if risky else ""
+
+
+def warnings(machines: Sequence[Machine]) -> tuple[str, ...]:
+    """What the operator should see before a name is typed."""
+    well = [machine.name for machine in machines if machine.boot]
+    lines = [f"answers by ssh, and is about to be interrupted: {fold(well)}"] if well else []
+    return (*lines, *(f"{m.name} is critical: {', '.join(m.critical)}" for m in machines if m.critical))
+
+
+def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """The machines' power."""
+    return tuple(f"power:{name}" for name in arguments["hosts"])
