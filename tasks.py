@@ -313,6 +313,73 @@ def lab_task(**kwargs: Any) -> Any:
     return decorate
 
 
+HOSTS = {"hosts": "A host, or a query for several."}
+MACHINES = {
+    "driver": "Through this one: redfish, ipmi, ipmitool, racadm, ilo, cimc, ilom or smash.",
+    "insecure": "Believe whoever answers as the BMC; goes into the record.",
+}
+WORK = {
+    "task": "The ticket, T123: goes into the record.",
+    "reason": "Why; goes into the record.",
+    "puppet": "Run puppet once the system is back.",
+}
+
+
+@runbook(
+    *PLANNED,
+    positional=["hosts"],
+    help=HOSTS
+    | MACHINES
+    | WORK
+    | {
+        "graceful": "Ask the system to end by itself first, and give it some minutes.",
+        "off": "Turn the power off, and leave it so.",
+        "on": "Turn the power on.",
+        "reset": "Press the reset button; the power stays on.",
+        "status": "Only say what the BMC says of the power.",
+    },
+)
+def powercycle(  # type: ignore[no-untyped-def]
+    surface,
+    hosts,
+    driver="",
+    graceful=False,
+    off=False,
+    on=False,
+    reset=False,
+    status=False,
+    puppet=False,
+    insecure=False,
+    task="",
+    reason="",
+):
+    """Machines: power a machine off and on through its BMC, and wait until its system is back."""
+    chosen = [name for name, given in (("off", off), ("on", on), ("reset", reset), ("status", status)) if given]
+    action = " and ".join(chosen) or "cycle"
+    if action == "status":
+        surface.power_status(hosts, driver, insecure)
+    arguments = {"action": action, "driver": driver, "graceful": graceful, "insecure": insecure, "puppet": puppet}
+    surface.procedure("powercycle", arguments | {"task": task, "reason": reason}, hosts)
+
+
+@runbook(*PLANNED, positional=["hosts"], help=HOSTS | WORK)
+def reboot(surface, hosts, puppet=False, task="", reason=""):  # type: ignore[no-untyped-def]
+    """Machines: reboot hosts through their own systems, one at a time, each until it is back."""
+    surface.procedure("reboot", {"puppet": puppet, "task": task, "reason": reason}, hosts)
+
+
+@runbook(*SHOWN, positional=["hosts"], help=HOSTS | MACHINES)
+def power_status(surface, hosts, driver="", insecure=False):  # type: ignore[no-untyped-def]
+    """Machines: what their BMCs say of the power."""
+    surface.power_status(hosts, driver, insecure)
+
+
+@runbook(*SHOWN, positional=["host"], help=MACHINES | {"host": "A host.", "limit": "How many entries."})
+def sel(surface, host, limit="50", driver="", insecure=False):  # type: ignore[no-untyped-def]
+    """Machines: a machine's system event log, the newest entry first."""
+    surface.event_log(host, limit, driver, insecure)
+
+
 HOST = {"host": "Its name, lab01; the directory is ldap."}
 
 
@@ -389,6 +456,10 @@ ns = Collection(
     join_group,
     leave_group,
     extend_access,
+    powercycle,
+    reboot,
+    power_status,
+    sel,
     apply,
     resume,
     undo,

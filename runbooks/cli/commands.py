@@ -11,6 +11,7 @@ from runbooks import glance
 from runbooks.cli.records import draft_of, pick, place, question_of, read_plan, remaining_plan
 from runbooks.cli.reports import Reports
 from runbooks.cli.surface import hosts_of
+from runbooks.cli.waiting import waiting
 from runbooks.errors import (
     Drift,
     InventoryError,
@@ -75,7 +76,7 @@ class Commands(Reports):
             draft = draft_of(site, run)
             site.confirmed_at = place(confirmed)
             what = f"{question_of(run, draft)} (as of {site.confirmed_at}) " if site.confirmed_at else ""
-            with self.waiting("Looking at what remains"):
+            with waiting("Looking at what remains"):
                 findings = self.engine(site, Stop()).remaining(run, draft.steps)
             plan = remaining_plan(run, draft, findings)
             if not self.options.as_json:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from runbooks.cli.surface import Surface
+from runbooks.cli.waiting import counting, waiting
 from runbooks.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Reports(Surface):
             from runbooks.report.remarks import Report, print_report, report_html
 
             days, now = _days(within), datetime.now(UTC)
-            with self.waiting(f"Looking at {len(site.inventory.hosts)} hosts"):
+            with waiting(f"Looking at {len(site.inventory.hosts)} hosts"):
                 found = remarks(site, days, now.date())
             self.document = {"remarks": [asdict(remark) for remark in found]}
             report = Report("Access", found, _looked_at(site), KINDS, site.operator, now.timestamp())
@@ -77,6 +78,49 @@ class Reports(Surface):
             return 0
 
         self.run(command)
+
+    def power_status(self, query: str, driver: str = "", insecure: bool = False) -> NoReturn:
+        """What the BMCs of some machines say of their power."""
+
+        def command(site: Site) -> int:
+            from runbooks.procedures.power_status import power_status
+            from runbooks.report.power import print_power
+
+            hosts = site.inventory.query(query).names
+            with counting(f"Asking {len(hosts)} BMCs", len(hosts)) as seen:
+                rows = [asdict(row) for row in power_status(site, hosts, driver, insecure, seen)]
+            self.document = {"machines": rows}
+            if not self.options.as_json:
+                print_power(rows, file=sys.stdout)
+            return FOUND if any(row["power"] == "unknown" for row in rows) else 0
+
+        self.run(command)
+
+    def event_log(self, query: str, limit: str, driver: str = "", insecure: bool = False) -> NoReturn:
+        """A machine's event log."""
+
+        def command(site: Site) -> int:
+            from runbooks.procedures.power_status import event_log
+            from runbooks.report.power import print_log
+
+            names = site.inventory.query(query).names
+            if len(names) > 1:
+                raise UsageError(f"{query} is {len(names)} hosts: an event log is one machine's")
+            with waiting(f"Reading the event log of {names[0]}"):
+                entries = event_log(site, names[0], _count(limit), driver, insecure)
+            rows = [asdict(entry) for entry in entries]
+            self.document = {"host": names[0], "entries": rows}
+            if not self.options.as_json:
+                print_log(names[0], rows, file=sys.stdout)
+            return 0
+
+        self.run(command)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 10_000:
+        raise UsageError(f"--limit {text}: from 1 to 10000 entries")
+    return int(text)
 
 
 def _looked_at(site: Site) -> str:

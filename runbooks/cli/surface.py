@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runbooks.cli.interrupts import interruptible, quiet, signals
+from runbooks.cli.waiting import waiting
 from runbooks.errors import (
     Blocked,
     Interrupted,
@@ -126,15 +127,18 @@ class Surface:
             site.journal, site.targets, site.operator, observer, stop, lease.heartbeat_s, min(patience_s, 900.0)
         )
 
-    def procedure(self, name: str, arguments: Mapping[str, Any]) -> NoReturn:
-        """Plan a procedure, and apply it unless it is a dry run."""
+    def procedure(self, name: str, arguments: Mapping[str, Any], query: str | None = None) -> NoReturn:
+        """Plan a procedure, and apply it unless it is a dry run. The hosts that a ``query`` means now, whatever it will
+        mean later, are its argument ``hosts``."""
 
         def command(site: Site) -> int:
             from runbooks.procedure import find
 
             chosen = find(name)
-            site.journal.refuse_owned(chosen.subjects(arguments))
-            return self.plan_and_apply(site, chosen.draft(site, arguments))
+            hosts = {} if query is None else {"hosts": list(site.inventory.query(query))}
+            given = {**hosts, **arguments}
+            site.journal.refuse_owned(chosen.subjects(given))
+            return self.plan_and_apply(site, chosen.draft(site, given))
 
         self.run(command)
 
@@ -196,19 +200,8 @@ class Surface:
     def _look(self, site: Site, draft: Draft) -> Plan:
         from runbooks.walker import Stop
 
-        with self.waiting(f"Looking at {len({t for s in draft.steps for t in s.on})} targets"):
+        with waiting(f"Looking at {len({t for s in draft.steps for t in s.on})} targets"):
             return self.engine(site, Stop()).plan(draft)
-
-    @contextmanager
-    def waiting(self, what: str) -> Iterator[None]:
-        """Show that something takes a while, on a terminal."""
-        if not sys.stderr.isatty():
-            yield
-            return
-        from rich.console import Console
-
-        with Console(stderr=True).status(what):
-            yield
 
     def _keep(self, site: Site, plan: Plan) -> None:
         if self.options.save:

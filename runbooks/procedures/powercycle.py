@@ -57,7 +57,7 @@ def look(
 ) -> Case:
     """The machines as they are. Raises UsageError, InventoryError, and what a source of hardware raises."""
     if action not in ACTIONS:
-        raise UsageError(f"{action!r} is nothing that can be done to power: {', '.join(ACTIONS)}")
+        raise UsageError(f"power {action}: one of --off, --on, --reset and --status, or none of them for a cycle")
     if puppet and action == "off":
         raise UsageError("--puppet: there is no system to run it once the power is off")
     if graceful and action not in ("cycle", "off"):
