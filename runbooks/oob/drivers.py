@@ -34,7 +34,7 @@ VENDORS: Sequence[tuple[str, str, tuple[str, ...]]] = (
     ("hewlett", "", ("redfish", "ilo", "ipmi")),
     ("supermicro", "", ("ipmi", "redfish", "smash")),
     ("super micro", "", ("ipmi", "redfish", "smash")),
-    ("cisco", r"\bM[1-3]\b", ("cimc", "ipmi")),
+    ("cisco", r"\bM[1-3](?![0-9])", ("cimc", "ipmi")),
     ("cisco", "", ("redfish", "cimc", "ipmi")),
     ("oracle", "", ("ilom", "ipmi")),
     ("sun", "", ("ilom", "ipmi")),
