@@ -65,6 +65,11 @@ class Fleet:
             from runbooks.machine.target import MachineTarget
 
             return MachineTarget(host, self._host(host), self._site.open_driver)
+        if way == "alerts":
+            from runbooks.systems.alertmanager import AlertTarget
+
+            self._inventory[host]
+            return AlertTarget(host, self._site.alertmanager)
         return self._host(name)
 
     def _host(self, name: str) -> HostTarget:

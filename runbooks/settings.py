@@ -19,6 +19,7 @@ from runbooks.inventory.names import suggest
 from runbooks.settings_kinds import KEYS, SECTIONS, Layer
 from runbooks.settings_sections import (
     Access,
+    Alertmanager,
     Corporate,
     Ldap,
     Lease,
@@ -51,6 +52,7 @@ class Settings:
     access: Access = field(default_factory=Access)
     oob: Oob = field(default_factory=Oob)
     reboot: Reboot = field(default_factory=Reboot)
+    alertmanager: Alertmanager = field(default_factory=Alertmanager)
     puppetdb: PuppetDB = field(default_factory=PuppetDB)
     ask_above: int = 50
     batch_size: str = "10"
@@ -82,6 +84,7 @@ class Settings:
             access=Access(**sections["access"]),
             oob=Oob(**sections["oob"]),
             reboot=Reboot(**sections["reboot"]),
+            alertmanager=Alertmanager(**sections["alertmanager"]),
             puppetdb=PuppetDB(**sections["puppetdb"]),
             lease=_lease(sections["lease"], layers),
         )

@@ -121,6 +121,13 @@ def _attribute(value: Any, layer: Layer, key: str) -> str:
     return text
 
 
+def _label(value: Any, layer: Layer, key: str) -> str:
+    text = _text(value, layer, key)
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
+        raise layer.fail(key, f"must be the name of a label (instance), not {short(text)}")
+    return text
+
+
 def _flag(value: Any, layer: Layer, key: str) -> bool:
     if layer.textual and isinstance(value, str) and value.lower() in _YES_NO:
         return _YES_NO[value.lower()]
@@ -248,6 +255,13 @@ KEYS: Mapping[str, Kind] = {
     "corporate.gone": _ldap_filter,
     "corporate.connect_timeout_s": _SECONDS,
     "corporate.answer_timeout_s": _SECONDS,
+    "alertmanager.url": _web_url,
+    "alertmanager.ca": _path,
+    "alertmanager.label": _label,
+    "alertmanager.user": _text,
+    "alertmanager.password_file": _path,
+    "alertmanager.token_file": _path,
+    "alertmanager.timeout_s": _SECONDS,
     "access.legal": _text,
     "access.data_groups": _list_of(_text),
     "access.archive": _host_path,

@@ -117,6 +117,21 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
+class Alertmanager:
+    """The Prometheus Alertmanager in which hosts are silenced around work on them; without a ``url`` there is none.
+    ``label`` is the one that alerts have their host in. Where it asks who we are: a password, in
+    OPS_CLINIC_ALERTMANAGER_PASSWORD, or a token, in OPS_CLINIC_ALERTMANAGER_TOKEN; or either in a file of mode 600."""
+
+    url: str | None = None
+    ca: Path | None = None
+    label: str = "instance"
+    user: str = ""
+    password_file: Path | None = None
+    token_file: Path | None = None
+    timeout_s: int = 10
+
+
+@dataclass(frozen=True, slots=True)
 class Access:
     """Who gets access, and what stays of those who lose it. ``legal`` confirms NDAs, and is asked by that name on the
     ticket; ``data_groups`` are the groups for data (globs); homes go into the directory ``archive`` of their hosts

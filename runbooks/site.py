@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from runbooks.oob.passwords import Passwords
     from runbooks.registry import AccountRegistry
     from runbooks.secret import Secret
+    from runbooks.systems.alertmanager_api import Alertmanager
     from runbooks.systems.corporate import Corporate
     from runbooks.systems.gerrit import Gerrit
     from runbooks.systems.git import Repository
@@ -145,6 +146,13 @@ class Site:
             )
             for name, host in known.items()
         }
+
+    @cached_property
+    def alertmanager(self) -> Alertmanager:
+        """The Alertmanager. Raises SettingsError where none is set, or one that cannot be used."""
+        from runbooks.systems.alertmanager_api import opened
+
+        return opened(self.settings.alertmanager, self.operator)
 
     def registry(self) -> AccountRegistry:
         """The account registry as the repository's main branch has it now. Raises RegistryError, Unreachable."""

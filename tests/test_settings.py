@@ -62,7 +62,7 @@ def test_the_numbers_that_the_committed_file_tells_are_the_defaults() -> None:
             section = heading[1]
         if number := re.fullmatch(r"( +)(\w+): null  # (\d+)", line):
             told[f"{section}.{number[2]}" if len(number[1]) > 2 else number[2]] = int(number[3])
-    assert len(told) == 21
+    assert len(told) == 22
     for key, value in told.items():
         found: object = of({})
         for name in key.split("."):
@@ -206,6 +206,11 @@ def test_repr_shows_no_password() -> None:
         ({"corporate": {"mail": "mail"}}, "corporate.mail must be a list of words"),
         ({"corporate": {"mail": ["mail)(uid=*"]}}, "corporate.mail must be a list of LDAP attributes"),
         ({"corporate": {"gone": "status=left"}}, "corporate.gone must be an LDAP filter in parentheses"),
+        (
+            {"alertmanager": {"url": "https://ops:geheim@alerts"}},
+            "must be https://HOST, without a user",
+        ),
+        ({"alertmanager": {"label": "instance=~"}}, "alertmanager.label must be the name of a label"),
         ({"puppetdb": {"port": 0}}, "puppetdb.port must be from 1 to 65535"),
         ({"puppetdb": {"scheme": "ftp"}}, "puppetdb.scheme must be https or http, not 'ftp'"),
         ({"puppetdb": {"ssl_verify": 7}}, "puppetdb.ssl_verify must be text"),

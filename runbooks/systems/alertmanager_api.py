@@ -17,11 +17,13 @@ from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from runbooks.errors import Blocked, LoginRefused, Unreachable
-from runbooks.secret import Secret
+from runbooks.errors import Blocked, LoginRefused, SettingsError, Unreachable
+from runbooks.secret import Secret, from_environment, from_file
 
 NAME = "alertmanager"
 """What messages call it."""
+PASSWORD, TOKEN = "OPS_CLINIC_ALERTMANAGER_PASSWORD", "OPS_CLINIC_ALERTMANAGER_TOKEN"
+"""The environment variables that may hold what we prove with who we are."""
 
 T = TypeVar("T")
 
@@ -139,6 +141,27 @@ class Alertmanager:
             raise Blocked(
                 f"{NAME}: {self.url} does not answer as an Alertmanager does ({told(answer)}): look at alertmanager.url"
             ) from error
+
+
+def opened(chosen: Any, operator: str) -> Alertmanager:
+    """The one that the settings choose (their section). Raises SettingsError where none is set, or one that cannot be
+    used."""
+    if not chosen.url:
+        raise SettingsError("alertmanager.url is not set: say in invoke.yaml where the Alertmanager is")
+    if chosen.ca and not chosen.ca.is_file():
+        raise SettingsError(f"alertmanager.ca: {chosen.ca}: no such file")
+    token, password = _secret(TOKEN, chosen.token_file), _secret(PASSWORD, chosen.password_file)
+    if bool(chosen.user) != bool(password):
+        raise SettingsError(f"alertmanager.user and a password go together: {PASSWORD}, or alertmanager.password_file")
+    if token and password:
+        raise SettingsError("alertmanager has a user and a token: leave one of them out")
+    if (token or password) and not chosen.url.startswith("https:"):
+        raise SettingsError(f"alertmanager.url: {chosen.url}: a password or token is only sent over https")
+    return Alertmanager(chosen.url, operator, chosen.label, chosen.user, password, token, chosen.ca, chosen.timeout_s)
+
+
+def _secret(variable: str, file: Path | None) -> Secret | None:
+    return from_environment(variable) or (from_file(file) if file else None)
 
 
 def _held(row: Mapping[str, Any]) -> Held:
