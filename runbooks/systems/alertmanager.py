@@ -41,7 +41,7 @@ class AlertReader(Reader):
         """The host's. A run knows its own by the end of their comment. Raises Unreachable, Blocked."""
         everyone, now = self.__client.silences()
         held = [one for one in everyone if one.state != "expired"]
-        own = tuple(one for one in held if self.run_id and one.comment.endswith(self.tag))
+        own = tuple(one for one in held if one.comment.endswith(self.tag))
         others = tuple(one for one in held if one not in own and one.state == "active" and self._concerns(one))
         if own:
             self.__ends[self.run_id] = max(one.ends for one in own)

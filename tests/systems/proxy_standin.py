@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -15,13 +16,15 @@ Answer = tuple[int, str, str]
 
 class ProxyStandIn:
     """On a free port of 127.0.0.1, as a context manager, in front of ``behind``. ``token``: who does not bear it is
-    refused. ``before`` and ``after`` may give an answer of their own to a method, before or after it was passed on."""
+    refused. ``before`` and ``after`` may give an answer of their own to a method, before or after it was passed on; its
+    clock is ``ahead_s`` of the right time."""
 
     def __init__(self, behind: str, token: str = "") -> None:
         self.behind, self.token = behind, token
         self.before: Callable[[str], Answer | None] = lambda _method: None
         self.after: Callable[[str], Answer | None] = lambda _method: None
         self.asked: list[str] = []
+        self.ahead_s = 0.0
 
     def __enter__(self) -> ProxyStandIn:
         proxy = self
@@ -40,6 +43,9 @@ class ProxyStandIn:
                 self.wfile.write(text.encode())
 
             do_POST = do_DELETE = do_GET
+
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                return super().date_time_string((timestamp or time.time()) + proxy.ahead_s)
 
             def log_message(self, *_: Any) -> None:
                 """Nothing."""

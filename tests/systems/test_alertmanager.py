@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +245,23 @@ def test_one_that_is_over_is_made_anew(server: AlertmanagerServer, target: Alert
     assert SILENCE.check(target.reader(RUN)).status is Status.TODO
     assert apply(target, SILENCE).status is Status.DONE
     assert (len(server.silences()), len(server.silences("expired"))) >= (1, 1)
+
+
+def test_the_clock_is_the_servers(server: AlertmanagerServer, proxy: ProxyStandIn, behind: AlertTarget) -> None:
+    """One that is an hour slow makes a silence an hour shorter; one that is fast, a silence that has not begun: that
+    silences nothing, and is ended like any other."""
+    proxy.ahead_s = -3600
+    with behind.writer(RUN, 1, 1.0) as writer:
+        SILENCE.do(writer, {})
+    (made,) = server.silences()
+    lasts = datetime.fromisoformat(made["endsAt"]) - datetime.fromisoformat(made["startsAt"])
+    assert 3590 < lasts.total_seconds() < 3610
+    server.clear()
+    proxy.ahead_s = 3600
+    assert apply(behind, SILENCE).status is Status.TODO
+    assert (len(server.silences()), len(server.silences("pending"))) == (0, 1)
+    assert apply(behind, EndSilence()).status is Status.DONE
+    assert server.silences("active", "pending") == []
 
 
 def test_there_is_nothing_left_to_end(target: AlertTarget) -> None:
