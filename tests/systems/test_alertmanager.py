@@ -319,7 +319,8 @@ class Hosts(World):
     targets: dict[str, Hooked] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Hooked:  # type: ignore[override]
-        host = name.removeprefix("alerts:")
+        way, _, host = name.rpartition(":")
+        assert way == "alerts"
         if host not in self.targets:
             assert self.client
             self.targets[host] = Hooked(host, self.client)
@@ -702,7 +703,8 @@ def test_the_fleet_has_it_under_the_host(
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "none": ({}, "alertmanager.url is not set"),
-    "no password": ({"url": "https://a", "user": "ops"}, "password of alertmanager is nowhere"),
+    "no password": ({"url": "https://a", "user": "ops"}, "alertmanager.user and a password go together: OPS_CLINIC_"),
+    "no user": ({"url": "https://a", "password_file": "kept"}, "alertmanager.user and a password go together"),
     "everybody's file": ({"url": "https://a", "token_file": "open"}, "chmod 600"),
     "no such CA": ({"url": "https://a", "ca": "none.pem"}, "alertmanager.ca: .*none.pem: no such file"),
     "two ways": (
