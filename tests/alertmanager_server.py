@@ -56,7 +56,6 @@ class AlertmanagerServer:
         (self.top / "alertmanager.yml").write_text(_CONFIG)
         if self.secured:
             self._secure()
-        self.port = _free_port()
 
     def _secure(self) -> None:
         import bcrypt
@@ -79,24 +78,34 @@ class AlertmanagerServer:
         return f"{'https' if self.secured else 'http'}://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Until it answers; nothing where it runs already. Raises NoServer."""
+        """Until it answers, on the port that it had; nothing where it runs already. Raises NoServer."""
         if self.process is not None and self.process.poll() is None:
             return
+        for port in [self.port] if self.port else [_free_port() for _ in range(5)]:
+            self.port = port
+            if self._starts():
+                return
+        raise NoServer(f"{self.program}: {(self.top / 'log').read_text()[-500:]}")
+
+    def _starts(self) -> bool:
+        """Whether it does, on the port that it has: what somebody else says there does not count."""
         # Should this process be killed, the server is, too.
         argv = ["setpriv", "--pdeathsig", "KILL", self.program, f"--config.file={self.top}/alertmanager.yml"]
         argv += [f"--storage.path={self.top}/data", f"--web.listen-address=127.0.0.1:{self.port}"]
         argv += ["--cluster.listen-address=", *([f"--web.config.file={self.top}/web.yml"] if self.secured else [])]
-        with (self.top / "log").open("ab") as log:
+        with (self.top / "log").open("wb") as log:
             # The signal comes when the thread that started it ends, so that is one which lasts as long as we do.
             self.process = self._keeper.submit(
                 subprocess.Popen, argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
                 env={"PATH": os.defpath, "GOMAXPROCS": "1"},
             ).result()  # fmt: skip
         end = time.monotonic() + 60
-        while not self._is_ready():
+        while not ("Listening on" in (self.top / "log").read_text() and self._is_ready()):
             if self.process.poll() is not None or time.monotonic() > end:
-                raise NoServer(f"{self.program}: {(self.top / 'log').read_text()[-500:]}")
+                self.stop(signal.SIGKILL)
+                return False
             time.sleep(0.02)
+        return True
 
     def _is_ready(self) -> bool:
         with contextlib.suppress(requests.ConnectionError):
