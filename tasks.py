@@ -322,6 +322,7 @@ WORK = {
     "task": "The ticket, T123: goes into the record.",
     "reason": "Why; goes into the record.",
     "puppet": "Run puppet once the system is back.",
+    "silence": "Silence its alerts meanwhile, where there is an Alertmanager; --no-silence: leave them on.",
 }
 
 
@@ -349,6 +350,7 @@ def powercycle(  # type: ignore[no-untyped-def]
     reset=False,
     status=False,
     puppet=False,
+    silence=True,
     insecure=False,
     task="",
     reason="",
@@ -358,14 +360,15 @@ def powercycle(  # type: ignore[no-untyped-def]
     action = " and ".join(chosen) or "cycle"
     if action == "status":
         surface.power_status(hosts, driver, insecure)
-    arguments = {"action": action, "driver": driver, "graceful": graceful, "insecure": insecure, "puppet": puppet}
-    surface.procedure("powercycle", arguments | {"task": task, "reason": reason}, hosts)
+    how = {"action": action, "driver": driver, "graceful": graceful, "insecure": insecure}
+    around = {"puppet": puppet, "silence": silence, "task": task, "reason": reason}
+    surface.procedure("powercycle", how | around, hosts)
 
 
 @runbook(*PLANNED, positional=["hosts"], help=HOSTS | WORK)
-def reboot(surface, hosts, puppet=False, task="", reason=""):  # type: ignore[no-untyped-def]
+def reboot(surface, hosts, puppet=False, silence=True, task="", reason=""):  # type: ignore[no-untyped-def]
     """Machines: reboot hosts through their own systems, one at a time, each until it is back."""
-    surface.procedure("reboot", {"puppet": puppet, "task": task, "reason": reason}, hosts)
+    surface.procedure("reboot", {"puppet": puppet, "silence": silence, "task": task, "reason": reason}, hosts)
 
 
 @runbook(*SHOWN, positional=["hosts"], help=HOSTS | MACHINES)

@@ -214,7 +214,7 @@ class Surface:
 
     def _walk(self, site: Site, plan: Plan, walk: Callable[[Engine], Run], earlier: Run | None = None) -> int:
         from runbooks.report.terminal import Progress, print_summary
-        from runbooks.report.ticket import still_missing
+        from runbooks.report.ticket import outcome, still_missing
         from runbooks.verdicts import exit_status
         from runbooks.walker import Stop
 
@@ -233,7 +233,8 @@ class Surface:
             self.document = {"plan": plan.to_json(), "run": run.to_json()}
             if not self.options.as_json:
                 print_summary(run, file=sys.stdout)
-            self.post(still_missing(run), plan)
+            on_ticket = plan.arguments.get("task") or plan.arguments.get("reason")
+            self.post(still_missing(run) or (outcome(run) if on_ticket else ""), plan)
         return self.walked
 
     def ask(self, question: str, hosts: int, plan: Plan, site: Site, must_type: str = "") -> None:

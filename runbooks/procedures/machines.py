@@ -12,10 +12,15 @@ from runbooks.inventory.hardware import Hardware, LookedUp
 from runbooks.looking import side_by_side
 from runbooks.machine.access import Access, access_to
 from runbooks.machine.event_log import KNOWN
-from runbooks.machine.target import MACHINE, MachineChange, MachineReader
-from runbooks.model import Change, Finding, Reader, Step, Writer, blocked, done, way
+from runbooks.machine.target import MACHINE, MachineReader
+from runbooks.model import AnyChange, Change, Finding, Reader, Step, Writer, blocked, done, way
 from runbooks.oob.model import Ability, Bmc
+from runbooks.procedure import Steps
 from runbooks.site import Site
+from runbooks.systems.silences import EndSilence, Silence
+
+MARGIN_S = 600
+"""How much longer a silence lasts than what it is for."""
 
 
 @dataclass(frozen=True)
@@ -136,12 +141,30 @@ def _words(hardware: Hardware, bmc: Bmc) -> str:
     return ", ".join(filter(None, parts))
 
 
-def step_on(
-    name: str, machines: Iterable[Machine], make: Callable[[Machine], MachineChange | KnownHardware], undo: str = ""
-) -> Step:
+def step_on(name: str, machines: Iterable[Machine], make: Callable[[Machine], AnyChange], undo: str = "") -> Step:
     """A step with a Change for each machine."""
     changes = {machine.name: make(machine) for machine in machines}
     return Step(name, next(iter(changes.values())), tuple(changes), undo=undo, changes=changes)
+
+
+def silence_record(site: Site, for_s: int, task: str, reason: str) -> dict[str, Any]:
+    """For a case: how long alerts of a machine are silenced, and what is said of it; empty without an Alertmanager."""
+    if not site.settings.alertmanager.url:
+        return {}
+    return {"for_s": for_s + MARGIN_S, "ticket": task, "reason": reason}
+
+
+def silenced(machines: Iterable[str], purpose: str, record: Mapping[str, Any]) -> Steps:
+    """Nobody is paged for what is about to be done."""
+    if record:
+        name, undo = "Silence its alerts", "End the silence"
+        yield Step(name, Silence(purpose=purpose, **record), tuple(machines), undo=undo)
+
+
+def heard_again(machines: Iterable[str], record: Mapping[str, Any]) -> Steps:
+    """Its alerts are heard again. What cannot be ended now ends by itself, and stops nobody."""
+    if record:
+        yield Step("End the silence", EndSilence(), tuple(machines), patient=True)
 
 
 def to_type(machines: Sequence[Machine]) -> str:

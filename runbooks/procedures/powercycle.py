@@ -17,8 +17,11 @@ from runbooks.oob.model import Ability
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.machines import (
     KnownHardware,
+    heard_again,
     look_at,
     machines_of,
+    silence_record,
+    silenced,
     step_on,
     subjects,
     to_type,
@@ -40,6 +43,7 @@ class Case:
     power_s: int
     shutdown_s: int
     boot_s: int
+    silence: Mapping[str, Any] = field(default_factory=dict)
     puppet: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -52,8 +56,9 @@ def look(
     graceful: bool = False,
     insecure: bool = False,
     puppet: bool = False,
-    task: str = "",  # noqa: ARG001 - for the record
-    reason: str = "",  # noqa: ARG001
+    silence: bool = True,
+    task: str = "",
+    reason: str = "",
 ) -> Case:
     """The machines as they are. Raises UsageError, InventoryError, and what a source of hardware raises."""
     if action not in ACTIONS:
@@ -71,6 +76,7 @@ def look(
         power_s=oob.power_s,
         shutdown_s=oob.shutdown_s,
         boot_s=oob.boot_s,
+        silence=silence_record(site, oob.shutdown_s + 2 * oob.power_s + oob.boot_s, task, reason) if silence else {},
         puppet=site.puppet_record() if puppet else {},
     )
 
@@ -83,6 +89,7 @@ def steps(case: Case) -> Steps:
         "Log in to the BMC, look at power and event log", machines, lambda m: LogIn(m.bmc, m.serial, m.others)
     )
     yield step_on("Look whether the system answers", machines, lambda _: Answers())
+    yield from silenced((m.name for m in machines), "power-cycle", case.silence)
     if case.graceful:
         yield step_on("Ask the system to end by itself", machines, lambda m: ShutDown(m.bmc, case.shutdown_s))
     if case.action in ("cycle", "off"):
@@ -99,6 +106,8 @@ def steps(case: Case) -> Steps:
         yield step_on("Run puppet, which fails at nothing", machines, lambda _: PuppetRuns(case.puppet))
     if logging := [m for m in machines if Ability.LOG in driver_class(m.bmc.driver).abilities]:
         yield step_on("Show what the event log has since", logging, lambda m: ShowLog(m.bmc, m.log))
+    if case.action != "off":
+        yield from heard_again((m.name for m in machines), case.silence)
 
 
 def typed(case: Case) -> str:

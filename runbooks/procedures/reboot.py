@@ -14,7 +14,7 @@ from runbooks.machine.puppet import PuppetRuns
 from runbooks.machine.target import MACHINE, MachineChange
 from runbooks.model import Step, way
 from runbooks.procedure import Procedure, Steps
-from runbooks.procedures.machines import subjects
+from runbooks.procedures.machines import heard_again, silence_record, silenced, subjects
 from runbooks.site import Site
 
 
@@ -28,6 +28,7 @@ class Case:
     critical: tuple[str, ...]
     command: tuple[str, ...]
     boot_s: int
+    silence: Mapping[str, Any] = field(default_factory=dict)
     puppet: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -36,8 +37,9 @@ def look(
     *,
     hosts: Sequence[str],
     puppet: bool = False,
-    task: str = "",  # noqa: ARG001 - for the record
-    reason: str = "",  # noqa: ARG001
+    silence: bool = True,
+    task: str = "",
+    reason: str = "",
 ) -> Case:
     """Which boot each is in."""
     boots: dict[str, str] = {}
@@ -58,6 +60,7 @@ def look(
         critical=tuple(name for name, host in known.items() if critical & set(host.roles)),
         command=site.settings.reboot.command,
         boot_s=site.settings.reboot.boot_s,
+        silence=silence_record(site, site.settings.reboot.boot_s, task, reason) if silence else {},
         puppet=site.puppet_record() if puppet else {},
     )
 
@@ -73,9 +76,11 @@ def steps(case: Case) -> Steps:
         return Reboot(tuple(case.command), case.boots[host], case.boot_s, host in case.with_bmc)
 
     yield each("Look whether the system answers", lambda _: Answers(needed=True))
+    yield from silenced(case.boots, "reboot", case.silence)
     yield each("Reboot, and wait until the system is back", reboot)
     if case.puppet:
         yield each("Run puppet, which fails at nothing", lambda _: PuppetRuns(case.puppet))
+    yield from heard_again(case.boots, case.silence)
 
 
 def typed(case: Case) -> str:

@@ -40,7 +40,10 @@ class Silence(Change[AlertReader, AlertWriter]):
 
     def check(self, reader: AlertReader) -> Finding:
         """Done where this run's own silence is active, and for long enough. Raises Unreachable, Blocked."""
-        found = reader.silences()
+        try:
+            found = reader.silences()
+        except Unreachable as error:
+            raise Unreachable(error.target, f"{error.why}; --no-silence goes on without") from error
         notes = _others(found)
         enough = timedelta(seconds=self.for_s * ENOUGH)
         facts = {"matchers": [str(reader.matcher)], "for_s": self.for_s}
