@@ -37,6 +37,19 @@ def process_stat(pid: int) -> tuple[str, str] | None:
     return fields[0], fields[19]
 
 
+def living(where: Path) -> int | None:
+    """The process that a file names by its number, start time and the machine's boot; a number left from an earlier
+    life or boot does not count."""
+    try:
+        pid, start, boot = where.read_text().split()
+    except (FileNotFoundError, ValueError):
+        return None
+    if boot != _BOOT_ID.read_text().strip():
+        return None
+    seen = process_stat(int(pid))
+    return int(pid) if seen and seen[1] == start and seen[0] not in "ZX" else None
+
+
 @dataclass(frozen=True)
 class Host:
     """A host of the lab. Nothing is remembered here: every question is asked of the kernel."""
@@ -55,22 +68,11 @@ class Host:
 
     def pid(self) -> int | None:
         """The first process on this machine; None while there is no power, and for a moment in a restart."""
-        return self._living("pid")
+        return living(self.folder / "pid")
 
     def powered(self) -> bool:
         """Whether it has power: also while it restarts, hangs or is stuck in its boot."""
-        return self._living("power") is not None
-
-    def _living(self, file: str) -> int | None:
-        """The process noted there (files/process.sh); one left from an earlier life or boot does not count."""
-        try:
-            pid, start, boot = (self.folder / file).read_text().split()
-        except (FileNotFoundError, ValueError):
-            return None
-        if boot != _BOOT_ID.read_text().strip():
-            return None
-        seen = process_stat(int(pid))
-        return int(pid) if seen and seen[1] == start and seen[0] not in "ZX" else None
+        return living(self.folder / "power") is not None
 
     def frozen(self) -> bool:
         """Whether the first process is stopped."""
@@ -144,7 +146,7 @@ class Host:
     def kill(self) -> None:
         """Pull the plug: every process ends at once, the disk stays as it is."""
         # With the first process of its outer namespace all ends that was started in there: also a restart under way.
-        power = self._living("power")
+        power = living(self.folder / "power")
         if power:
             os.kill(power, signal.SIGKILL)
             wait_for(lambda: not self.powered(), 10, f"lab: {self.name}: process {power} does not end")
