@@ -130,7 +130,7 @@ def _splay(state: State, name: str) -> int:
 
 
 def _boot_fleet(layout: Layout, state: State, *, fresh: bool) -> None:
-    dead = [host for host in fleet.hosts_of(layout, state) if host.pid() is None]
+    dead = [host for host in fleet.hosts_of(layout, state) if not host.powered()]
     for host in sorted(dead, key=lambda host: host.name != SERVER):
         fleet.boot(layout, state, host, _splay(state, host.name) if fresh else 0)
     for host in dead:
@@ -148,18 +148,18 @@ def _finish(layout: Layout, state: State, new: Sequence[Host], *, processes: boo
 # ---- a lab that is there
 
 
-def start(layout: Layout, state: State, name: str) -> None:
+def start(layout: Layout, state: State, name: str, *, wait: bool = True) -> None:
     """Boot one host, or the directory, if it is dead."""
     if name == DirectoryServer.name:
         _start_directory(layout, state)
         return
     host = fleet.host_of(layout, state, name)
-    if host.pid() is not None:
+    if host.powered():
         return
     fleet.boot(layout, state, host, 0)
     if state.network == "netns":
         host.network.plug(name, connected=name not in state.cut)
-    if name not in state.cut:
+    if wait and name not in state.cut:
         host.wait_until_up()
 
 
@@ -178,7 +178,7 @@ def _revive(layout: Layout, state: State, order: Order) -> None:
     _renew_network(layout, state)
     new = _missing(layout, state, wanted)
     fresh = {host.name for host in new}
-    dead = [h.name for h in fleet.hosts_of(layout, state) if h.pid() is None and h.name not in fresh]
+    dead = [h.name for h in fleet.hosts_of(layout, state) if not h.powered() and h.name not in fresh]
     say(f"the lab stands: {present} hosts" + (f"; starting {', '.join(dead)}" if dead else ""))
     for name in sorted(dead, key=lambda name: name != SERVER):
         start(layout, state, name)
@@ -203,7 +203,7 @@ def _missing(layout: Layout, state: State, wanted: int) -> list[Host]:
 
 def _renew_network(layout: Layout, state: State) -> None:
     """After a reboot of the machine the switch is gone; the subnet may even be someone else's by now."""
-    if any(host.pid() for host in fleet.hosts_of(layout, state)):
+    if any(host.powered() for host in fleet.hosts_of(layout, state)):
         return
     if state.network == "netns":
         if Path("/run/netns", f"opslab{state.subnet.split('.')[2]}").exists():

@@ -106,6 +106,10 @@ class DirectoryServer:
             return None
         return pid if str(self.config).encode() in argv else None
 
+    def powered(self) -> bool:
+        """Whether it runs."""
+        return self.pid() is not None
+
     def frozen(self) -> bool:
         """Whether it stands still."""
         pid = self.pid()

@@ -37,6 +37,19 @@ def process_stat(pid: int) -> tuple[str, str] | None:
     return fields[0], fields[19]
 
 
+def living(where: Path) -> int | None:
+    """The process that a file names by its number, start time and the machine's boot; a number left from an earlier
+    life or boot does not count."""
+    try:
+        pid, start, boot = where.read_text().split()
+    except (FileNotFoundError, ValueError):
+        return None
+    if boot != _BOOT_ID.read_text().strip():
+        return None
+    seen = process_stat(int(pid))
+    return int(pid) if seen and seen[1] == start and seen[0] not in "ZX" else None
+
+
 @dataclass(frozen=True)
 class Host:
     """A host of the lab. Nothing is remembered here: every question is asked of the kernel."""
@@ -50,19 +63,16 @@ class Host:
 
     @property
     def folder(self) -> Path:
-        """own/ (read-only, the host's identity), upper/ (its disk), work/, root/, pid, console.log."""
+        """own/ (read-only, the host's identity), upper/ (its disk), work/, root/, power, pid, console.log."""
         return self.layout.host(self.name)
 
     def pid(self) -> int | None:
-        """The first process on this machine; a number left from an earlier life or boot does not count."""
-        try:
-            pid, start, boot = (self.folder / "pid").read_text().split()
-        except (FileNotFoundError, ValueError):
-            return None
-        if boot != _BOOT_ID.read_text().strip():
-            return None
-        seen = process_stat(int(pid))
-        return int(pid) if seen and seen[1] == start and seen[0] not in "ZX" else None
+        """The first process on this machine; None while there is no power, and for a moment in a restart."""
+        return living(self.folder / "pid")
+
+    def powered(self) -> bool:
+        """Whether it has power: also while it restarts, hangs or is stuck in its boot."""
+        return living(self.folder / "power") is not None
 
     def frozen(self) -> bool:
         """Whether the first process is stopped."""
@@ -71,35 +81,32 @@ class Host:
         return seen is not None and seen[0] == "T"
 
     def boot(self, lower: Sequence[Path], *, usr: str, first_run_s: int) -> None:
-        """Start the host unless it lives, and return; ``wait_until_up`` waits for its sshd."""
-        if self.pid() is not None:
+        """Give it power unless it has, and return; ``wait_until_up`` waits for its sshd. From here on it can be killed.
+        Raises RunbookError."""
+        if self.powered():
             return
         for part in ("own", "upper", "work", "root"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         (self.folder / "pid").unlink(missing_ok=True)
         self.network.attach(self.name, self.address)
         env = self._boot_environment(lower, usr, first_run_s)
+        own = ["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--"]
+        boot = [*self.network.prefix(self.name), *own, "bash", str(FILES / "boot.sh")]
+        power = ["unshare", "--pid", "--fork", "--kill-child", "--", "sh", str(FILES / "power.sh"), *boot]
         # In a session of its own, without a terminal and without our files: it outlives the command that starts it.
-        start = ["setsid", "--fork", *self.network.prefix(self.name)]
-        spaces = [
-            "unshare",
-            "--mount",
-            "--uts",
-            "--ipc",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--",
-            "bash",
-            str(FILES / "boot.sh"),
-        ]
-        null = subprocess.DEVNULL
-        argv = [*start, *self.machine.inside([*spaces, "bash", str(FILES / "boot.sh")])]
-        with (self.folder / "console.log").open("ab") as console:
-            subprocess.run(argv, env=env, stdin=null, stdout=null, stderr=console, check=True, cwd="/")
+        argv = ["setsid", "--fork", *self.machine.inside(power)]
+        null, pipe = subprocess.DEVNULL, subprocess.PIPE
+        with (
+            (self.folder / "console.log").open("ab") as console,
+            subprocess.Popen(argv, env=env, stdin=null, stdout=pipe, stderr=console, cwd="/") as start,
+        ):
+            assert start.stdout
+            on = start.stdout.readline()
+        if not on:
+            raise RunbookError(f"lab: {self.name}: did not start: {self._console()}")
 
     def _boot_environment(self, lower: Sequence[Path], usr: str, first_run_s: int) -> dict[str, str]:
-        """What boot.sh reads; it says what each is."""
+        """What power.sh and boot.sh read; they say what each is."""
         return {
             **CLEAN,
             "LAB_NAME": self.name,
@@ -108,6 +115,7 @@ class Host:
             "LAB_OVERLAY": ",userxattr" if self.machine.rootless else "",
             "LAB_USR": usr,
             "LAB_FIRST_RUN_S": str(first_run_s),
+            "LAB_UNPLUG": " ".join(self.network.unplugging(self.name)),
         }
 
     def wait_until_up(self, timeout_s: float = 20) -> None:
@@ -137,10 +145,11 @@ class Host:
 
     def kill(self) -> None:
         """Pull the plug: every process ends at once, the disk stays as it is."""
-        pid = self.pid()
-        if pid:
-            os.kill(pid, signal.SIGKILL)
-            wait_for(lambda: self.pid() is None, 10, f"lab: {self.name}: process {pid} does not end")
+        # With the first process of its outer namespace all ends that was started in there: also a restart under way.
+        power = living(self.folder / "power")
+        if power:
+            os.kill(power, signal.SIGKILL)
+            wait_for(lambda: not self.powered(), 10, f"lab: {self.name}: process {power} does not end")
 
     def freeze(self) -> None:
         """Stop EVERY process of the host: stopping the first one alone would leave its sshd answering."""

@@ -66,7 +66,7 @@ class Lab:
     def _status(host: Host | DirectoryServer, state: State) -> HostStatus:
         pid = host.pid()
         life: Life = "running"
-        if pid is None:
+        if not host.powered():
             life = "dead"
         elif host.frozen():
             life = "frozen"
@@ -112,15 +112,24 @@ class Lab:
     def kill(self, host: str) -> None:
         """Pull the plug: its processes end at once and its address falls silent; the disk stays."""
         with self.layout.locked():
-            target = self._target(host)
-            target.kill()
-            if isinstance(target, Host) and self._state().network == "netns":
-                target.network.plug(host, connected=False)
+            self._kill(host)
 
-    def start(self, host: str) -> None:
-        """Boot a dead host from its disk; a live one is left alone."""
+    def _kill(self, host: str) -> None:
+        target = self._target(host)
+        target.kill()
+        if isinstance(target, Host) and self._state().network == "netns":
+            target.network.plug(host, connected=False)
+
+    def start(self, host: str, *, wait: bool = True) -> None:
+        """Boot a dead host from its disk; a live one is left alone. Without ``wait`` it is only given power."""
         with self.layout.locked():
-            build.start(self.layout, self._state(), self._target(host).name)
+            build.start(self.layout, self._state(), self._target(host).name, wait=wait)
+
+    def reset(self, host: str) -> None:
+        """Take its power and give it again, in one; without waiting for its boot."""
+        with self.layout.locked():
+            self._kill(host)
+            build.start(self.layout, self._state(), host, wait=False)
 
     def freeze(self, host: str) -> None:
         """Stop every process: connections stay open and nothing answers."""

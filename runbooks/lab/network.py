@@ -38,6 +38,9 @@ class Network(Protocol):
     def plug(self, host: str, *, connected: bool) -> None:
         """Connect the host to the switch, or pull its cable."""
 
+    def unplugging(self, host: str) -> list[str]:
+        """The command that pulls its cable, where there is one."""
+
     def remove(self) -> None:
         """Take everything away again; safe to repeat."""
 
@@ -123,6 +126,10 @@ class Netns:
         """Set the host's port on the switch up or down."""
         _ip("-n", self.name, "link", "set", host, "up" if connected else "down")
 
+    def unplugging(self, host: str) -> list[str]:
+        """Set its port down, as ``plug`` does."""
+        return ["ip", "-n", self.name, "link", "set", host, "down"]
+
     def remove(self) -> None:
         """Delete the namespaces and the machine's end of the uplink."""
         _ip("link", "del", self.name, check=False)
@@ -161,6 +168,10 @@ class Loopback:
     def plug(self, host: str, *, connected: bool) -> None:  # noqa: ARG002
         """Not possible here."""
         raise Blocked(f"lab: {host}: cannot be cut off: this lab is on loopback; network namespaces need root")
+
+    def unplugging(self, host: str) -> list[str]:  # noqa: ARG002
+        """Nothing to pull."""
+        return []
 
     def remove(self) -> None:
         """Nothing to remove."""

@@ -9,13 +9,8 @@
 set -eu
 exec </dev/null >>"$LAB_HOST_DIR/console.log" 2>&1
 
-# /proc is still the machine's own: this is how pid 1 learns its number outside. Field 22 is its start time, which
-# tells it from a later process with the same number.
-read -r stat </proc/self/stat
-rest=${stat##*) }
-read -ra field <<<"$rest"
-printf '%s %s %s\n' "${stat%% *}" "${field[19]}" "$(cat /proc/sys/kernel/random/boot_id)" >"$LAB_HOST_DIR/pid.new"
-mv "$LAB_HOST_DIR/pid.new" "$LAB_HOST_DIR/pid"
+. "${0%/*}/process.sh"
+note "$LAB_HOST_DIR/pid"
 
 hostname "$LAB_NAME"
 root=$LAB_HOST_DIR/root
@@ -43,6 +38,11 @@ ln -s /proc/self/fd/1 "$root/dev/stdout"
 ln -s /proc/self/fd/2 "$root/dev/stderr"
 mount -t tmpfs -o mode=755,size=64m tmpfs "$root/run"
 mount -t proc proc "$root/proc"
+# A boot id of its own: the machine's would stay the same from boot to boot.
+read -r boot_id </proc/sys/kernel/random/uuid
+printf '%s\n' "$boot_id" >"$root/run/boot_id"
+chmod 444 "$root/run/boot_id"
+mount --bind "$root/run/boot_id" "$root/proc/sys/kernel/random/boot_id"
 
 cd "$root"
 mkdir -p mnt
