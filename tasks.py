@@ -361,14 +361,14 @@ def powercycle(  # type: ignore[no-untyped-def]
     if action == "status":
         surface.power_status(hosts, driver, insecure)
     how = {"action": action, "driver": driver, "graceful": graceful, "insecure": insecure}
-    around = {"puppet": puppet, "silence": silence, "task": task, "reason": reason}
+    around = {"puppet": puppet, "no_silence": not silence, "task": task, "reason": reason}
     surface.procedure("powercycle", how | around, hosts)
 
 
 @runbook(*PLANNED, positional=["hosts"], help=HOSTS | WORK)
 def reboot(surface, hosts, puppet=False, silence=True, task="", reason=""):  # type: ignore[no-untyped-def]
     """Machines: reboot hosts through their own systems, one at a time, each until it is back."""
-    surface.procedure("reboot", {"puppet": puppet, "silence": silence, "task": task, "reason": reason}, hosts)
+    surface.procedure("reboot", {"puppet": puppet, "no_silence": not silence, "task": task, "reason": reason}, hosts)
 
 
 @runbook(*SHOWN, positional=["hosts"], help=HOSTS | MACHINES)

@@ -12,6 +12,7 @@ from runbooks.oob.model import Ability, Action, Bmc
 from runbooks.systems.reads import Boot
 from runbooks.transport.quoting import command_line
 
+_NO_INVERSE = "a boot cannot be taken back"
 SLACK_S = 600
 """How much older a boot may be than the wait for it: power comes first, and clocks differ."""
 
@@ -23,6 +24,8 @@ class IsBack(MachineChange):
     bmc: Bmc
     old: str
     within_s: float
+
+    no_inverse = _NO_INVERSE
 
     def check(self, reader: MachineReader) -> Finding:
         """Always to do: what answers now is what is about to end."""
@@ -62,11 +65,13 @@ class Reboot(MachineChange):
     within_s: float
     has_bmc: bool
 
+    no_inverse = _NO_INVERSE
+
     def check(self, reader: MachineReader) -> Finding:
         """To do while it is in the old boot, done in another one. Raises Unreachable."""
         boot = reader.boot()
         if boot is None:
-            raise Unreachable(reader.host, f"{reader.why}{self._button(reader.host)}")
+            raise Unreachable(reader.host, reader.why)
         if boot.id != self.old:
             return done(f"back, {told(boot)}", boot=boot.id)
         lines = (f"$ {command_line(self.command)}", wait_line(self.old, self.within_s))
@@ -91,7 +96,7 @@ class Reboot(MachineChange):
 
 def wait_line(old: str, within_s: float) -> str:
     """What is waited for, and how long."""
-    return f"# wait until ssh answers{f', in another boot than {old[:8]}' if old else ''}, for at most {within_s:.0f} s"
+    return f"# wait until ssh answers{', in another boot' if old else ''}, for at most {within_s:.0f} s"
 
 
 def told(boot: Boot) -> str:

@@ -74,9 +74,11 @@ def _tail(board: Board) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Answers(MachineChange):
-    """Whether the system answers, and which boot it is in. Where it is ``needed``, silence is in the way."""
+    """Whether the system answers, and which boot it is in. Where it is ``needed``, it is in the way that it does not;
+    ``has_bmc``: its power button is what is left."""
 
     needed: bool = False
+    has_bmc: bool = False
 
     looks_only = True
 
@@ -86,7 +88,8 @@ class Answers(MachineChange):
         if boot is not None:
             return done(f"answers, up for {_duration(boot.age_s)}", boot=boot.id)
         if self.needed:
-            return unreachable(f"{reader.why}; its power button: `inv powercycle {reader.host}`")
+            left = f"; what is left is its power button: `inv powercycle {reader.host}`" if self.has_bmc else ""
+            return unreachable(f"{reader.why}{left}")
         return done(f"does not answer: {reader.why}", boot="")
 
 

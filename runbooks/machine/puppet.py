@@ -19,6 +19,8 @@ class PuppetRuns(MachineChange):
 
     puppet: Mapping[str, Any] = field(hash=False)
 
+    no_inverse = "what puppet did stays"
+
     def check(self, reader: MachineReader) -> Finding:  # noqa: ARG002
         """Always to do: the run that counts is the one after the boot."""
         return todo(f"$ {command_line(Puppet.of(self.puppet).run_once)}")

@@ -56,7 +56,7 @@ def look(
     graceful: bool = False,
     insecure: bool = False,
     puppet: bool = False,
-    silence: bool = True,
+    no_silence: bool = False,
     task: str = "",
     reason: str = "",
 ) -> Case:
@@ -68,6 +68,7 @@ def look(
     if graceful and action not in ("cycle", "off"):
         raise UsageError(f"--graceful: there is nothing to end gracefully before power {action}")
     oob = site.settings.oob
+    longest_s = oob.shutdown_s + 2 * oob.power_s + oob.boot_s
     return Case(
         machines=look_at(site, hosts, driver, insecure),
         action=action,
@@ -76,7 +77,7 @@ def look(
         power_s=oob.power_s,
         shutdown_s=oob.shutdown_s,
         boot_s=oob.boot_s,
-        silence=silence_record(site, oob.shutdown_s + 2 * oob.power_s + oob.boot_s, task, reason) if silence else {},
+        silence={} if no_silence else silence_record(site, longest_s, task, reason),
         puppet=site.puppet_record() if puppet else {},
     )
 

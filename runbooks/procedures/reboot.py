@@ -37,7 +37,7 @@ def look(
     *,
     hosts: Sequence[str],
     puppet: bool = False,
-    silence: bool = True,
+    no_silence: bool = False,
     task: str = "",
     reason: str = "",
 ) -> Case:
@@ -60,7 +60,7 @@ def look(
         critical=tuple(name for name, host in known.items() if critical & set(host.roles)),
         command=site.settings.reboot.command,
         boot_s=site.settings.reboot.boot_s,
-        silence=silence_record(site, site.settings.reboot.boot_s, task, reason) if silence else {},
+        silence={} if no_silence else silence_record(site, site.settings.reboot.boot_s, task, reason),
         puppet=site.puppet_record() if puppet else {},
     )
 
@@ -75,7 +75,7 @@ def steps(case: Case) -> Steps:
     def reboot(host: str) -> Reboot:
         return Reboot(tuple(case.command), case.boots[host], case.boot_s, host in case.with_bmc)
 
-    yield each("Look whether the system answers", lambda _: Answers(needed=True))
+    yield each("Look whether the system answers", lambda host: Answers(True, host in case.with_bmc))
     yield from silenced(case.boots, "reboot", case.silence)
     yield each("Reboot, and wait until the system is back", reboot)
     if case.puppet:

@@ -189,7 +189,9 @@ class Story:
     def can_be_undone(self) -> bool:
         """Whether there is something for an undo to take back."""
         over = self.run.status in (RunStatus.UNDONE, RunStatus.ABANDONED)
-        return bool(self.begun) and not over and self.run.plan.procedure != "undo"
+        steps = self.run.plan.steps
+        taken_back = any(not steps[number].no_inverse for number, _ in self.begun)
+        return taken_back and not over and self.run.plan.procedure != "undo"
 
 
 def _rank(word: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 
+from runbooks.inventory.fold import fold
 from runbooks.model import Json, Plan, PlannedStep, Result, Run, RunStatus, Status
 
 STATUS_WORDS: Mapping[Status, str] = {
@@ -92,7 +93,7 @@ def arguments(values: Mapping[str, Json]) -> str:
 def argument_words(values: Mapping[str, Json]) -> list[tuple[str, str]]:
     """Names and values; empty and false ones are left out, and a true one has no value."""
     return [
-        (name.replace("_", "-"), "" if value is True else _argument(value))
+        (name.replace("_", "-"), "" if value is True else fold(value) if name == "hosts" else _argument(value))
         for name, value in values.items()
         if value or (value == 0 and value is not False)
     ]

@@ -106,7 +106,7 @@ def test_a_run_killed_after_any_event_reboots_once(tmp_path: Path, event: int) -
 
 def test_a_host_that_does_not_answer_is_in_the_way_and_its_power_button_is_named(tmp_path: Path) -> None:
     world = machines("web1", answers=False)
-    with pytest.raises(Blocked, match="connection timed out; its power button: `inv powercycle web1`"):
+    with pytest.raises(Blocked, match="connection timed out; what is left is its power button: `inv powercycle web1`"):
         Life(url(tmp_path), world).apply(draft(world))
 
 
