@@ -84,11 +84,23 @@ class Ipmi(IpmiDriver):
 
         try:
             with self._asked("serial number") as session:
-                said = FRU(ipmicmd=session).info or {}
+                said = FRU(rawdata=self._fru(session)).info or {}
         except CommandFailed:
             return ""
         found = (said.get(key) for key in ("Serial Number", "Chassis serial number", "Board serial number"))
         return next((text for text in found if text and isinstance(text, str)), "")
+
+    @staticmethod
+    def _fru(session: Session) -> bytes:
+        """The beginning of the FRU, where the serial numbers are; in pieces that every BMC can give."""
+        size, found = int.from_bytes(session.ask(_STORAGE, 0x10, (0,))[:2], "little"), b""
+        while len(found) < min(size, 1024):
+            where = (0, len(found) & 0xFF, len(found) >> 8, min(size - len(found), 16))
+            piece = session.ask(_STORAGE, 0x11, where)[1:]
+            if not piece:
+                break
+            found += piece
+        return found
 
     def close(self) -> None:
         session, self._session = self._session, None

@@ -97,6 +97,14 @@ class Session(simplesession.Session):  # type: ignore[misc]
         super()._initsession()
         self.localsid, self.rmcptag, self.remseqnumber = random.getrandbits(31), random.randrange(200), 0
 
+    def _got_rmcp_response(self, data: bytearray) -> None:
+        """Some take suite 17, and answer with the algorithm of 3 (byte 16 of table 13-10; pyghmi's own BMC)."""
+        if self.attemptedhash == 256 and data[0] == self.rmcptag and data[1] == 0 and data[16] != 3:
+            self.attemptedhash = 1
+            self._open_rmcpplus_request()
+        else:
+            super()._got_rmcp_response(data)
+
     def _get_session_challenge(self) -> None:
         self.onlogon({"error": "speaks IPMI 1.5 alone, not 2.0"})
 

@@ -22,7 +22,7 @@ _ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:
 _NO_SESSION = "Unable to establish"
 # What is behind it is what the BMC says; a log-out without an answer is one of a BMC that has fallen silent.
 _REASON, _NO_GOODBYE = " failed: ", "Close Session command failed"
-_NO_SUITE = "Error in open session response message"
+_NO_SUITE = re.compile(r"Error in open session response message|algorithm \w+ is not what we requested")
 _REFUSED = re.compile(r"RAKP 2 HMAC is invalid|RAKP [24] message indicates an error : .*|.*Privilege Level.*")
 _NOISE = re.compile(r"Loading IANA|Running Get|Invalid completion|Discovered IPMB|Error: Unable|Close Session|\s*$")
 
@@ -72,7 +72,7 @@ class Ipmitool(IpmiDriver):
         done = self._start(words, changes, wordy)
         said = done.stderr.decode(errors="replace")
         if _NO_SESSION in said:
-            if self._suite == 17 and _NO_SUITE in said:
+            if self._suite == 17 and _NO_SUITE.search(said):
                 self._suite = 3
                 return self._run(*words, changes=changes, wordy=wordy)
             if not wordy:

@@ -78,16 +78,16 @@ def _bmc(told: dict[str, Any]) -> Any:
             chassis("set", "shutdown", "1")
 
         def handle_raw_request(self, request: dict[str, Any], session: Any) -> None:
-            data = request["data"]
-            if request["netfn"] == 0 and request["command"] == 4:
-                return session.send_ipmi_response()
-            if (request["netfn"], request["command"]) == (0, 8) and data[0] == 5:
+            data, asked = request["data"], (request["netfn"], request["command"])
+            if asked == (0, 4):
+                session.send_ipmi_response()
+            elif asked == (0, 8) and data[0] == 5:
                 self.boot = data[2] if data[1] & 0x80 else 0
-                return session.send_ipmi_response()
-            if (request["netfn"], request["command"]) == (0, 9) and data[0] == 5:
-                valid = 0x80 if self.boot else 0
-                return session.send_ipmi_response(data=[1, 5, valid, self.boot, 0, 0, 0])
-            return super().handle_raw_request(request, session)
+                session.send_ipmi_response()
+            elif asked == (0, 9) and data[0] == 5:
+                session.send_ipmi_response(data=[1, 5, 0x80 if self.boot else 0, self.boot, 0, 0, 0])
+            else:
+                super().handle_raw_request(request, session)
 
     return LabBmc({told["user"]: told["password"]}, told["port"], uuid.UUID(told["guid"]), told["address"])
 

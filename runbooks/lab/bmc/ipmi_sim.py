@@ -44,10 +44,15 @@ mc_enable 0x20
 """
 _CHASSIS = """#!/bin/sh
 # Called by ipmi_sim; `off` is what it makes power events of.
+cd {folder} || exit
+case "$1 $2" in
+"get boot") echo "boot:$(cat boot)"; exit ;;
+"set boot" | "set identify") verb=$2; shift 2; echo "$@" >"$verb"; exit ;;
+esac
 {chassis} "$@" || exit
 case "$1 $2 $3" in
-"set power 0" | "set shutdown "*) echo 1 >{off} ;;
-"set power "* | "set reset "*) echo 0 >{off} ;;
+"set power 0" | "set shutdown "*) echo 1 >off ;;
+"set power "* | "set reset "*) echo 0 >off ;;
 esac
 """
 # RMCP, no session, Get Channel Authentication Capabilities for this channel (IPMI 2.0, 22.13).
@@ -77,7 +82,7 @@ class IpmiBmc(DetachedBmc):
     @property
     def serial(self) -> str:
         """The machine's serial number."""
-        return f"LAB-{self.board.name}"[:60]
+        return f"LAB-{self.board.name}"[:40]
 
     @property
     def guid(self) -> uuid.UUID:
@@ -91,7 +96,7 @@ class IpmiSim(IpmiBmc):
     program = "ipmi_sim"
 
     def prepare(self) -> Sequence[str]:
-        """lan.conf, bmc.emu, chassis, fru and off, in the board's folder."""
+        """lan.conf, bmc.emu, chassis, fru, off and boot, in the board's folder."""
         need_ipmi_sim()
         board, folder = self.board, self.folder
         words = (board.name, board.user, board.password.reveal(), str(folder))
@@ -109,8 +114,9 @@ class IpmiSim(IpmiBmc):
         (folder / "bmc.emu").write_text(_MC.format(guid=guid, folder=folder, bit=f"{1:015}"))
         (folder / "fru").write_bytes(_fru("Ops Clinic", "lab BMC", self.serial))
         (folder / "off").write_text("0\n")
-        off = shlex.quote(str(folder / "off"))
-        (folder / "chassis").write_text(_CHASSIS.format(chassis=shlex.join(board.chassis), off=off))
+        (folder / "boot").write_text("none\n")
+        script = _CHASSIS.format(chassis=shlex.join(board.chassis), folder=shlex.quote(str(folder)))
+        (folder / "chassis").write_text(script)
         (folder / "chassis").chmod(0o700)
         files = ["-c", str(folder / "lan.conf"), "-f", str(folder / "bmc.emu"), "-s", str(folder / "state")]
         return [str(find("ipmi_sim")), "-n", *files]
@@ -160,4 +166,4 @@ def _fru(manufacturer: str, product: str, serial: str) -> bytes:
     body += bytes(-(len(body) + 3) % 8)
     area = bytes([1, (len(body) + 3) // 8]) + body
     header = bytes([1, 0, 0, 0, 1, 0, 0])
-    return b"".join(part + bytes([-sum(part) & 0xFF]) for part in (header, area))
+    return b"".join(part + bytes([-sum(part) & 0xFF]) for part in (header, area)).ljust(128, b"\0")
