@@ -37,6 +37,8 @@ class Session(simplesession.Session):  # type: ignore[misc]
 
     Cipher suite 17 is asked for, and 3 in the same breath where the BMC refuses it: a packet more, of about ten."""
 
+    attemptedhash: int
+
     def __init__(self, place: tuple[str, int], user: str, password: str, timeout_s: float) -> None:
         self.timeout_s = timeout_s
         self.errormsg = ""

@@ -76,10 +76,18 @@ class DetachedBmc(ABC):
         done = subprocess.run(shell, check=True, stdout=subprocess.PIPE, env=CLEAN, cwd="/")
         seen = process_stat(int(done.stdout))
         (self.folder / "pid").write_text(f"{int(done.stdout)} {seen[1] if seen else '-'} {_BOOT_ID.read_text()}")
-        wait_for(lambda: self.pid() is None or self.answers(), 20, f"lab: {self.board.name}: the BMC does not answer")
+        try:
+            self._wait(log)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _wait(self, log: Path) -> None:
+        name = self.board.name
+        wait_for(lambda: self.pid() is None or self.answers(), 20, f"lab: {name}: {self.program} does not answer")
         if self.pid() is None:
             said = log.read_text(errors="replace").strip().splitlines()
-            raise Blocked(f"lab: {self.board.name}: {self.program} did not start: {'; '.join(said[-2:]) or 'no word'}")
+            raise Blocked(f"lab: {name}: {self.program} did not start: {'; '.join(said[-2:]) or 'it does not say why'}")
         self.started()
 
     def kill(self) -> None:

@@ -5,6 +5,7 @@ ipmi_sim(1), ipmi_lan(5), ipmi_sim_cmd(5) of OpenIPMI 2.0.33. Of cipher suites i
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import socket
@@ -73,11 +74,16 @@ class IpmiBmc(DetachedBmc):
         return False
 
     def port_is_free(self) -> bool:
-        """Whether it can be had, and given back."""
-        with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind((self.board.address, self.board.port))
-            return True
-        return False
+        """Whether it can be had, and given back. Raises Blocked where the address is not this machine's."""
+        board = self.board
+        try:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                probe.bind((board.address, board.port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise Blocked(f"lab: {board.name}: {board.address} port {board.port}: {error.strerror}") from error
+        return True
 
     @property
     def serial(self) -> str:
