@@ -34,6 +34,7 @@ class Ipmi(IpmiDriver):
     _used_at = 0.0
 
     def power(self) -> Power:
+        """Get Chassis Status (28.2)."""
         with self._asked("power status") as session:
             return Power.ON if session.ask(_CHASSIS, 1)[0] & 1 else Power.OFF
 
@@ -42,6 +43,7 @@ class Ipmi(IpmiDriver):
             session.ask(_CHASSIS, 2, (_CONTROL[action],), again=False)
 
     def log(self, limit: int) -> Sequence[LogEntry]:
+        """Get SEL Entry (31.5), from the last one backwards."""
         with self._asked("event log") as session:
             if limit < 1 or not (last := self._record(session, 0xFFFF)):
                 return []
@@ -65,10 +67,12 @@ class Ipmi(IpmiDriver):
             raise
 
     def boot_device(self) -> BootDevice:
+        """Get System Boot Options (28.13); nothing where the BMC calls its flags invalid."""
         with self._asked("boot device") as session:
             return boot_device(session.ask(_CHASSIS, 9, (5, 0, 0))[2:])
 
     def set_boot_device(self, device: BootDevice) -> None:
+        """Set System Boot Options (28.12), for the next boot alone."""
         valid = 0x80 if device is not BootDevice.NONE else 0
         with self._asked(f"boot device {device}") as session:
             # Else a BMC may forget it when the machine is not restarted within a minute (28.12, parameter 3).
@@ -76,10 +80,12 @@ class Ipmi(IpmiDriver):
             session.ask(_CHASSIS, 8, (5, valid, SELECTORS[device] << 2, 0, 0, 0))
 
     def identify(self, on: bool) -> None:
+        """Chassis Identify (28.5), until it is switched off."""
         with self._asked("identify light") as session:
             session.ask(_CHASSIS, 4, (0, int(on)))
 
     def serial(self) -> str:
+        """The product's, the chassis's or the board's, whichever the FRU has first."""
         from pyghmi.ipmi.fru import FRU
 
         try:
@@ -103,6 +109,7 @@ class Ipmi(IpmiDriver):
         return found
 
     def close(self) -> None:
+        """Close Session (22.19), without waiting for an answer."""
         session, self._session = self._session, None
         if session:
             session.close()
@@ -134,6 +141,7 @@ class Ipmi(IpmiDriver):
         if self._session and (self._session.broken or time.monotonic() - self._used_at > _IDLE_S):
             self.close()
         if self._session is None:
+            self._need_fit()
             try:
                 self._session = Session(self.place, self.bmc.user, self.password.reveal(), self.timeout_s)
             except (Silent, OSError, PyghmiException) as error:

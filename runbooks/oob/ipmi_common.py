@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from runbooks.errors import CommandFailed
+from runbooks.errors import CommandFailed, LoginRefused
 from runbooks.oob.model import Ability, Action, BootDevice, Driver, LogEntry, Power
 
 #: The selector in the boot flags (28.13, parameter 5).
@@ -50,6 +50,12 @@ class IpmiDriver(Driver):
             # Some refuse to turn on what is on.
             if action not in _SO_ALREADY or self.power() is not _SO_ALREADY[action]:
                 raise
+
+    def _need_fit(self) -> None:
+        """Raises LoginRefused for what no BMC can have (22.28, 22.30)."""
+        for what, text, most in (("user", self.bmc.user, 16), ("password", self.password.reveal(), 20)):
+            if len(text.encode()) > most:
+                raise LoginRefused(self.bmc.host, f"the {what} is longer than the {most} bytes that IPMI has for it")
 
     def console(self) -> str:
         """Serial over LAN; ``-a`` has it ask for the password."""

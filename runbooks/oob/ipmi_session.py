@@ -124,7 +124,8 @@ class Session(simplesession.Session):  # type: ignore[misc]
             if data[0] != 6 or data[2:4] != b"\xff\x07":
                 raise ValueError
             self._handle_ipmi_packet(bytearray(data), sockaddr=sender)
-        except (IndexError, ValueError, struct.error):
+        except (IndexError, ValueError, TypeError, AttributeError, struct.error):
+            # pyghmi takes a packet apart as it comes.
             self._nonsense += 1
         else:
             self._repeat_at = time.monotonic() + self._pause_s

@@ -19,9 +19,10 @@ from runbooks.oob.model import Action, BootDevice, LogEntry, Power
 _WORDS = {Action.SHUTDOWN: "soft"}
 _DEVICES = {BootDevice.NETWORK: "pxe", BootDevice.SETUP: "bios"}
 _ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin", "LC_ALL": "C", "TZ": "UTC"}
-_NO_SESSION = "Unable to establish"
+_NO_SESSION, _NO_ANSWER = "Unable to establish", "Error issuing Get Channel Authentication Capabilities"
 # What is behind it is what the BMC says; a log-out without an answer is one of a BMC that has fallen silent.
 _REASON, _NO_GOODBYE = " failed: ", "Close Session command failed"
+_LOGGED_IN = re.compile(r"Running Get|Discovered|Unable to set")
 _NO_SUITE = re.compile(r"Error in open session response message|algorithm \w+ is not what we requested")
 _REFUSED = re.compile(r"RAKP 2 HMAC is invalid|RAKP [24] message indicates an error : .*|.*Privilege Level.*")
 _NOISE = re.compile(r"Loading IANA|Running Get|Invalid completion|Discovered IPMB|Error: Unable|Close Session|\s*$")
@@ -34,6 +35,7 @@ class Ipmitool(IpmiDriver):
     _suite = 17
 
     def power(self) -> Power:
+        """By ``power status``."""
         said = self._run("power", "status")
         found = re.search(r"^Chassis Power is (on|off)$", said, re.MULTILINE)
         if not found:
@@ -44,22 +46,27 @@ class Ipmitool(IpmiDriver):
         self._run("power", _WORDS.get(action, action), changes=True)
 
     def log(self, limit: int) -> Sequence[LogEntry]:
+        """By ``sel list last``."""
         # With -v it prints no time of day.
         said = self._run("-c", "sel", "list", "last", str(limit), wordy=False) if limit > 0 else ""
         return [_entry(row) for row in reversed([line.split(",") for line in said.splitlines()]) if len(row) > 3]
 
     def boot_device(self) -> BootDevice:
+        """By ``chassis bootparam get 5``; nothing where the BMC calls its flags invalid."""
         said = self._run("chassis", "bootparam", "get", "5")
         found = re.search(r"Boot parameter data: ((?:[0-9a-f]{2}){2})", said)
         return boot_device(bytes.fromhex(found[1])) if found else BootDevice.NONE
 
     def set_boot_device(self, device: BootDevice) -> None:
+        """By ``chassis bootdev``, for the next boot alone."""
         self._run("chassis", "bootdev", _DEVICES.get(device, device))
 
     def identify(self, on: bool) -> None:
+        """By ``chassis identify``, until it is switched off."""
         self._run("chassis", "identify", "force" if on else "0")
 
     def serial(self) -> str:
+        """By ``fru print``: the product's, the chassis's or the board's."""
         try:
             printed = self._run("fru", "print", "0")
         except CommandFailed:
@@ -79,10 +86,11 @@ class Ipmitool(IpmiDriver):
                 self.power()
             raise self._no_session(said)
         if done.returncode:
-            raise self._failed(words, said, changes)
+            raise self._failed(words, done, changes)
         return done.stdout.decode(errors="replace")
 
     def _start(self, words: Sequence[str], changes: bool, wordy: bool) -> subprocess.CompletedProcess[bytes]:
+        self._need_fit()
         address, port = self.place
         argv = ["ipmitool", *(["-v"] if wordy else []), "-I", "lanplus", "-H", address, "-p", str(port)]
         argv += ["-U", self.bmc.user, "-E", "-C", str(self._suite), "-N", str(self._wait_s), "-R", "1", *words]
@@ -105,11 +113,13 @@ class Ipmitool(IpmiDriver):
     def _no_session(self, said: str) -> RunbookError:
         if found := _REFUSED.search(said):
             return LoginRefused(self.bmc.host, f"{self.bmc.address}: {found[0].strip()}")
-        return Unreachable(self.bmc.host, f"{self.bmc.address}: {_last(said) or 'no answer'}")
+        why = "no answer" if _NO_ANSWER in said else _last(said)
+        return Unreachable(self.bmc.host, f"{self.bmc.address}: {why or 'it does not say why'}")
 
-    def _failed(self, words: Sequence[str], said: str, changes: bool) -> RunbookError:
-        what = f"ipmitool {' '.join(words)}: {_last(said)}"
-        if _REASON not in said and changes:
+    def _failed(self, words: Sequence[str], done: subprocess.CompletedProcess[bytes], changes: bool) -> RunbookError:
+        said = done.stderr.decode(errors="replace")
+        what = f"ipmitool {' '.join(words)}: {_last(said) or 'it does not say why'}"
+        if changes and (done.returncode < 0 or (_LOGGED_IN.search(said) and _REASON not in said)):
             return Lost(self.bmc.host, what)
         if _NO_GOODBYE in said:
             return Unreachable(self.bmc.host, what)
