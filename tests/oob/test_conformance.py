@@ -166,7 +166,9 @@ def test_a_bmc_that_dies_between_two_questions_is_found_out(kind: str, driver: D
     assert driver.power() is Power.ON
     with world.broken(Trouble.DEAD), pytest.raises(Unreachable):
         driver.power()
-    assert comes(log_in(kind, world), Power.ON)
+    again = log_in(kind, world)
+    assert comes(again, Power.ON)
+    again.close()
 
 
 def test_a_bmc_that_hangs_in_the_middle_leaves_it_unknown(driver: Driver, world: World) -> None:
