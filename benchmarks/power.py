@@ -22,11 +22,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
-from runbooks.lab.bmc.ipmi_sim import IpmiSim
 
 from benchmarks.machine import machine
 from runbooks.lab import scratch
 from runbooks.lab.bmc import Board
+from runbooks.lab.bmc.ipmi_sim import IpmiSim
 from runbooks.lab.machine import find
 from runbooks.secret import Secret
 
@@ -43,7 +43,8 @@ def bmcs(top: Path, count: int) -> Iterator[list[IpmiSim]]:
     chassis = top / "chassis"
     chassis.write_text("#!/bin/sh\necho power:1\n")
     chassis.chmod(0o755)
-    net, port = f"127.{random.randint(128, 254)}.{random.randint(1, 250)}", 20_623
+    # ipmipower knows no port but IPMI's own, which root alone may have.
+    net, port = f"127.{random.randint(128, 254)}.{random.randint(1, 250)}", 623 if os.geteuid() == 0 else 20_623
     boards = [
         Board(f"h{number:03}", f"{net}.{number}", port, USER, password, (str(chassis),), top / f"h{number:03}")
         for number in range(1, count + 1)
@@ -79,19 +80,20 @@ def commands(top: Path, made: Sequence[IpmiSim]) -> dict[str, list[str]]:
     addresses, port = [one.board.address for one in made], made[0].board.port
     one = f"ipmitool -I lanplus -E -C 3 -N 1 -R 1 -U {USER} -p {port} -H"
     asks = f'for a in {" ".join(addresses)}; do {one} "$a" chassis power status || echo "$a failed"; done'
-    wide = f"printf '%s\\n' {' '.join(addresses)} | xargs -P 50 -I A {one} A chassis power status || true"
+    wide = f"printf '%s\\n' {' '.join(addresses)} | xargs -P 50 -I HOST {one} HOST chassis power status || true"
     found = {
         OURS: [sys.executable, "-m", "invoke", "power-status", "h*"],
         LOOP: ["sh", "-c", asks],
         WIDE_LOOP: ["sh", "-c", wide],
     }
-    if program := find("ipmipower") or find("ipmi-power"):
+    if port == 623 and (program := find("ipmipower")):
         config = top / "freeipmi.conf"
         config.touch(0o600)
         log_in = f"username {USER}\npassword {made[0].board.password.reveal()}\n"
         config.write_text(f"{log_in}driver-type LAN_2_0\ncipher-suite-id 3\n")
-        hosts = ",".join(f"{address}:{port}" for address in addresses)
-        found[IPMIPOWER] = [program, "--config-file", str(config), "-h", hosts, "--stat"]
+        # ipmi_sim does not tell which privilege it gives (ipmipower(8), workarounds).
+        known = ["--config-file", str(config), "-W", "opensesspriv"]
+        found[IPMIPOWER] = [program, *known, "-h", ",".join(addresses), "--stat"]
     return found
 
 

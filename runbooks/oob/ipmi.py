@@ -143,7 +143,8 @@ class Ipmi(IpmiDriver):
         if self._session is None:
             self._need_fit()
             try:
-                self._session = Session(self.place, self.bmc.user, self.password.reveal(), self.timeout_s)
+                bounds = (self.timeout_s, self.connect_s)
+                self._session = Session(self.place, self.bmc.user, self.password.reveal(), *bounds)
             except (Silent, OSError, PyghmiException) as error:
                 kind = LoginRefused if isinstance(error, Refused) else Unreachable
                 raise kind(self.bmc.host, f"{self.bmc.address}: {error}") from error

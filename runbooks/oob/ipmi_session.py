@@ -33,19 +33,20 @@ class Refused(IpmiException):  # type: ignore[misc]
 
 class Session(simplesession.Session):  # type: ignore[misc]
     """One session with one BMC, from log-in to ``close``; a socket is all that it holds. ``timeout_s`` bounds the
-    log-in, and each question. Raises Refused, Silent, IpmiException, OSError.
+    log-in, and each question, ``connect_s`` the wait for a first word. Raises Refused, Silent, IpmiException, OSError.
 
     Cipher suite 17 is asked for, and 3 in the same breath where the BMC refuses it: a packet more, of about ten."""
 
     attemptedhash: int
 
-    def __init__(self, place: tuple[str, int], user: str, password: str, timeout_s: float) -> None:
+    def __init__(self, place: tuple[str, int], user: str, password: str, timeout_s: float, connect_s: float) -> None:
         self.timeout_s = timeout_s
         self.errormsg = ""
         self.allsockaddrs: list[tuple[Any, ...]] = []
         self._nonsense = 0
         self._again = True
         self._begin()
+        self._until, self._latest = time.monotonic() + connect_s, self._until
         try:
             super().__init__(place[0], user, password, place[1], keepalive=False)
         except BaseException as error:
@@ -90,7 +91,8 @@ class Session(simplesession.Session):  # type: ignore[misc]
             self.socket.close()
 
     def _begin(self) -> None:
-        self._until, self._pause_s = time.monotonic() + self.timeout_s, _FIRST_PAUSE_S
+        self._until = self._latest = time.monotonic() + self.timeout_s
+        self._pause_s = _FIRST_PAUSE_S
         self._repeat_at = time.monotonic() + self._pause_s
 
     def _initsession(self) -> None:
@@ -128,7 +130,7 @@ class Session(simplesession.Session):  # type: ignore[misc]
             # pyghmi takes a packet apart as it comes.
             self._nonsense += 1
         else:
-            self._repeat_at = time.monotonic() + self._pause_s
+            self._repeat_at, self._until = time.monotonic() + self._pause_s, self._latest
         return None
 
     def awaitresponse(self, retry: bool) -> None:

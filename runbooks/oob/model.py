@@ -81,8 +81,13 @@ class Bmc:
     insecure: bool = False
 
 
+CONNECT_S = 5.0
+"""How long a BMC may say nothing at all before it is taken for dead."""
+
+
 class Driver(ABC):
-    """A conversation with one BMC, which begins with the first question. Not for two threads at once.
+    """A conversation with one BMC, which begins with the first question. Not for two threads at once. ``timeout_s``
+    bounds each answer, ``connect_s`` the first sign of life.
 
     Raises ``Unreachable`` where it cannot be had, or a question gets no answer; ``LoginRefused`` (one of those) where
     the BMC says that user or password are wrong; ``Lost`` where a command was sent and its answer did not come;
@@ -99,6 +104,7 @@ class Driver(ABC):
         self.bmc = bmc
         self.password = password
         self.timeout_s = timeout_s
+        self.connect_s = min(timeout_s, CONNECT_S)
         self.place = (bmc.address, bmc.port or self.port)
 
     @abstractmethod
