@@ -132,7 +132,7 @@ def test_a_strangers_packet_is_not_taken_for_the_bmcs(pyghmi: Ipmi, monkeypatch:
             stranger.sendto(bytes.fromhex("0600ff07") + bytes(30), ("127.0.0.1", made.getsockname()[1]))
         return made
 
-    monkeypatch.setattr(Session, "_assignsocket", with_mail)
+    monkeypatch.setattr(Session, "_assignsocket", staticmethod(with_mail))
     assert pyghmi.power() is Power.ON
 
 
