@@ -293,6 +293,14 @@ def test_the_boot_device_arrives(driver: Driver, world: IpmiWorld) -> None:
         assert (world.server.folder / "boot").read_text().strip() == words[device]
 
 
+def test_the_identify_light_stays_on_until_it_is_switched_off(driver: Driver, world: IpmiWorld) -> None:
+    """ipmi_sim's words: for how many seconds, and whether for ever."""
+    driver.identify(True)
+    assert (world.server.folder / "identify").read_text().split()[-1] == "1"
+    driver.identify(False)
+    assert (world.server.folder / "identify").read_text().split() == ["0", "0"]
+
+
 def test_the_console_line_names_a_port_of_its_own(driver: Driver) -> None:
     port = driver.bmc.port
     assert driver.console() == f"ipmitool -I lanplus -H 127.0.0.1 -p {port} -U {USER} -a sol activate"
