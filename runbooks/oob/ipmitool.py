@@ -92,8 +92,10 @@ class Ipmitool(IpmiDriver):
     def _start(self, words: Sequence[str], changes: bool, wordy: bool) -> subprocess.CompletedProcess[bytes]:
         self._need_fit()
         address, port = self.place
+        # A power command may take a BMC a while.
+        wait_s = max(1, int((self.timeout_s if changes else self.connect_s) // 2))
         argv = ["ipmitool", *(["-v"] if wordy else []), "-I", "lanplus", "-H", address, "-p", str(port)]
-        argv += ["-U", self.bmc.user, "-E", "-C", str(self._suite), "-N", str(self._wait_s), "-R", "1", *words]
+        argv += ["-U", self.bmc.user, "-E", "-C", str(self._suite), "-N", str(wait_s), "-R", "1", *words]
         env = _ENVIRONMENT | {"IPMI_PASSWORD": self.password.reveal()}
         try:
             # A log-in and a question are six packets: a BMC that answers each, just in time, may take so long.
@@ -105,10 +107,6 @@ class Ipmitool(IpmiDriver):
         except subprocess.TimeoutExpired as error:
             kind = Lost if changes else Unreachable
             raise kind(self.bmc.host, f"ipmitool {' '.join(words)}: no end in {3 * self.timeout_s:g} s") from error
-
-    @property
-    def _wait_s(self) -> int:
-        return max(1, int(self.timeout_s // 2))
 
     def _no_session(self, said: str) -> RunbookError:
         if found := _REFUSED.search(said):

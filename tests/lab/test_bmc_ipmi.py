@@ -23,7 +23,7 @@ from runbooks.oob.ipmi import Ipmi
 from runbooks.oob.model import Action, Bmc, Power
 from runbooks.secret import Secret
 from tests.oob.chassis import Chassis
-from tests.oob.ipmi_world import PASSWORD, USER, board, free_port, running
+from tests.oob.ipmi_world import PASSWORD, USER, board, free_port, ipmi_sim_or_skip, running
 
 ROOT = Path(__file__).parents[2]
 
@@ -101,13 +101,6 @@ def test_it_outlives_who_starts_it(tmp_path: Path, chassis: Chassis) -> None:
         assert power(server) is Power.ON
     finally:
         server.kill()
-
-
-def ipmi_sim_or_skip() -> None:
-    try:
-        ipmi_sim.need_ipmi_sim()
-    except Blocked as error:
-        pytest.skip(str(error))
 
 
 def test_a_number_that_somebody_else_has_by_now_is_not_killed(server: IpmiBmc) -> None:

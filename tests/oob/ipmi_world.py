@@ -16,7 +16,7 @@ import pytest
 
 from runbooks.errors import Blocked
 from runbooks.lab.bmc.board import Board
-from runbooks.lab.bmc.ipmi_sim import IpmiBmc, IpmiSim
+from runbooks.lab.bmc.ipmi_sim import IpmiBmc, IpmiSim, need_ipmi_sim
 from runbooks.oob.model import Bmc
 from runbooks.secret import Secret
 from tests.oob.chassis import Chassis
@@ -118,13 +118,20 @@ def board(chassis: Chassis, folder: Path, name: str = "db1001") -> Board:
     return Board(name, "127.0.0.1", free_port(), USER, Secret(PASSWORD), command, folder)
 
 
+def ipmi_sim_or_skip() -> None:
+    """Installed where we may."""
+    try:
+        need_ipmi_sim()
+    except Blocked as error:
+        pytest.skip(str(error))
+
+
 @contextmanager
 def running(server: IpmiBmc) -> Iterator[IpmiBmc]:
     """Meanwhile; skips where it cannot be had."""
-    try:
-        server.start()
-    except Blocked as error:
-        pytest.skip(str(error))
+    if isinstance(server, IpmiSim):
+        ipmi_sim_or_skip()
+    server.start()
     try:
         yield server
     finally:

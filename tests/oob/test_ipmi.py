@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Collection, Iterator
@@ -22,6 +23,7 @@ from runbooks.lab.host import wait_for
 from runbooks.oob.drivers import driver_class
 from runbooks.oob.ipmi import Ipmi
 from runbooks.oob.ipmi_common import older
+from runbooks.oob.ipmi_session import Session
 from runbooks.oob.ipmitool import Ipmitool
 from runbooks.oob.model import Action, Bmc, BootDevice, Driver, LogEntry, Power
 from runbooks.secret import Secret
@@ -118,6 +120,20 @@ def test_an_answer_to_an_earlier_attempt_is_no_wrong_password(pyghmi: Ipmi, worl
     finally:
         world.relay.answer = lambda packet: packet
     assert len(held) == 2
+
+
+def test_a_strangers_packet_is_not_taken_for_the_bmcs(pyghmi: Ipmi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A late answer to whoever had the port before."""
+    new_socket = Session._assignsocket
+
+    def with_mail() -> socket.socket:
+        made: socket.socket = new_socket()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.sendto(bytes.fromhex("0600ff07") + bytes(30), ("127.0.0.1", made.getsockname()[1]))
+        return made
+
+    monkeypatch.setattr(Session, "_assignsocket", staticmethod(with_mail))
+    assert pyghmi.power() is Power.ON
 
 
 def test_suite_3_is_found_once(driver: Driver, world: IpmiWorld) -> None:
@@ -255,11 +271,34 @@ def test_what_pyghmis_bmc_has_and_has_not(name: str) -> None:
         driver.close()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_bmc_that_refuses_what_is_so_already(name: str) -> None:
+    """pyghmi's does. Nothing that the machine is told in vain is an error, and nothing is done twice."""
+    with world_of(name, IpmiPyghmi) as world:
+        driver = driver_class(name)(world.bmc(), world.password, 5.0)
+        driver.set_power(Action.ON)
+        assert world.happened() == []
+        for action in (Action.CYCLE, Action.RESET, Action.SHUTDOWN, Action.OFF):
+            world.turn(False)
+            world.forget()
+            driver.set_power(action)
+            assert world.happened() == (["on"] if action in (Action.CYCLE, Action.RESET) else [])
+        driver.close()
+
+
 def test_the_boot_device_arrives(driver: Driver, world: IpmiWorld) -> None:
     words = dict(zip(BootDevice, ("none", "default", "pxe", "cdrom", "bios"), strict=True))
     for device in reversed(BootDevice):
         driver.set_boot_device(device)
         assert (world.server.folder / "boot").read_text().strip() == words[device]
+
+
+def test_the_identify_light_stays_on_until_it_is_switched_off(driver: Driver, world: IpmiWorld) -> None:
+    """ipmi_sim's words: for how many seconds, and whether for ever."""
+    driver.identify(True)
+    assert (world.server.folder / "identify").read_text().split()[-1] == "1"
+    driver.identify(False)
+    assert (world.server.folder / "identify").read_text().split() == ["0", "0"]
 
 
 def test_the_console_line_names_a_port_of_its_own(driver: Driver) -> None:
@@ -269,8 +308,11 @@ def test_the_console_line_names_a_port_of_its_own(driver: Driver) -> None:
     assert usual.console() == "ipmitool -I lanplus -H 10.0.0.1 -U root -a sol activate"
 
 
-def test_the_password_is_in_no_argv(world: IpmiWorld) -> None:
-    """ipmitool waits for a BMC that stands still, and is looked at."""
+def test_the_password_is_in_no_argv(world: IpmiWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ipmitool waits for a BMC that stands still, and is looked at; it would hide a password, but late."""
+    started: list[str] = []
+    run = subprocess.run
+    monkeypatch.setattr(subprocess, "run", lambda argv, **more: (started.extend(argv), run(argv, **more))[1])
     driver = Ipmitool(world.bmc(), world.password, 10.0)
     world.server.freeze()
     try:
@@ -279,7 +321,7 @@ def test_the_password_is_in_no_argv(world: IpmiWorld) -> None:
             wait_for(lambda: bool(running_ipmitools(world)) or asked.done(), 10, "no ipmitool")
             argvs = running_ipmitools(world)
             assert argvs and all("-E" in argv for argv in argvs)
-            assert not any(PASSWORD in word for argv in argvs for word in argv)
+            assert not any(PASSWORD in word for argv in [*argvs, started] for word in argv)
             world.server.thaw()
             with suppress(Unreachable):
                 asked.result()

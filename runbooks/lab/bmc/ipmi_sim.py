@@ -37,7 +37,6 @@ set_working_mc 0x20
 _MC = """mc_setbmc 0x20
 mc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02 persist_sdr
 sel_enable 0x20 1000 0x0a
-mc_set_guid 0x20 {guid}
 mc_add_fru_data 0x20 0 128 file 0 "{folder}/fru"
 sensor_add 0x20 0 1 0x09 0x6f poll 1000 file "{folder}/off" base=10
 sensor_set_event_support 0x20 0 1 enable scanning per-state {bit} {bit} {bit} {bit}
@@ -109,15 +108,12 @@ class IpmiSim(IpmiBmc):
         if any(mark in word for word in words for mark in '"\\\n'):
             raise Blocked(f"lab: {board.name}: quotation marks and backslashes cannot be told to ipmi_sim")
         (folder / "state").mkdir(exist_ok=True)
-        guid = self.guid.hex
-        write_secret(
-            folder / "lan.conf",
-            _LAN.format(
-                name=board.name, address=board.address, port=board.port, guid=guid, folder=folder, user=board.user,
-                password=board.password.reveal(),
-            ),
+        lan = _LAN.format(
+            name=board.name, address=board.address, port=board.port, guid=self.guid.hex, folder=folder,
+            user=board.user, password=board.password.reveal(),
         )  # fmt: skip
-        (folder / "bmc.emu").write_text(_MC.format(guid=guid, folder=folder, bit=f"{1:015}"))
+        write_secret(folder / "lan.conf", lan)
+        (folder / "bmc.emu").write_text(_MC.format(folder=folder, bit=f"{1:015}"))
         (folder / "fru").write_bytes(_fru("Ops Clinic", "lab BMC", self.serial))
         (folder / "off").write_text("0\n")
         (folder / "boot").write_text("none\n")
