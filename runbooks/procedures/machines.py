@@ -69,32 +69,28 @@ class KnownHardware(Change[Reader, Writer]):
         return done(self.what, hardware=self.what)
 
 
-def accesses(site: Site, hosts: Sequence[str], driver: str, insecure: bool) -> dict[str, tuple[Access, LookedUp]]:
-    """How each machine's BMC is reached. Raises UsageError, InventoryError, and what a source of hardware raises."""
+def access(site: Site, name: str, looked_up: LookedUp, driver: str, insecure: bool) -> Access:
+    """How a machine's BMC is reached. Raises UsageError, InventoryError."""
     oob = site.settings.oob
-    ca = str(oob.ca or "")
-    known = site.hardware(hosts)
-    return {
-        name: (access_to(site.inventory[name], known[name], oob.user, ca, driver, insecure), known[name])
-        for name in hosts
-    }
+    return access_to(site.inventory[name], looked_up, oob.user, str(oob.ca or ""), driver, insecure)
 
 
 def look_at(site: Site, hosts: Sequence[str], driver: str, insecure: bool) -> tuple[dict[str, Any], ...]:
     """Each machine, with its BMC and its system as they are now, for a case. A BMC that cannot be had is for the plan
     to tell. Raises UsageError, InventoryError, and what a source of hardware raises."""
-    known = accesses(site, hosts, driver, insecure)
+    looked_up = site.hardware(hosts)
+    known = {name: access(site, name, looked_up[name], driver, insecure) for name in hosts}
     seen: dict[str, tuple[str, tuple[str, ...]]] = {}
 
     def look(place: str) -> None:
         target = site.targets[place]
         reader: Any = target.reader()
-        seen[target.name] = _boot(reader), _log(reader, known[target.name][0].bmc)
+        seen[target.name] = _boot(reader), _log(reader, known[target.name].bmc)
         site.targets.rest(place)
 
     side_by_side([way(MACHINE, name) for name in hosts], site.targets, look)
     critical = set(site.settings.oob.critical)
-    return tuple(_record(name, *known[name], critical, *seen[name]) for name in hosts)
+    return tuple(_record(name, known[name], looked_up[name], critical, *seen[name]) for name in hosts)
 
 
 def _boot(reader: MachineReader) -> str:
