@@ -109,7 +109,10 @@ class CliBmc:
     def kill(self) -> None:
         """End it as a power cut would."""
         if self._signal(signal.SIGKILL):
-            wait_for(lambda: self.pid() is None, 10, f"lab: {self.board.name}: its command line does not end")
+            # A process on its way out has its port still.
+            board = self.board
+            gone = f"lab: {board.name}: its command line does not end"
+            wait_for(lambda: self.pid() is None and not answers(board.address, board.port), 10, gone)
 
     def freeze(self) -> None:
         """Have it stand still: connections are made, and nothing is answered. Raises Unreachable where it is dead."""

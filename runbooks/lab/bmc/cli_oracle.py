@@ -28,7 +28,9 @@ class Oracle(Dialog):
         super().__init__(behind, variant)
         self.greeting = "\nSun(TM) Integrated Lights Out Manager\n\nVersion 2.0.2.3\n\n"
         self._system = "/System" if variant else "/SYS"
-        self._settings = dict.fromkeys(_SETTINGS, "Off") | {"/HOST boot_device": "default"}
+        self._settings = behind.memory
+        for name in _SETTINGS:
+            self._settings.setdefault(name, "default" if name.endswith("device") else "Off")
 
     def answer(self, line: str, person: Person) -> str:
         """As documented."""
@@ -98,6 +100,5 @@ class Oracle(Dialog):
 
 def _row(numbered: tuple[int, Event]) -> str:
     number, one = numbered
-    return (
-        f"{number:<6} {one.at.strftime('%a %b %e %H:%M:%S %Y')}  Audit     Log       minor   \n       {one.message}\n"
-    )
+    when = one.at.strftime("%a %b %e %H:%M:%S %Y")
+    return f"{number:<6} {when}  Audit     Log       minor   \n       {one.message}\n"
