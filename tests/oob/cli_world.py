@@ -1,4 +1,4 @@
-"""The conformance suite's surroundings for a command line over ssh: a stand-in of ours, and a machine that is a folder."""
+"""The conformance suite's surroundings for a command line over ssh: a stand-in, and a machine that is a folder."""
 
 from __future__ import annotations
 
@@ -38,9 +38,7 @@ def command_line(folder: Path, driver: str, **more: object) -> CliBmc:
 def bmc_of(server: CliBmc, user: str = "", insecure: bool = False, pinned: bool = True) -> Bmc:
     """How it is reached."""
     board, pin = server.board, server.fingerprint if pinned and not insecure else ""
-    return Bmc(
-        board.name, server.driver, board.address, user or USER, board.port, fingerprint=pin, insecure=insecure
-    )
+    return Bmc(board.name, server.driver, board.address, user or USER, board.port, fingerprint=pin, insecure=insecure)
 
 
 @dataclass

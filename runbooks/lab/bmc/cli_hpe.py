@@ -6,7 +6,7 @@
 .......". Errors: "status=2", "status_tag=COMMAND PROCESSING FAILED", "error_tag=COMMAND ERROR-UNSPECIFIED", the time,
 then "Server power already on." or, to a reset, "Server power off.". fence_ilo_ssh: ``show /system1`` has
 "enabledstate=enabled" (it looks for it in whichever case); ``start /system1``, ``stop``, ``reset /system1 hard``; it
-says ``SMCLP`` first. powerman's hpilo.dev: "The UID light is currently: On".
+says ``SMCLP`` first. powerman's hpilo.dev: "The UID light is currently: On", and ``reset system1``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Hpe(Dialog):
 
     def answer(self, line: str, person: Person) -> str:  # noqa: ARG002 - it asks nothing
         """As documented."""
-        words = line.lower().split()
+        words = ["/system1" if word == "system1" else word for word in line.lower().split()]
         match words:
             case ["exit"]:
                 raise Left
