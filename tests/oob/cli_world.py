@@ -5,14 +5,20 @@ from __future__ import annotations
 import random
 import socket
 import tempfile
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
+import pytest
+
+from runbooks.errors import RunbookError
 from runbooks.lab.bmc.board import Board
 from runbooks.lab.bmc.cli import CliBmc
+from runbooks.oob.drivers import driver_class
 from runbooks.oob.model import Bmc
+from runbooks.oob.ssh_cli import SshCli
 from runbooks.secret import Secret
 from tests.oob.chassis import Chassis
 from tests.oob.world import Trouble
@@ -39,6 +45,43 @@ def bmc_of(server: CliBmc, user: str = "", insecure: bool = False, pinned: bool 
     """How it is reached."""
     board, pin = server.board, server.fingerprint if pinned and not insecure else ""
     return Bmc(board.name, server.driver, board.address, user or USER, board.port, fingerprint=pin, insecure=insecure)
+
+
+@contextmanager
+def serving(server: CliBmc) -> Iterator[CliBmc]:
+    """Meanwhile it runs."""
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., CliBmc]]:
+    """A stand-in that runs, with its chassis in ``tmp_path``."""
+    with ExitStack() as running:
+        yield lambda driver, **more: running.enter_context(serving(command_line(tmp_path, driver, **more)))
+
+
+@pytest.fixture
+def drive() -> Iterator[Callable[..., SshCli]]:
+    """A driver for a stand-in; ``bmc``: reached in that way."""
+    with ExitStack() as open_:
+
+        def new(server: CliBmc, bmc: Bmc | None = None, timeout_s: float = 3.0, password: str = PASSWORD) -> SshCli:
+            driver: Any = driver_class(server.driver)(bmc or bmc_of(server), Secret(password), timeout_s)
+            open_.callback(driver.close)
+            return cast(SshCli, driver)
+
+        yield new
+
+
+def plain(error: RunbookError) -> str:
+    """An error's one line, which names the host and no secret."""
+    text = str(error)
+    assert "\n" not in text and "h1: " in text and PASSWORD not in text and "object at" not in text
+    return text
 
 
 @dataclass
@@ -87,10 +130,5 @@ class CliWorld:
 @contextmanager
 def cli_world(driver: str) -> Iterator[CliWorld]:
     """The world of a driver."""
-    with tempfile.TemporaryDirectory() as top:
-        server = command_line(Path(top), driver)
-        try:
-            server.start()
-            yield CliWorld(server, Chassis(Path(top) / "chassis"))
-        finally:
-            server.kill()
+    with tempfile.TemporaryDirectory() as top, serving(command_line(Path(top), driver)) as server:
+        yield CliWorld(server, Chassis(Path(top) / "chassis"))

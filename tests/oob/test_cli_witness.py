@@ -17,7 +17,9 @@ from runbooks.errors import Blocked
 from runbooks.lab.bmc.cli import CliBmc
 from runbooks.lab.host import wait_for
 from runbooks.lab.machine import find, install
-from tests.oob.cli_world import PASSWORD, USER, command_line, free_port
+from tests.oob.cli_world import PASSWORD, USER, free_port, serve
+
+__all__ = ["serve"]
 
 PROGRAMS = {"fence_drac5": "fence-agents", "powermand": "powerman", "ssh": "openssh-client"}
 NOT_KEPT = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
@@ -35,21 +37,6 @@ def programs() -> None:
             pytest.skip(str(error))
     if missing():
         pytest.skip(f"missing here: {' '.join(missing())}")
-
-
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., CliBmc]]:
-    """A stand-in that runs, with its chassis in ``tmp_path``."""
-    made: list[CliBmc] = []
-
-    def start(driver: str, **more: object) -> CliBmc:
-        made.append(command_line(tmp_path, driver, **more))
-        made[-1].start()
-        return made[-1]
-
-    yield start
-    for server in made:
-        server.kill()
 
 
 def fence(agent: str, server: CliBmc, action: str, *more: str) -> str:
