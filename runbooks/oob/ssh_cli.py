@@ -41,7 +41,6 @@ class SshCli(Driver):
         self._alone = self.alone
         self._connection: Any = None
         self._shell: Shell | None = None
-        self._end: Callable[[], None] = lambda: None
 
     def set_power(self, action: Action) -> None:
         """Looks first: a command line that speaks another dialect gets no power command."""
@@ -101,7 +100,7 @@ class SshCli(Driver):
 
     def _log_in(self) -> None:
         self.close()
-        self._connection, self._end = log_in(self.bmc, self.place, self.password, self.timeout_s)
+        self._connection = log_in(self.bmc, self.place, self.password, self.timeout_s)
 
     def _session(self) -> Any:
         silence_s = PATIENCE * self.timeout_s
@@ -116,8 +115,9 @@ class SshCli(Driver):
 
     def close(self) -> None:
         """Log out."""
-        self._end()
-        self._connection, self._shell, self._end = None, None, lambda: None
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._shell = None
 
     def found(self, pattern: str, command: str, said: str) -> str:
         """The group of a pattern in an answer. Raises CommandFailed."""

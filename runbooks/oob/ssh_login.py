@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from runbooks.errors import LoginRefused, SettingsError, Unreachable
 from runbooks.oob.model import Bmc
@@ -19,6 +19,9 @@ from runbooks.secret import Secret
 from runbooks.transport.known_hosts import HostKeyRefused, Key, KnownHosts, fingerprint
 from runbooks.transport.reasons import reason
 from runbooks.transport.route import Routes, SshSettings
+
+if TYPE_CHECKING:
+    from runbooks.transport.fabric import FabricClient
 
 PATIENCE = 3.0
 """What a BMC says may take so many times as long as its connection: banners after more than ten seconds are seen."""
@@ -28,38 +31,35 @@ class _Refused(Exception):
     """User or password are wrong."""
 
 
-def log_in(bmc: Bmc, place: tuple[str, int], password: Secret, timeout_s: float) -> tuple[Any, Callable[[], None]]:
-    """A Fabric connection, and what closes it with all that it went through. Raises Unreachable, LoginRefused (one of
-    those), SettingsError."""
+def log_in(bmc: Bmc, place: tuple[str, int], password: Secret, timeout_s: float) -> Any:
+    """A Fabric connection. Raises Unreachable, LoginRefused (one of those), SettingsError."""
     from paramiko.ssh_exception import IncompatiblePeer
 
     from runbooks.oob.old_ssh import old_transport
-    from runbooks.transport.fabric import FabricClient
 
-    client = None
     try:
-        routes = Routes(SshSettings(connect_timeout_s=timeout_s))
+        routes, client = _shared(timeout_s)
         route = routes.find(*place, bmc.user)
         route = replace(route, known=_HostKeys(bmc, route.known))
-        client = FabricClient(routes)
-        connection = client.open(route, _ByPassword(bmc.user, password), old_transport(), PATIENCE)
-    except BaseException as error:
-        if client is not None:
-            client.close()
-        if isinstance(error, SettingsError) or not isinstance(error, Exception):
-            raise
-        why = f"{place[0]}: {reason(error)}"
-        if isinstance(error, _Refused):
-            raise LoginRefused(bmc.host, f"{place[0]}: user {bmc.user} or its password is wrong") from error
-        if isinstance(error, IncompatiblePeer):
-            why = f"{place[0]}: its ssh is too old ({error}): take another driver, or update its firmware"
-        raise Unreachable(bmc.host, why) from error
+        return client.open(route, _ByPassword(bmc.user, password), old_transport(), PATIENCE)
+    except SettingsError:
+        raise
+    except _Refused as error:
+        raise LoginRefused(bmc.host, f"{place[0]}: user {bmc.user} or its password is wrong") from error
+    except IncompatiblePeer as error:
+        why = f"its ssh is too old ({error}): take another driver, or update its firmware"
+        raise Unreachable(bmc.host, f"{place[0]}: {why}") from error
+    except Exception as error:
+        raise Unreachable(bmc.host, f"{place[0]}: {reason(error)}") from error
 
-    def close() -> None:
-        connection.close()
-        client.close()
 
-    return connection, close
+@cache
+def _shared(timeout_s: float) -> tuple[Routes, FabricClient]:
+    # For all BMCs: known_hosts is read once, and a jump host logged in to once.
+    from runbooks.transport.fabric import FabricClient
+
+    routes = Routes(SshSettings(connect_timeout_s=timeout_s))
+    return routes, FabricClient(routes)
 
 
 class _HostKeys(KnownHosts):

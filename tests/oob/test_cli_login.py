@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 
 from runbooks.errors import LoginRefused, Unreachable
 from runbooks.lab.bmc.cli import CliBmc
+from runbooks.oob import ssh_login
 from runbooks.oob.ilo import Ilo
 from runbooks.oob.model import Action, Bmc, Power
 from runbooks.oob.ssh_cli import SshCli
@@ -24,6 +25,16 @@ __all__ = ["drive", "serve", "start_sshd"]
 
 Serve = Callable[..., CliBmc]
 Drive = Callable[..., SshCli]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home with an ssh folder; what was read of another is forgotten."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    ssh_login._shared.cache_clear()
+    yield tmp_path
+    ssh_login._shared.cache_clear()
 
 
 def ssh_keygen(*options: object) -> str:
@@ -53,38 +64,33 @@ def test_another_host_key_than_the_pinned_one_is_told_and_refused(
     assert not (tmp_path / "chassis/happened").read_text()
 
 
-def test_without_a_pin_known_hosts_decides(
-    serve: Serve, drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server = serve("racadm")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    known = tmp_path / ".ssh/known_hosts"
-    known.parent.mkdir()
+def test_without_a_pin_known_hosts_decides(serve: Serve, drive: Drive, home: Path) -> None:
+    server, known = serve("racadm"), home / ".ssh/known_hosts"
     bmc, place = bmc_of(server, pinned=False), f"[127.0.0.1]:{server.board.port}"
     with pytest.raises(Unreachable, match="not known: add it to known_hosts") as told:
         drive(server, bmc).power()
     assert server.fingerprint in plain(told.value) and "or pin it in the inventory" in str(told.value)
-    known.write_text(f"{place} {ssh_keygen('-y', '-f', server.board.folder / 'host_key')}")
-    assert drive(server, bmc).power() is Power.ON
-    ssh_keygen("-q", "-t", "rsa", "-N", "", "-f", tmp_path / "other")
-    known.write_text(f"{place} {(tmp_path / 'other.pub').read_text()}")
+    ssh_keygen("-q", "-t", "rsa", "-N", "", "-f", home / "other")
+    known.write_text(f"{place} {(home / 'other.pub').read_text()}")
+    ssh_login._shared.cache_clear()
     with pytest.raises(Unreachable, match="not the known one: look why") as told:
         drive(server, bmc).power()
     plain(told.value)
     assert drive(server, bmc_of(server, insecure=True)).power() is Power.ON
+    known.write_text(f"{place} {ssh_keygen('-y', '-f', server.board.folder / 'host_key')}")
+    ssh_login._shared.cache_clear()
+    assert drive(server, bmc).power() is Power.ON
 
 
-def test_a_bmc_behind_a_jump_host_is_reached_as_ssh_config_says(
-    serve: Serve, drive: Drive, start_sshd: Callable[..., Sshd], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_bmcs_behind_a_jump_host_are_reached_through_one_log_in_to_it(
+    serve: Serve, drive: Drive, start_sshd: Callable[..., Sshd], home: Path
 ) -> None:
     server, gate = serve("ilo"), start_sshd("127.0.53.9", LogLevel="VERBOSE")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    gate.config().rename(tmp_path / "common")
-    (tmp_path / ".ssh").mkdir()
     jump = f"Host 127.0.0.1\n  ProxyJump root@{gate.address}:{gate.port}\n"
-    (tmp_path / ".ssh/config").write_text(jump + (tmp_path / "common").read_text())
-    assert drive(server).power() is Power.ON
-    assert "Accepted publickey" in (gate.home / "log").read_text()
+    (home / ".ssh/config").write_text(jump + gate.config().read_text())
+    for _ in range(2):
+        assert drive(server).power() is Power.ON
+    assert (gate.home / "log").read_text().count("Accepted publickey") == 1
 
 
 def test_a_slow_greeting_is_waited_for(serve: Serve, drive: Drive) -> None:
@@ -128,6 +134,15 @@ def test_a_real_sshd_with_nothing_but_old_algorithms_is_logged_in_to(
     plain(told.value)
     with pytest.raises(Unreachable, match="not the pinned one"):
         Ilo(replace(bmc, fingerprint=64 * "0"), Secret(PASSWORD), 3.0).power()
+
+
+def test_a_bmc_with_old_ssh_is_talked_to(serve: Serve, drive: Drive) -> None:
+    server = serve("racadm", old=True)
+    # What OpenSSH does not do any more, unless it is told to.
+    argv = ["ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+    place = ["-p", str(server.board.port), f"{USER}@127.0.0.1"]
+    assert b"no matching key exchange method" in subprocess.run([*argv, *place], capture_output=True).stderr
+    assert drive(server).power() is Power.ON
 
 
 def test_ssh_that_is_too_old_is_told_in_one_line(start_sshd: Callable[..., Sshd], tmp_path: Path) -> None:

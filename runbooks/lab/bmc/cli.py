@@ -38,13 +38,15 @@ _ROOT = Path(__file__).parents[3]
 @dataclass(frozen=True)
 class CliBmc:
     """A board with the command line of a driver. ``variant`` is a generation of it, as its module says. ``banner_s`` is
-    how long it takes to greet; ``asks``: it takes no password but the answer to a question (keyboard-interactive)."""
+    how long it takes to greet; ``asks``: it takes no password but the answer to a question (keyboard-interactive);
+    ``old``: it has no ssh algorithms but old ones."""
 
     board: Board
     driver: str
     variant: str = ""
     banner_s: float = 0.0
     asks: bool = False
+    old: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -99,7 +101,7 @@ class CliBmc:
             RSAKey.generate(2048).write_private_key_file(str(key))
         told = {
             "dialog": VENDORS[self.driver], "variant": self.variant, "banner_s": self.banner_s, "asks": self.asks,
-            "name": board.name, "address": board.address, "port": board.port, "user": board.user,
+            "old": self.old, "name": board.name, "address": board.address, "port": board.port, "user": board.user,
             "password": board.password.reveal(), "chassis": board.chassis,
         }  # fmt: skip
         self._file("pid").unlink(missing_ok=True)

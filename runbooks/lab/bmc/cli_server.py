@@ -11,10 +11,13 @@ import socket
 import sys
 import threading
 import time
+from hashlib import sha1
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import paramiko
+from cryptography.hazmat.primitives import hashes
+from paramiko.kex_group14 import KexGroup14SHA256
 
 from runbooks.lab.bmc.cli import VENDORS
 from runbooks.lab.bmc.cli_dialog import Behind, Dialog, Left, Silent
@@ -23,12 +26,30 @@ from runbooks.lab.host import process_stat
 _GARBAGE = "\x1b[2J\x00\x07~}#@\n0xDEADBEEF &^%$ \n"
 
 
+class _OldKey(paramiko.RSAKey):  # type: ignore[misc]
+    HASHES = paramiko.RSAKey.HASHES | {"ssh-rsa": hashes.SHA1}
+
+
+class _OldExchange(KexGroup14SHA256):  # type: ignore[misc]
+    name = "diffie-hellman-group14-sha1"
+    hash_algo = sha1
+
+
+class _OldTransport(paramiko.Transport):  # type: ignore[misc]
+    """Ssh as iDRAC 7 has it, and no better."""
+
+    _kex_info: ClassVar = {_OldExchange.name: _OldExchange}
+    _preferred_kex = (_OldExchange.name,)
+    _key_info: ClassVar = {"ssh-rsa": _OldKey}
+    _preferred_keys = ("ssh-rsa",)
+
+
 class Served:
     """What the server is told."""
 
     def __init__(self, folder: Path) -> None:
         self.told: dict[str, Any] = json.loads((folder / "cli.json").read_text())
-        self.key = paramiko.RSAKey.from_private_key_file(str(folder / "host_key"))
+        self.key = _OldKey.from_private_key_file(str(folder / "host_key"))
         self.behind = Behind(self.told["chassis"], folder)
 
     def dialog(self) -> Dialog:
@@ -163,7 +184,7 @@ def _beside(work: Any, *arguments: object) -> None:
 
 def _welcome(connection: socket.socket, served: Served) -> None:
     time.sleep(served.told["banner_s"])
-    transport = paramiko.Transport(connection)
+    transport = (_OldTransport if served.told["old"] else paramiko.Transport)(connection)
     transport.add_server_key(served.key)
     with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
         transport.start_server(server=_Door(served))
