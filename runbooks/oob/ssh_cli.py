@@ -13,11 +13,14 @@ from typing import Any, ClassVar
 
 from runbooks.errors import CommandFailed, Lost, RunbookError, Unreachable
 from runbooks.oob.model import Ability, Action, Bmc, Driver, LogEntry, Power
-from runbooks.oob.ssh_login import PATIENCE, log_in
+from runbooks.oob.ssh_login import log_in
 from runbooks.oob.ssh_talk import Broken, NotTaken, Shell, Unasked, execute, session
 from runbooks.secret import Secret
 
 Talk = Callable[[str, Mapping[str, str]], str]
+
+_PATIENCE = 3.0
+"""So many times longer than others, a command line may be silent: greetings after more than ten seconds are seen."""
 
 
 class SshCli(Driver):
@@ -38,6 +41,7 @@ class SshCli(Driver):
 
     def __init__(self, bmc: Bmc, password: Secret, timeout_s: float = 10.0) -> None:
         super().__init__(bmc, password, timeout_s)
+        self._silence_s = _PATIENCE * timeout_s
         self._alone = self.alone
         self._connection: Any = None
         self._shell: Shell | None = None
@@ -92,26 +96,25 @@ class SshCli(Driver):
             self._log_in()
         if self._alone:
             channel = self._session()
-            return lambda command, _: execute(channel, command, PATIENCE * self.timeout_s)
+            return lambda command, _: execute(channel, command, self._silence_s)
         if self._shell is None:
-            self._shell = Shell(self._session(), self.prompt, PATIENCE * self.timeout_s)
+            self._shell = Shell(self._session(), self.prompt, self._silence_s)
             self.opened()
         return self._shell.ask
 
     def _log_in(self) -> None:
         self.close()
-        self._connection = log_in(self.bmc, self.place, self.password, self.timeout_s)
+        self._connection = log_in(self.bmc, self.place, self.password, self.connect_s, self._silence_s)
 
     def _session(self) -> Any:
-        silence_s = PATIENCE * self.timeout_s
         try:
-            return session(self._connection.transport, silence_s)
+            return session(self._connection.transport, self._silence_s)
         except Broken as error:
             if "Timeout" in str(error):
                 raise
             # Some BMCs take one session a connection.
             self._log_in()
-            return session(self._connection.transport, silence_s)
+            return session(self._connection.transport, self._silence_s)
 
     def close(self) -> None:
         """Log out."""

@@ -23,25 +23,23 @@ from runbooks.transport.route import Routes, SshSettings
 if TYPE_CHECKING:
     from runbooks.transport.fabric import FabricClient
 
-PATIENCE = 3.0
-"""What a BMC says may take so many times as long as its connection: banners after more than ten seconds are seen."""
-
 
 class _Refused(Exception):
     """User or password are wrong."""
 
 
-def log_in(bmc: Bmc, place: tuple[str, int], password: Secret, timeout_s: float) -> Any:
-    """A Fabric connection. Raises Unreachable, LoginRefused (one of those), SettingsError."""
+def log_in(bmc: Bmc, place: tuple[str, int], password: Secret, connect_s: float, answer_s: float) -> Any:
+    """A Fabric connection; each answer may take ``answer_s``. Raises Unreachable, LoginRefused (one of those),
+    SettingsError."""
     from paramiko.ssh_exception import IncompatiblePeer
 
     from runbooks.oob.old_ssh import old_transport
 
     try:
-        routes, client = _shared(timeout_s)
+        routes, client = _shared(connect_s)
         route = routes.find(*place, bmc.user)
         route = replace(route, known=_HostKeys(bmc, route.known))
-        return client.open(route, _ByPassword(bmc.user, password), old_transport(), PATIENCE)
+        return client.open(route, _ByPassword(bmc.user, password), old_transport(), answer_s)
     except SettingsError:
         raise
     except _Refused as error:
@@ -54,11 +52,11 @@ def log_in(bmc: Bmc, place: tuple[str, int], password: Secret, timeout_s: float)
 
 
 @cache
-def _shared(timeout_s: float) -> tuple[Routes, FabricClient]:
+def _shared(connect_s: float) -> tuple[Routes, FabricClient]:
     # For all BMCs: known_hosts is read once, and a jump host logged in to once.
     from runbooks.transport.fabric import FabricClient
 
-    routes = Routes(SshSettings(connect_timeout_s=timeout_s))
+    routes = Routes(SshSettings(connect_timeout_s=connect_s))
     return routes, FabricClient(routes)
 
 

@@ -99,14 +99,14 @@ class FabricClient:
         return sock
 
     def open(
-        self, route: Route, authentication: Any = None, transport: Any = None, patience: float = 1.0
+        self, route: Route, authentication: Any = None, transport: Any = None, answer_s: float | None = None
     ) -> Connection:
         """A connection at the end of a route, logged in by its keys, or as ``authentication`` does it; ``transport`` is
-        a kind of paramiko's with algorithms of its own. What follows the connection may take ``patience`` times as long
-        as that. Raises as ``log_in`` does."""
+        a kind of paramiko's with algorithms of its own. Each answer after the connection may take ``answer_s``, or as
+        long as the connection. Raises as ``log_in`` does."""
         from fabric import Connection
 
-        timeout_s = self.settings.connect_timeout_s * patience
+        timeout_s = answer_s or self.settings.connect_timeout_s
         sock = self._socket(route)
         connection = Connection(
             route.host,

@@ -292,7 +292,7 @@ def test_a_stand_in_is_known_by_more_than_its_number(serve: Serve) -> None:
             server.kill()
             with pytest.raises(Unreachable, match="dead"):
                 server.freeze()
-            with pytest.raises(Blocked, match="something else answers"):
+            with pytest.raises(Blocked, match="is taken"):
                 server.start()
     finally:
         file.write_text(told)

@@ -6,7 +6,6 @@ import contextlib
 import importlib
 import json
 import logging
-import os
 import socket
 import sys
 import threading
@@ -21,7 +20,6 @@ from paramiko.kex_group14 import KexGroup14SHA256
 
 from runbooks.lab.bmc.cli import VENDORS
 from runbooks.lab.bmc.cli_dialog import Behind, Dialog, Left, Silent
-from runbooks.lab.host import process_stat
 
 _GARBAGE = "\x1b[2J\x00\x07~}#@\n0xDEADBEEF &^%$ \n"
 
@@ -196,11 +194,6 @@ def main(folder: Path) -> None:
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
     served = Served(folder)
     with socket.create_server((served.told["address"], served.told["port"]), backlog=64) as listening:
-        seen = process_stat(os.getpid())
-        assert seen
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        (folder / "pid.new").write_text(f"{os.getpid()} {seen[1]} {boot}\n")
-        (folder / "pid.new").rename(folder / "pid")
         while True:
             connection, _ = listening.accept()
             _beside(_welcome, connection, served)
