@@ -53,7 +53,7 @@ class FabricClient:
 
     def log_in(self, route: Route) -> SshChannel:
         """A root shell at the end of a route. Raises what paramiko raises, OSError, HostKeyRefused, SettingsError."""
-        connection = self._open(route)
+        connection = self.open(route)
         try:
             return SshChannel(connection, self.settings)
         except BaseException:
@@ -72,7 +72,7 @@ class FabricClient:
                 raise JumpFailed(gate.failure)
             try:
                 user, host, port = split_hop(hops[-1])
-                gate.connection = self._open(self._routes.find(host, port, user or None, hops[:-1]))
+                gate.connection = self.open(self._routes.find(host, port, user or None, hops[:-1]))
             except SettingsError:
                 raise
             except Exception as error:
@@ -98,10 +98,15 @@ class FabricClient:
         notice_silence(sock, self.settings.keepalive_s)
         return sock
 
-    def _open(self, route: Route) -> Connection:
+    def open(
+        self, route: Route, authentication: Any = None, transport: Any = None, answer_s: float | None = None
+    ) -> Connection:
+        """A connection at the end of a route, logged in by its keys, or as ``authentication`` does it; ``transport`` is
+        a kind of paramiko's with algorithms of its own. Each answer after the connection may take ``answer_s``, or as
+        long as the connection. Raises as ``log_in`` does."""
         from fabric import Connection
 
-        timeout_s = self.settings.connect_timeout_s
+        timeout_s = answer_s or self.settings.connect_timeout_s
         sock = self._socket(route)
         connection = Connection(
             route.host,
@@ -113,8 +118,8 @@ class FabricClient:
             connect_kwargs={
                 "sock": sock,
                 **dict.fromkeys(("banner_timeout", "auth_timeout", "channel_timeout"), timeout_s),
-                "auth_strategy": Authentication(route),
-                "transport_factory": lambda sock, **options: _transport(route, sock, options),
+                "auth_strategy": authentication or Authentication(route),
+                "transport_factory": lambda sock, **options: _transport(route, sock, options, transport),
             },
         )
         # Fabric would take any host key that it has not seen.
@@ -157,11 +162,11 @@ class _Known:
         self._route.known.check(self._route.known_as, (key.get_name(), key.get_base64()))
 
 
-def _transport(route: Route, sock: Any, options: dict[str, Any]) -> Any:
+def _transport(route: Route, sock: Any, options: dict[str, Any], kind: Any) -> Any:
     """Paramiko's transport, asking for the key exchanges of the route, and for the host keys that are known."""
     from paramiko import Transport
 
-    class Told(Transport):  # type: ignore[misc]
+    class Told(kind or Transport):  # type: ignore[misc]
         """Paramiko forgets which key exchange it was."""
 
         key_exchange = "unknown"
