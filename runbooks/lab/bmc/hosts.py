@@ -157,7 +157,8 @@ def _choose_ports(state: State) -> dict[str, int]:
 
 def _is_free(kind: int, address: str, port: int) -> bool:
     with suppress(OSError), socket.socket(socket.AF_INET, kind) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # What a connection leaves behind for a minute does not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, kind == socket.SOCK_STREAM)
         probe.bind((address, port))
         return True
     return False
