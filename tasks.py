@@ -383,7 +383,7 @@ def sel(surface, host, limit="50", driver="", insecure=False):  # type: ignore[n
     surface.event_log(host, limit, driver, insecure)
 
 
-HOST = {"host": "Its name, lab01; the directory is ldap."}
+HOST = {"host": "Its name, lab01; the directory is ldap, lab01's BMC lab01.mgmt."}
 
 
 @lab_task(
@@ -392,9 +392,10 @@ HOST = {"host": "Its name, lab01; the directory is ldap."}
         "network": "netns (hosts can be cut off), loopback, or auto.",
         "home-files": "How many files alice's home has.",
         "puppet-every-s": "Seconds between puppet runs on each host.",
+        "bmcs": "Give each host a BMC, for its power.",
     }
 )
-def up(_c, hosts="", network="auto", home_files=2000, puppet_every_s=60):  # type: ignore[no-untyped-def]
+def up(_c, hosts="", network="auto", home_files=2000, puppet_every_s=60, bmcs=True):  # type: ignore[no-untyped-def]
     """Start a fleet of real hosts on this machine; what follows uses it by itself."""
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from runbooks.errors import Blocked, CommandFailed, UsageError
-from runbooks.lab import base, directory_people, fleet, inventory, repository
+from runbooks.lab import base, directory_people, end, fleet, inventory, repository
+from runbooks.lab.bmc import hosts as bmcs
 from runbooks.lab.directory import DirectoryServer
 from runbooks.lab.host import Host
 from runbooks.lab.layout import SERVER, Layout, State
@@ -33,6 +33,7 @@ class Order:
     network: Wanted
     home_files: int
     seed_processes: bool
+    bmcs: bool = False
 
 
 def up(layout: Layout, order: Order) -> None:
@@ -40,7 +41,7 @@ def up(layout: Layout, order: Order) -> None:
     state = layout.load()
     if state and not state.ready:
         say("an earlier start was cut short: clearing it away")
-        _clear(layout)
+        end.clear(layout)
         state = None
     if state:
         _revive(layout, state, order)
@@ -50,7 +51,7 @@ def up(layout: Layout, order: Order) -> None:
     except BaseException:
         if layout.state.exists():
             say("the start failed: clearing it away")
-        down(layout)
+        end.down(layout)
         raise
 
 
@@ -80,7 +81,7 @@ def _make(layout: Layout, order: Order) -> None:
         lambda host: fleet.copy_image(layout, host), [h for h in fleet.carriers(layout, state) if h != first], 2
     )
     _boot_fleet(layout, state, fresh=True)
-    _finish(layout, state, fleet.carriers(layout, state), processes=order.seed_processes)
+    _finish(layout, state, fleet.carriers(layout, state), order)
 
 
 def _new_state(layout: Layout, machine: Machine, order: Order) -> State:
@@ -137,21 +138,27 @@ def _boot_fleet(layout: Layout, state: State, *, fresh: bool) -> None:
         host.wait_until_up()
 
 
-def _finish(layout: Layout, state: State, new: Sequence[Host], *, processes: bool) -> None:
-    fleet.side_by_side(lambda host: fleet.settle_in(host, state.people, processes), new)
+def _finish(layout: Layout, state: State, new: Sequence[Host], order: Order) -> None:
+    fleet.side_by_side(lambda host: fleet.settle_in(host, state.people, order.seed_processes), new)
     inventory.write_ssh(layout, state)
+    if order.bmcs or state.bmc_ports:
+        bmcs.bring_up(layout, state)
     state.ready = True
     _start_directory(layout, state)
-    say(f"up: {len(state.hosts) - 1} hosts, {SERVER}; inventory in {layout.inventory}")
+    with_bmcs = ", each with a BMC" if state.bmc_ports else ""
+    say(f"up: {len(state.hosts) - 1} hosts, {SERVER}{with_bmcs}; inventory in {layout.inventory}")
 
 
 # ---- a lab that is there
 
 
 def start(layout: Layout, state: State, name: str, *, wait: bool = True) -> None:
-    """Boot one host, or the directory, if it is dead."""
+    """Boot one host, or start the directory or a BMC, if it is dead."""
     if name == DirectoryServer.name:
         _start_directory(layout, state)
+        return
+    if name.endswith(bmcs.SUFFIX):
+        bmcs.bmc_of(layout, state, name.removesuffix(bmcs.SUFFIX)).start()
         return
     host = fleet.host_of(layout, state, name)
     if host.powered():
@@ -186,7 +193,7 @@ def _revive(layout: Layout, state: State, order: Order) -> None:
         say(f"adding {host.name}")
         fleet.boot(layout, state, host, 0)
         host.wait_until_up()
-    _finish(layout, state, new, processes=order.seed_processes)
+    _finish(layout, state, new, order)
 
 
 def _missing(layout: Layout, state: State, wanted: int) -> list[Host]:
@@ -218,6 +225,7 @@ def _renew_network(layout: Layout, state: State) -> None:
     state.hosts = dict(zip(state.hosts, address_list(subnet, len(state.hosts) - 1), strict=True))
     for name in state.hosts:
         fleet.give_identity(layout, state, name)
+    bmcs.move(layout, state)
     layout.save(state)
 
 
@@ -251,39 +259,3 @@ def _welcome(host: Host, people: Sequence[Person]) -> None:
         )
     fleet.seed(host, people)
     fleet.settle_in(host, people, True)
-
-
-# ---- the end
-
-
-def down(layout: Layout) -> None:
-    """Remove everything; whatever is half-made or dead already is no hindrance."""
-    _clear(layout)
-    (layout.top / ".lock").unlink(missing_ok=True)
-    if not any(layout.top.iterdir()):
-        layout.top.rmdir()
-
-
-def _clear(layout: Layout) -> None:
-    state = layout.load()
-    if state:
-        fleet.side_by_side(lambda host: host.kill(), fleet.hosts_of(layout, state))
-        directory_people.remove(layout)
-        fleet.end_stragglers(layout)
-        network_of(state).remove()
-        _remove_tree(layout, state)
-
-
-def _remove_tree(layout: Layout, state: State) -> None:
-    made = ["hosts", "image", "base", "layer", "keys", "inventory", "ssh_config", "known_hosts", "lab.json"]
-    made += ["journal.db", "journal.db-wal", "journal.db-shm", "repository"]
-    for name in made:
-        path = layout.top / name
-        if not path.exists() and not path.is_symlink():
-            continue
-        if state.rootless and path.is_dir():
-            Machine(rootless=True).call(["rm", "-rf", str(path)])
-        elif path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+from typing import TypeVar
 
 from runbooks.lab.host import Host, wait_for
 from runbooks.lab.layout import FILES, SERVER, Layout, State
@@ -18,8 +19,10 @@ from runbooks.lab.machine import Machine
 from runbooks.lab.network import network_of
 from runbooks.lab.people import Person
 
+Each = TypeVar("Each")
 
-def side_by_side(work: Callable[[Host], object], hosts: Iterable[Host], at_once: int = 8) -> None:
+
+def side_by_side(work: Callable[[Each], object], hosts: Iterable[Each], at_once: int = 8) -> None:
     """Do it on every host, some at a time; the first error counts."""
     with ThreadPoolExecutor(at_once) as pool:
         list(pool.map(work, hosts))

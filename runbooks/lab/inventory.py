@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from runbooks.lab import directory_people
+from runbooks.lab.bmc import hosts as bmcs
 from runbooks.lab.layout import SERVER, Layout, State
 
 _ROLES = ("web", "db", "web", "cache")
@@ -24,7 +25,7 @@ def write_inventory(layout: Layout, state: State) -> None:
     """hosts.yaml, aliases.yaml and settings.yaml, and the ssh files that they name."""
     layout.inventory.mkdir(exist_ok=True)
     lab_hosts = [name for name in state.hosts if name != SERVER]
-    rows = {name: _row(name, state) for name in state.hosts}
+    rows = {name: _row(name, state) | bmcs.row(layout, state, name) for name in state.hosts}
     aliases = {"all": f"D{{{fold(lab_hosts)},{SERVER}}}", "puppetserver": "O{role:puppetserver}"}
     aliases |= {role: f"O{{role:{role}}}" for role in sorted({r for row in rows.values() for r in row["roles"]})}
     settings = {
@@ -34,6 +35,7 @@ def write_inventory(layout: Layout, state: State) -> None:
         "private": {"host": SERVER, "checkout": PRIVATE, "root_keys": ROOT_KEYS},
         "journal": f"sqlite:///{layout.top}/journal.db",
         **directory_people.settings(layout, state),
+        **bmcs.settings(layout, state),
     }
     _dump(layout.inventory / "hosts.yaml", {"hosts": rows})
     _dump(layout.inventory / "aliases.yaml", {"aliases": aliases})

@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runbooks.errors import Blocked, SettingsError, UsageError
-from runbooks.lab import build, directory_people, fleet, inventory, repository
+from runbooks.lab import build, directory_people, end, fleet, inventory, repository
+from runbooks.lab.bmc.hosts import SUFFIX, HostBmc, bmc_of, bmcs_of
 from runbooks.lab.directory import DirectoryServer
 from runbooks.lab.host import Host, wait_for
 from runbooks.lab.layout import FILES, SERVER, HostStatus, Layout, Life, State
 from runbooks.lab.people import Person
 
 Entry = tuple[object, ...]
+Target = Host | DirectoryServer | HostBmc
 
 
 class Lab:
@@ -37,33 +39,34 @@ class Lab:
         network: build.Wanted = "auto",
         home_files: int = 2000,
         seed_processes: bool = True,
+        bmcs: bool = False,
     ) -> None:
         """Make the lab, or bring back what is dead and add what is missing; safe to repeat.
 
-        Over a standing lab only ``hosts`` counts (None: as many as there are, 8 for a new lab): its people, network
-        and rhythm stay as they were made.
+        Over a standing lab only ``hosts`` counts (None: as many as there are, 8 for a new lab), and ``bmcs``, if it has
+        none: its people, network and rhythm stay as they were made.
         """
-        order = build.Order(hosts, people, puppet_every_s, network, home_files, seed_processes)
+        order = build.Order(hosts, people, puppet_every_s, network, home_files, seed_processes, bmcs)
         with self.layout.locked():
             build.up(self.layout, order)
 
     def down(self) -> None:
         """End every process and remove everything the lab made, disks included; safe to repeat."""
         with self.layout.locked():
-            build.down(self.layout)
+            end.down(self.layout)
 
     def status(self) -> list[HostStatus]:
-        """Every host as it is now, then the puppet server and the directory; empty where there is no lab."""
+        """Every host as it is now, then the puppet server, the directory and the BMCs; empty where there is no lab."""
         state = self.layout.load()
         if state is None:
             return []
         rows = [self._status(host, state) for host in fleet.hosts_of(self.layout, state)]
         if state.ldap_port:
             rows.append(self._status(directory_people.server_of(self.layout, state), state))
-        return rows
+        return rows + [self._status(bmc, state) for bmc in bmcs_of(self.layout, state)]
 
     @staticmethod
-    def _status(host: Host | DirectoryServer, state: State) -> HostStatus:
+    def _status(host: Target, state: State) -> HostStatus:
         pid = host.pid()
         life: Life = "running"
         if not host.powered():
@@ -104,10 +107,18 @@ class Lab:
             raise UsageError("lab: this lab has no directory; once slapd can be had here, inv lab.up makes one")
         return directory_people.server_of(self.layout, state)
 
-    def _target(self, name: str) -> Host | DirectoryServer:
+    def _bmc(self, name: str) -> HostBmc:
+        state = self._state()
+        if not state.bmc_ports:
+            raise UsageError("lab: this lab has no BMCs; inv lab.up gives it some")
+        return bmc_of(self.layout, state, self._host(name.removesuffix(SUFFIX)).name)
+
+    def _target(self, name: str) -> Target:
+        if name.endswith(SUFFIX):
+            return self._bmc(name)
         return self.directory if name == DirectoryServer.name else self._host(name)
 
-    # ---- faults; the directory is a host named ldap
+    # ---- faults; the directory is a host named ldap, the BMC of lab01 one named lab01.mgmt
 
     def kill(self, host: str) -> None:
         """Pull the plug: its processes end at once and its address falls silent; the disk stays."""
@@ -148,10 +159,10 @@ class Lab:
         self._plug(host, connected=True)
 
     def _plug(self, host: str, *, connected: bool) -> None:
-        if host == DirectoryServer.name:
-            raise Blocked(f"lab: {host}: cannot be cut off: it runs on this machine itself; freeze it instead")
         with self.layout.locked():
-            target, state = self._host(host), self._state()
+            target, state = self._target(host), self._state()
+            if not isinstance(target, Host):
+                raise Blocked(f"lab: {host}: cannot be cut off: it runs on this machine itself; freeze it instead")
             target.network.plug(host, connected=connected)
             state.cut = sorted(set(state.cut) - {host} if connected else {*state.cut, host})
             self.layout.save(state)

@@ -49,7 +49,7 @@ class HostStatus:
 @dataclass
 class State:
     """What a lab remembers: written whole, and only ``ready`` once everything stands; ``ldap_port`` is 0 where there is
-    no directory."""
+    no directory, ``bmc_ports`` (by driver) empty where there are no BMCs."""
 
     rootless: bool
     network: Literal["netns", "loopback"]
@@ -61,6 +61,7 @@ class State:
     people: list[Person] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)
     ldap_port: int = 0
+    bmc_ports: dict[str, int] = field(default_factory=dict)
     ready: bool = False
 
 
@@ -101,6 +102,14 @@ class Layout:
     @property
     def directory(self) -> Path:
         return self.top / "ldap"
+
+    @property
+    def bmcs(self) -> Path:
+        return self.top / "bmc"
+
+    @property
+    def bmc_password(self) -> Path:
+        return self.top / "bmc-password"
 
     @property
     def ssh_config(self) -> Path:

@@ -196,6 +196,12 @@ def address_list(subnet: str, hosts: int) -> list[str]:
     return [f"{subnet}.{_FIRST + number}" for number in range(hosts + 1)]
 
 
+def bmc_address(address: str) -> str:
+    """Where the BMC of a host at an address of a lab is: on loopback, and as much the lab's own as the host's is."""
+    first, second, rest = address.split(".", 2)
+    return f"127.{18 if first == '198' else int(second) + 64}.{rest}"
+
+
 def network_of(state: State) -> Network:
     """The network that a lab's state describes."""
     return Netns(state.subnet) if state.network == "netns" else Loopback()

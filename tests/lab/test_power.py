@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -12,8 +13,8 @@ import pytest
 
 from runbooks.errors import Unreachable
 from runbooks.lab import Lab
-from runbooks.lab.bmc import chassis
-from runbooks.lab.host import wait_for
+from runbooks.lab.bmc.hosts import chassis
+from runbooks.lab.host import process_stat, wait_for
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
@@ -63,7 +64,7 @@ def processes_of(lab: Lab, host: str) -> list[str]:
 
 def power(lab: Lab, host: str, *words: str) -> str:
     """What the host's chassis answers, as a BMC asks it."""
-    argv = [*chassis.command(lab.layout.top, host), *words]
+    argv = [*chassis(lab.layout.top, host), *words]
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -227,10 +228,23 @@ def test_the_chassis_switches_the_power(lab: Lab, host: str) -> None:
     assert is_dead(lab, host)
 
 
+@pytest.mark.parametrize(("noted", "said"), [("{0} {1} {2}", "1"), ("{0} 7 {2}", "0"), ("{0} {1} 7", "0"), ("", "0")])
+def test_between_two_boots_there_is_power(tmp_path: Path, noted: str, said: str) -> None:
+    folder = tmp_path / "hosts/x"
+    folder.mkdir(parents=True)
+    seen = process_stat(os.getpid())
+    assert seen
+    boot = Path(BOOT_ID).read_text().strip()
+    (folder / "power").write_text(noted.format(os.getpid(), seen[1], boot) + "\n")
+    (folder / "pid").write_text(f"{os.getpid()} 7 {boot}\n")
+    done = subprocess.run([*chassis(tmp_path, "x"), "get", "power"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"power:{said}\n"
+
+
 @pytest.mark.parametrize("words", [("power", "1"), ("reset", "1")])
 def test_two_hands_on_one_switch(lab: Lab, host: str, words: tuple[str, str]) -> None:
     lab.kill(host)
-    argv = [*chassis.command(lab.layout.top, host), "set", *words]
+    argv = [*chassis(lab.layout.top, host), "set", *words]
     for each in [subprocess.Popen(argv) for _ in range(3)]:
         assert each.wait() == 0
     booted(lab, host)

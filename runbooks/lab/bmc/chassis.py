@@ -9,11 +9,6 @@ from runbooks.errors import RunbookError
 from runbooks.lab.lab import Lab
 
 
-def command(top: Path, host: str) -> tuple[str, ...]:
-    """What ``Board.chassis`` is for a host of the lab there."""
-    return "/bin/sh", str(Path(__file__).with_name("chassis.sh")), sys.executable, str(top), host
-
-
 def switch(lab: Lab, host: str, what: str, value: str) -> None:
     """Take a host's power, give it, or both; what is so already is left alone."""
     if what == "reset":

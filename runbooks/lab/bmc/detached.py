@@ -73,7 +73,9 @@ class DetachedBmc(ABC):
         self.folder.chmod(0o700)
         argv, log = self.prepare(), self.folder / "log"
         shell = ["/bin/sh", "-c", _START, "sh", str(log), *argv]
-        done = subprocess.run(shell, check=True, stdout=subprocess.PIPE, env=CLEAN, cwd="/")
+        # LAB_HOST_DIR is what a lab's processes are known by.
+        env = CLEAN | {"LAB_HOST_DIR": str(self.folder)}
+        done = subprocess.run(shell, check=True, stdout=subprocess.PIPE, env=env, cwd="/")
         seen = process_stat(int(done.stdout))
         (self.folder / "pid").write_text(f"{int(done.stdout)} {seen[1] if seen else '-'} {_BOOT_ID.read_text()}")
         try:
