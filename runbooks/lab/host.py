@@ -37,6 +37,27 @@ def process_stat(pid: int) -> tuple[str, str] | None:
     return fields[0], fields[19]
 
 
+def living(where: Path) -> int | None:
+    """The process that a file names by its number, start time and the machine's boot; a number left from an earlier
+    life or boot does not count."""
+    try:
+        pid, start, boot = where.read_text().split()
+    except (FileNotFoundError, ValueError):
+        return None
+    if boot != _BOOT_ID.read_text().strip():
+        return None
+    seen = process_stat(int(pid))
+    return int(pid) if seen and seen[1] == start and seen[0] not in "ZX" else None
+
+
+def record(pid: int, where: Path) -> None:
+    """Write what ``living`` reads, at once or not at all."""
+    seen = process_stat(pid)
+    new = where.with_suffix(".new")
+    new.write_text(f"{pid} {seen[1] if seen else 0} {_BOOT_ID.read_text().strip()}\n")
+    new.rename(where)
+
+
 @dataclass(frozen=True)
 class Host:
     """A host of the lab. Nothing is remembered here: every question is asked of the kernel."""
@@ -54,15 +75,8 @@ class Host:
         return self.layout.host(self.name)
 
     def pid(self) -> int | None:
-        """The first process on this machine; a number left from an earlier life or boot does not count."""
-        try:
-            pid, start, boot = (self.folder / "pid").read_text().split()
-        except (FileNotFoundError, ValueError):
-            return None
-        if boot != _BOOT_ID.read_text().strip():
-            return None
-        seen = process_stat(int(pid))
-        return int(pid) if seen and seen[1] == start and seen[0] not in "ZX" else None
+        """The first process on this machine."""
+        return living(self.folder / "pid")
 
     def frozen(self) -> bool:
         """Whether the first process is stopped."""
