@@ -29,7 +29,7 @@ from runbooks.errors import CommandFailed, Lost, Unreachable
 from runbooks.fibres import sleep
 from runbooks.oob.model import Ability, Action, BootDevice, Driver, LogEntry, Power
 from runbooks.oob.redfish_log import newest
-from runbooks.oob.redfish_service import Json, Refused, Service, link_of, members, part_of
+from runbooks.oob.redfish_service import Json, Refused, Service, link_of, members, part_of, strings
 
 SYSTEMS = "/redfish/v1/Systems"
 _RESET = "#ComputerSystem.Reset"
@@ -83,7 +83,7 @@ class Redfish(Driver):
         if action in (Action.CYCLE, Action.RESET) and _power(system) is Power.OFF:
             action = Action.ON
         wanted = _WANTED.get(action)
-        if (wanted and _power(system) is wanted) or (action, system.get("PowerState")) in _COMING:
+        if (wanted and _power(system) is wanted) or (action, str(system.get("PowerState"))) in _COMING:
             return
         try:
             self._act(system, action)
@@ -110,12 +110,12 @@ class Redfish(Driver):
     def set_boot_device(self, device: BootDevice) -> None:
         """Once; ``none`` takes it back."""
         boot = part_of(self._system(), "Boot")
-        offered = boot.get("BootSourceOverrideTarget@Redfish.AllowableValues") or _BOOT[device]
+        offered = strings(boot.get("BootSourceOverrideTarget@Redfish.AllowableValues")) or _BOOT[device]
         target = next((name for name in _BOOT[device] if name in offered), "")
         if device is BootDevice.NONE:
             target = "None"
         if not target:
-            raise self._service.failed(f"it does not boot from {device}, but from {', '.join(map(str, offered))}")
+            raise self._service.failed(f"it does not boot from {device}, but from {', '.join(offered)}")
         wish = {
             "BootSourceOverrideEnabled": "Disabled" if device is BootDevice.NONE else "Once",
             "BootSourceOverrideTarget": target,
@@ -211,7 +211,7 @@ class Redfish(Driver):
             found = self._service.get(link).get("Parameters")
             named = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
             values = next((one.get("AllowableValues") for one in named if one.get("Name") == "ResetType"), None)
-        return [str(one) for one in values] if isinstance(values, list) else []
+        return strings(values)
 
     def _off_and_on(self) -> None:
         self.set_power(Action.OFF)

@@ -171,6 +171,11 @@ def part_of(resource: Json, name: str) -> Json:
     return found if isinstance(found, dict) else {}
 
 
+def strings(found: Any) -> list[str]:
+    """What a list has; empty where it is none."""
+    return [str(one) for one in found] if isinstance(found, list) else []
+
+
 def _tags(answer: Answer) -> list[str]:
     """What to try as If-Match, in this order; empty: none."""
     tag = _object(answer).get("@odata.etag") or answer.headers.get("ETag") or ""
@@ -200,9 +205,7 @@ def _said(answer: Answer) -> str:
     found = _object(answer)
     error = part_of(found, "error") or found
     extended = error.get("@Message.ExtendedInfo")
-    said = list(_sentences(extended if isinstance(extended, list) else [extended]))
-    if not said and isinstance(error.get("message"), str):
-        said = [_one_line(error["message"])]
+    said = _sentences(extended if isinstance(extended, list) else [extended], str(error.get("message") or ""))
     if answer.status >= 300 and (place := answer.headers.get("Location")):
         said.append(f"it wants us to go to {place[:100]!r}")
     if not found and not said:
@@ -212,19 +215,19 @@ def _said(answer: Answer) -> str:
     return f"{answer.status}: {'; '.join(said)[:400]}" if said else str(answer.status)
 
 
-def _sentences(extended: Any) -> Iterator[str]:
-    """Each message once; where there is no sentence, the message's name and arguments."""
-    seen: set[str] = set()
-    for one in extended if isinstance(extended, list) else ():
-        if not isinstance(one, dict):
-            continue
-        name = str(one.get("MessageId") or one.get("MessageID") or "").rpartition(".")[2]
-        values = one.get("MessageArgs")
-        details = ", ".join(map(str, values)) if isinstance(values, list) else ""
-        text = _one_line(str(one.get("Message") or "") or ": ".join(filter(None, (name, details))))
-        if text and text not in seen:
-            seen.add(text)
-            yield text
+def _sentences(extended: Any, message: str = "") -> list[str]:
+    """Each sentence once; where there is none, the message around them, or their names and arguments."""
+    told = [one for one in extended if isinstance(one, dict)] if isinstance(extended, list) else []
+    found = [_one_line(str(one["Message"])) for one in told if one.get("Message")]
+    if not found and message and "ExtendedInfo" not in message:
+        found = [_one_line(message)]
+    return list(dict.fromkeys(found or filter(None, map(_name, told))))
+
+
+def _name(one: Json) -> str:
+    name = str(one.get("MessageId") or one.get("MessageID") or "").rpartition(".")[2]
+    values = one.get("MessageArgs")
+    return _one_line(": ".join(filter(None, (name, ", ".join(map(str, values)) if isinstance(values, list) else ""))))
 
 
 def _one_line(text: str) -> str:

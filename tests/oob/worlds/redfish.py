@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import random
 import shlex
-import ssl
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -22,9 +20,9 @@ from runbooks.lab.network import answers
 from runbooks.oob.model import Bmc
 from runbooks.secret import Secret
 from tests.oob.chassis import Chassis
+from tests.oob.https_server import ADDRESS, serving
 from tests.oob.world import Trouble, Worlds
 
-ADDRESS = "127.0.0.1"
 USER, PASSWORD = "root", Secret("geheim & mehr")
 GARBAGE = b"\x00\xff<<<\x07 {]" * 20
 #: What an older Supermicro's web server says to whatever it does not know.
@@ -54,18 +52,8 @@ def nonsense(certificates: Path, kind: str, body: bytes) -> Iterator[int]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer((ADDRESS, 0), Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates / "server.pem", certificates / "server.key")
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(Handler, certificates) as port:
+        yield port
 
 
 @dataclass
