@@ -1,6 +1,6 @@
 """A BMC of the lab that speaks Redfish: sushy-emulator with TLS under a CA of its own, over the board's machine.
 
-It needs 2 s of one processor to start, and 90 MB.
+It needs 0.6 s to start, and 39 MB of memory, 31 MB of them its own (Python 3.11, sushy-tools 2.2).
 """
 
 from __future__ import annotations
