@@ -84,29 +84,27 @@ class Https:
             context = _context(self.bmc.ca, believed)
         except OSError as error:
             raise self._unreachable(f"{self.bmc.ca}: no file of certificates: {_words(error)}") from error
-        made = http.client.HTTPSConnection(address, port, timeout=self.timeout_s, context=context)
         try:
+            made = http.client.HTTPSConnection(address, port, timeout=self.timeout_s, context=context)
             made.connect()
-            self._check(made.sock)
-        except OSError as error:
+            self._check(made)
+        except (OSError, UnicodeError, http.client.InvalidURL) as error:
             raise self._unreachable(f"{self.where}: {self._why(error)}") from error
-        except RunbookError:
-            made.close()
-            raise
         self._connection = made
         return made
 
-    def _check(self, connection: ssl.SSLSocket) -> None:
+    def _check(self, connection: http.client.HTTPSConnection) -> None:
         if self.bmc.insecure or not self.bmc.fingerprint:
             return
-        certificate = connection.getpeercert(binary_form=True) or b""
+        certificate = connection.sock.getpeercert(binary_form=True) or b""
         if not _is_pinned(certificate, self.bmc.fingerprint):
+            connection.close()
             raise self._unreachable(
                 f"{self.where}: its certificate is not the pinned one: its SHA-256 is {_digest(certificate).hex()}: "
                 "if it was renewed, pin that as its fingerprint; --insecure believes whoever answers"
             )
 
-    def _why(self, error: OSError) -> str:
+    def _why(self, error: Exception) -> str:
         if isinstance(error, ssl.SSLCertVerificationError):
             return (
                 f"its certificate proves nothing: {error.verify_message.rstrip('.')}; its SHA-256 is {self._shown()}: "

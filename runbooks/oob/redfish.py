@@ -20,6 +20,7 @@ vendors' services show it, of which tests/oob/redfish_standin.py has small copie
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -57,7 +58,9 @@ _BOOT: Mapping[BootDevice, Sequence[str]] = {
     BootDevice.CDROM: ("Cd", "CD/DVD", "UsbCd", "UefiCd"),
     BootDevice.SETUP: ("BiosSetup",),
 }
-_NO_SERIAL = ("to be filled", "not specified", "default string", "system serial", "0123456789", "unknown", "none", "na")
+_NO_SERIAL = re.compile(
+    r"|to be filled.*|not specified|default string|system serial.*|0123456789|unknown|none|n/?a", re.I
+)
 
 
 class Redfish(Driver):
@@ -127,8 +130,8 @@ class Redfish(Driver):
     def identify(self, on: bool) -> None:
         """The light of the system, or else that of its chassis."""
         system = self._system()
-        chassis = link_of(system, "Links", "Chassis")
-        for link, resource in ((self._link, system), (chassis, self._service.get(chassis) if chassis else {})):
+        for link in filter(None, (self._link, link_of(system, "Links", "Chassis"))):
+            resource = system if link == self._link else self._service.get(link)
             if "LocationIndicatorActive" in resource:
                 return self._service.patch(link, {"LocationIndicatorActive": on})
             if "IndicatorLED" in resource:
@@ -151,7 +154,7 @@ class Redfish(Driver):
         system = self._system()
         dell = str(system.get("Manufacturer")).startswith("Dell")
         found = str(system.get("SKU" if dell else "SerialNumber") or "").strip()
-        return "" if found.lower().startswith(_NO_SERIAL) else found
+        return "" if _NO_SERIAL.fullmatch(found) else found
 
     def console(self) -> str:
         """Serial over LAN, which these BMCs have besides; it asks for the password."""

@@ -14,9 +14,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from urllib.parse import urljoin
 
 from runbooks.oob.model import Ability, LogEntry
-from runbooks.oob.redfish_service import Json, Service, link_of, members, part_of
+from runbooks.oob.redfish_service import Json, Refused, Service, link_of, members, part_of
 
 #: Names of logs, the likeliest to be the system event log first.
 _NAMES = ("sel", "iml", "systemeventlog", "log1", "platformlog", "standardlog", "eventlog", "activelog", "log")
@@ -31,9 +32,14 @@ def newest(service: Service, system: Json, limit: int) -> Sequence[LogEntry]:
     entries: list[LogEntry] = []
     for page in _pages(service, _log(service, system)):
         entries += [_entry(one) for one in _whole(service, page, limit)]
-        if len(entries) >= limit and entries[0].at > entries[-1].at:
+        # Where the newest is the first, no other page is needed.
+        if len(entries) >= limit and all(a > b for a, b in zip(_rank(entries[0]), _rank(entries[-1]), strict=True)):
             break
-    return sorted(entries, key=lambda one: (one.at, _number(one.id)), reverse=True)[:limit]
+    return sorted(entries, key=_rank, reverse=True)[:limit]
+
+
+def _rank(entry: LogEntry) -> tuple[str, int]:
+    return entry.at, _number(entry.id)
 
 
 def _log(service: Service, system: Json) -> str:
@@ -51,11 +57,21 @@ def _log(service: Service, system: Json) -> str:
 def _owners(service: Service, system: Json) -> Iterator[Json]:
     yield system
     if link := link_of(system, "Links", "ManagedBy"):
-        yield service.get(link)
+        yield _get(service, link)
 
 
 def _names(service: Service, link: str) -> list[str]:
-    return [found for one in members(service.get(link)) if (found := link_of({"it": one}, "it"))]
+    return [found for one in members(_get(service, link)) if (found := link_of({"it": one}, "it"))]
+
+
+def _get(service: Service, link: str) -> Json:
+    """A resource; empty where a service refers to what it has not."""
+    try:
+        return service.get(link)
+    except Refused as error:
+        if error.status != 404:
+            raise
+        return {}
 
 
 def _name(link: str) -> str:
@@ -66,9 +82,10 @@ def _pages(service: Service, link: str) -> Iterator[Json]:
     for _ in range(_MOST_PAGES):
         page = service.get(link)
         yield page
-        link = str(page.get("Members@odata.nextLink") or page.get("@odata.nextLink") or "")
-        if not link:
+        further = page.get("Members@odata.nextLink") or page.get("@odata.nextLink")
+        if not further:
             return
+        link = urljoin(link, str(further))
 
 
 def _whole(service: Service, page: Json, limit: int) -> Iterator[Json]:

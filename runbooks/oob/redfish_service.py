@@ -19,7 +19,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from runbooks.errors import CommandFailed, LoginRefused, Unreachable
 from runbooks.fibres import sleep
@@ -89,10 +89,12 @@ class Service:
 
     def _get(self, link: str) -> Answer:
         answer = self._ask("GET", link)
+        there = link
         for _ in range(_MOST_REDIRECTS):
-            if not 300 <= answer.status < 400:
+            if not 300 <= answer.status < 400 or "Location" not in answer.headers:
                 break
-            answer = self._ask("GET", answer.headers.get("Location", ""))
+            there = urljoin(there, answer.headers["Location"])
+            answer = self._ask("GET", there)
         self._must(answer, f"GET {link}")
         return answer
 

@@ -153,9 +153,9 @@ def test_nobody_there() -> None:
     assert no_answer(Bmc("db1001", "redfish", ADDRESS, "root", port)).endswith(f"{ADDRESS}:{port}: Connection refused")
 
 
-def test_no_such_name() -> None:
-    said = no_answer(Bmc("db1001", "redfish", "nowhere.invalid", "root", 443))
-    assert "nowhere.invalid:443: " in said
+@pytest.mark.parametrize("name", ["nowhere.invalid", "two..dots", "a blank"])
+def test_no_such_name(name: str) -> None:
+    assert f"{name}:443: " in no_answer(Bmc("db1001", "redfish", name, "root", 443))
 
 
 @contextmanager

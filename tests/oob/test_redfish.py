@@ -293,7 +293,7 @@ def test_a_web_page_is_named_by_its_title_not_by_its_text(driver: Redfish, servi
 
 @only("ilo5")
 def test_a_redirect_on_the_same_server_is_followed_for_a_question(driver: Redfish, service: StandIn) -> None:
-    service.instead["GET", SYSTEMS] = [reply(308, Location=f"{SYSTEMS}/")]
+    service.instead["GET", SYSTEMS] = [reply(308, Location="Systems/")]
     assert driver.power() is Power.ON
     service.instead["POST", service.target] = [reply(308, Location=f"{service.target}/")]
     with pytest.raises(Refused, match="308: it wants us to go to"):
@@ -302,10 +302,18 @@ def test_a_redirect_on_the_same_server_is_followed_for_a_question(driver: Redfis
 
 
 @only("ilo5")
-@pytest.mark.parametrize("place", ["https://127.0.0.2/redfish/v1/Systems", "http://127.0.0.1/redfish/v1/Systems", ""])
+@pytest.mark.parametrize("place", ["https://127.0.0.2/redfish/v1/Systems", "http://127.0.0.1/redfish/v1/Systems"])
 def test_a_redirect_elsewhere_is_not_followed(driver: Redfish, service: StandIn, place: str) -> None:
     service.instead["GET", SYSTEMS] = [reply(302, Location=place)]
     with pytest.raises(CommandFailed, match="not followed"):
+        driver.power()
+    assert len(service.asked) == 1
+
+
+@only("ilo5")
+def test_a_redirect_to_nowhere_is_refused(driver: Redfish, service: StandIn) -> None:
+    service.instead["GET", SYSTEMS] = [reply(302)]
+    with pytest.raises(Refused, match="302"):
         driver.power()
     assert len(service.asked) == 1
 
@@ -414,6 +422,24 @@ def test_no_more_pages_are_read_than_needed(driver: Redfish, service: StandIn) -
 
 
 @only("idrac9")
+def test_a_log_is_read_on_where_the_first_page_is_not_the_newest(driver: Redfish, service: StandIn) -> None:
+    pages = [path for path in service.resources if "/Sel/Entries" in path]
+    service.resources[pages[0]]["Members"].reverse()
+    service.resources[pages[0]]["Members@odata.nextLink"] = "Entries?$skip=2"
+    assert [one.id for one in driver.log(2)] == ["3", "2"]
+    assert service.asked[-1][1] == pages[1]
+
+
+@only("supermicro_x10")
+def test_what_a_service_refers_to_and_has_not_is_passed_over(driver: Redfish, service: StandIn) -> None:
+    del service.resources["/redfish/v1/Managers/1"]
+    assert len(driver.log(9)) == 2
+    service.system["LogServices"]["@odata.id"] += "x"
+    with pytest.raises(CommandFailed, match="it has no system event log$"):
+        driver.log(9)
+
+
+@only("idrac9")
 def test_pages_in_a_circle_end(driver: Redfish, service: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runbooks.oob.redfish_log._MOST_PAGES", 7)
     page = next(path for path in service.resources if "$skip" in path)
@@ -516,10 +542,12 @@ def test_how_far_a_boot_has_come_and_whose_it_is(driver: Redfish, service: Stand
 
 
 @only("supermicro_x10", "ami")
-@pytest.mark.parametrize("word", ["To be filled by O.E.M.", "Not Specified", "", None, "Default string"])
+@pytest.mark.parametrize("word", ["To be filled by O.E.M.", "Not Specified", "", None, "Default string", "N/A"])
 def test_no_serial_number_is_none(driver: Redfish, service: StandIn, word: str | None) -> None:
     service.system["SerialNumber"] = word
     assert driver.serial() == ""
+    service.system["SerialNumber"] = "NAC0123456789"
+    assert driver.serial() == "NAC0123456789"
 
 
 @only("openbmc")
