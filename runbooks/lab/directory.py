@@ -6,8 +6,6 @@ Sources: slapd.conf(5), slapo-memberof(5), slapo-refint(5).
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import os
 import random
 import re
@@ -19,9 +17,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from runbooks.errors import Blocked, Unreachable
+from runbooks.lab import certificates
 from runbooks.lab.host import process_stat, wait_for
 from runbooks.lab.layout import FILES
 from runbooks.lab.machine import CLEAN, find, install
@@ -69,7 +67,7 @@ class DirectoryServer:
 
     def _make(self) -> None:
         (self.top / "db").mkdir()
-        _make_certificates(self.top)
+        certificates.make(self.top, self.address)
         self.config.touch(mode=0o600)
         filled = (_FILES / "slapd.conf").read_text().format(
             files=_FILES, top=self.top, modules="/usr/lib/ldap", groups=GROUPS, tool=TOOL, suffix=SUFFIX, admin=ADMIN,
@@ -248,41 +246,3 @@ def _is_free(port: int) -> bool:
 
 def _free_port() -> int:
     return next(port for port in iter(lambda: random.randrange(20000, 32000), 0) if _is_free(port))
-
-
-def _make_certificates(top: Path) -> None:
-    """A CA, and a certificate for 127.0.0.1 that it has signed."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    pem = serialization.Encoding.PEM
-    ca = _certificate("lab CA", ca_key, ca_key, x509.BasicConstraints(ca=True, path_length=0))
-    (top / "ca.pem").write_bytes(ca.public_bytes(pem))
-    (top / "server.pem").write_bytes(_certificate("127.0.0.1", key, ca_key, address).public_bytes(pem))
-    (top / "server.key").touch(mode=0o600)
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (top / "server.key").write_bytes(private)
-
-
-def _certificate(subject: str, key: Any, ca_key: Any, extension: Any) -> Any:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
-
-    def named(words: str) -> x509.Name:
-        return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, words)])
-
-    now = datetime.datetime.now(datetime.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(named(subject))
-        .issuer_name(named("lab CA"))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=365))
-        .add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
-        .sign(ca_key, hashes.SHA256())
-    )

@@ -50,6 +50,14 @@ def living(where: Path) -> int | None:
     return int(pid) if seen and seen[1] == start and seen[0] not in "ZX" else None
 
 
+def record(pid: int, where: Path) -> None:
+    """Write what ``living`` reads, at once or not at all."""
+    seen = process_stat(pid)
+    new = where.with_suffix(".new")
+    new.write_text(f"{pid} {seen[1] if seen else 0} {_BOOT_ID.read_text().strip()}\n")
+    new.rename(where)
+
+
 @dataclass(frozen=True)
 class Host:
     """A host of the lab. Nothing is remembered here: every question is asked of the kernel."""

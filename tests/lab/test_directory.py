@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from runbooks.errors import Blocked, Unreachable, UsageError
-from runbooks.lab import Lab, Person, directory
+from runbooks.lab import Lab, Person, certificates, directory
 from runbooks.lab.directory import GROUPS, PEOPLE, TOOL, DirectoryServer
 
 Factory = Callable[..., Lab]
@@ -58,7 +58,7 @@ def test_the_settings_lead_to_it_and_it_is_secured(lab: Lab, tmp_path: Path) -> 
     refused = subprocess.run(plain, capture_output=True, text=True, check=False)
     assert "Confidentiality required" in refused.stderr
     stranger = tmp_path / "stranger.pem"
-    directory._make_certificates(tmp_path)
+    certificates.make(tmp_path, DirectoryServer.address)
     (tmp_path / "ca.pem").rename(stranger)
     assert "Connect error" in as_tool(lab, "ldapwhoami", ca=str(stranger)).stderr
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from runbooks.lab import certificates
 from runbooks.lab import directory as lab
 from runbooks.lab.directory import ADMIN, GROUPS, TOOL, DirectoryServer
 from runbooks.model import Event
@@ -63,7 +64,7 @@ def _another_ca(top: Path) -> None:
     """The server's certificate becomes one that a CA has signed whom nobody trusts."""
     elsewhere = top / "elsewhere"
     elsewhere.mkdir(exist_ok=True)
-    lab._make_certificates(elsewhere)
+    certificates.make(elsewhere, lab.DirectoryServer.address)
     shutil.copy(top / "server.key", top / "server.key.kept")
     for name in ("server.pem", "server.key"):
         shutil.copy(elsewhere / name, top / name)
