@@ -242,7 +242,7 @@ class Surface:
         typed: ``must_type``, or whom it is about over many hosts. Raises Blocked when declined, or when nobody can be
         asked."""
         # Whom or what it is about: typed, it tells alice from alicia.
-        about = (must_type, *(plan.arguments.get(argument) for argument in ("old", "name", "run")))
+        about = (must_type, *(plan.arguments.get(name) for name in ("old", "name", "run")), _machines(plan))
         name = str(next(filter(None, about), plan.procedure))
         typed = bool(must_type) or hosts > site.settings.ask_above
         if self.options.confirm:
@@ -260,6 +260,12 @@ class Surface:
         answer = sys.stdin.readline().strip()
         if answer != name if typed else answer.lower() not in ("y", "yes"):
             raise Blocked("declined; nothing was changed")
+
+
+def _machines(plan: Plan) -> str:
+    from runbooks.inventory.fold import fold
+
+    return fold(plan.arguments.get("hosts") or ())
 
 
 def _where(site: Site) -> str:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _CHASSIS, _STORAGE = 0x00, 0x0A
 _CONTROL = {Action.OFF: 0, Action.ON: 1, Action.CYCLE: 2, Action.RESET: 3, Action.SHUTDOWN: 5}
 _NOT_THERE = 0xCB
-# A BMC forgets a session after 60 s without a word (6.12.15).
-_IDLE_S = 45.0
+# A BMC forgets a session after 60 s without a word (6.12.15); some do sooner, ipmi_sim after 30.
+_IDLE_S = 20.0
 
 
 class Ipmi(IpmiDriver):

@@ -1,0 +1,113 @@
+"""A lab whose hosts have BMCs that really end and start them: one of each kind, and IPMI on all."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from runbooks.lab import Lab, Person
+from runbooks.lab.bmc.hosts import bmc_of
+from tests.labs import small_lab
+from tests.surface.helpers import Inv, eventually
+
+PEOPLE = (Person("bob", 2002, home_files=2),)
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """lab01 is a Dell with Redfish, lab02 an HPE, lab03 a Supermicro, lab04 a Dell with racadm."""
+    with small_lab(4, PEOPLE, bmcs=True) as made:
+        yield made
+
+
+@pytest.fixture
+def inv(lab: Lab) -> Inv:
+    return Inv(lab)
+
+
+@dataclass
+class Machine:
+    """A lab host as the tests see it, without ssh and without its BMC."""
+
+    lab: Lab
+    name: str
+
+    def boot(self) -> str:
+        """Which boot it is in."""
+        return self.lab.run(self.name, ["cat", "/proc/sys/kernel/random/boot_id"]).stdout.decode().strip()
+
+    def state(self) -> str:
+        """Running, frozen or dead."""
+        return next(row.state for row in self.lab.status() if row.name == self.name)
+
+    def bmc(self) -> Any:
+        """Its BMC, to be broken."""
+        return bmc_of(self.lab.layout, self.lab._state(), self.name)
+
+    def power_events(self) -> list[str]:
+        """What its event log has of its power, the oldest first, as ipmitool reads it."""
+        bmc, password = self.bmc(), self.lab.layout.bmc_password.read_text()
+        where = ["-H", bmc.address, "-p", str(bmc.port), "-U", "root", "-E", "-C", "3"]
+        done = subprocess.run(
+            ["ipmitool", "-I", "lanplus", *where, "sel", "elist"],
+            env={"IPMI_PASSWORD": password, "PATH": "/usr/bin:/bin", "TZ": "UTC"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        words = {"Asserted": "off", "Deasserted": "on"}
+        lines = [line for line in done.stdout.splitlines() if "Power Unit" in line]
+        return [words[line.rpartition("|")[2].strip()] for line in lines]
+
+    def fault(self, name: str, on: bool) -> None:
+        """A fault that its disk has: ``lab-does-not-boot``, ``lab-hangs-on-reboot``."""
+        if self.state() == "dead":
+            path = self.lab.upper(self.name) / "etc" / name
+            path.touch() if on else path.unlink(missing_ok=True)
+        else:
+            self.lab.run(self.name, ["touch" if on else "rm", *([] if on else ["-f"]), f"/etc/{name}"])
+
+
+@pytest.fixture(params=["lab01"])
+def machine(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Machine]:
+    """One that is well, and is again afterwards."""
+    made = Machine(lab, request.param)
+    yield made
+    well(made)
+
+
+def well(machine: Machine) -> None:
+    """Its faults are gone, its BMC lives, and so does it."""
+    bmc = machine.bmc()
+    if bmc.frozen():
+        bmc.thaw()
+    bmc.start()
+    if machine.state() == "frozen":
+        machine.lab.thaw(machine.name)
+    for fault in ("lab-does-not-boot", "lab-hangs-on-reboot"):
+        machine.fault(fault, False)
+    machine.lab.start(machine.name)
+    eventually(lambda: machine.lab._host(machine.name).greets())
+    for run in unfinished(machine.lab):
+        Inv(machine.lab)("abandon", run, "--yes")
+
+
+def unfinished(lab: Lab) -> list[str]:
+    """Runs that are not at their end."""
+    listed = Inv(lab)("runs", "--json").json["runs"]
+    return [run["id"] for run in listed if run["status"] in ("running", "incomplete", "waiting")]
+
+
+def outcomes(document: Any) -> dict[str, str]:
+    """What became of each step, by its first word and host."""
+    return {f"{row['step']} {row['host']}": row["status"] for row in document["run"]["outcomes"]}
+
+
+def said(document: Any) -> str:
+    """All notes of a run."""
+    return json.dumps([row["note"] for row in document["run"]["outcomes"]])
