@@ -33,9 +33,13 @@ def newest(service: Service, system: Json, limit: int) -> Sequence[LogEntry]:
     for page in _pages(service, _log(service, system)):
         entries += [_entry(one) for one in _whole(service, page, limit)]
         # Where the newest is the first, no other page is needed.
-        if len(entries) >= limit and all(a > b for a, b in zip(_rank(entries[0]), _rank(entries[-1]), strict=True)):
+        if len(entries) >= limit and _falls(entries):
             break
     return sorted(entries, key=_rank, reverse=True)[:limit]
+
+
+def _falls(entries: Sequence[LogEntry]) -> bool:
+    return entries[0].at > entries[-1].at and _number(entries[0].id) > _number(entries[-1].id)
 
 
 def _rank(entry: LogEntry) -> tuple[str, int]:
