@@ -22,14 +22,16 @@ vendors' services show it, of which tests/oob/redfish_standin.py has small copie
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 from typing import ClassVar
 
-from runbooks.errors import CommandFailed, Lost, Unreachable
+from runbooks.errors import CommandFailed, LoginRefused, Lost, Unreachable
 from runbooks.fibres import sleep
+from runbooks.oob.https import plain
 from runbooks.oob.model import Ability, Action, BootDevice, Driver, LogEntry, Power
 from runbooks.oob.redfish_log import newest
 from runbooks.oob.redfish_service import Json, Refused, Service, link_of, members, part_of, strings
@@ -150,13 +152,13 @@ class Redfish(Driver):
         for vendor in part_of(system, "Oem").values():
             if isinstance(vendor, dict):
                 told += [vendor.get("PostState"), vendor.get("SystemStatus")]
-        return ", ".join(dict.fromkeys(one for one in told if isinstance(one, str) and one not in ("", "None")))
+        return ", ".join(dict.fromkeys(plain(one) for one in told if one not in ("", "None", None)))
 
     def serial(self) -> str:
         """The serial number; Dell's is the service tag, its SerialNumber that of the board."""
         system = self._system()
         dell = str(system.get("Manufacturer")).startswith("Dell")
-        found = str(system.get("SKU" if dell else "SerialNumber") or "").strip()
+        found = plain(system.get("SKU" if dell else "SerialNumber") or "")
         return "" if _NO_SERIAL.fullmatch(found) else found
 
     def console(self) -> str:
@@ -164,8 +166,9 @@ class Redfish(Driver):
         have besides; both ask for the password."""
         ssh = part_of(part_of(self._seen, "SerialConsole"), "SSH")
         if ssh.get("ServiceEnabled") is True and not ssh.get("SharedWithManagerCLI"):
-            return f"ssh -p {ssh.get('Port', 22)} {self.bmc.user}@{self.bmc.address}"
-        return f"ipmitool -I lanplus -H {self.bmc.address} -U {self.bmc.user} -a sol activate"
+            return shlex.join(["ssh", "-p", plain(ssh.get("Port", 22)), f"{self.bmc.user}@{self.bmc.address}"])
+        login = ["-H", self.bmc.address, "-U", self.bmc.user, "-a"]
+        return shlex.join(["ipmitool", "-I", "lanplus", *login, "sol", "activate"])
 
     def close(self) -> None:
         """Hang up."""
@@ -178,7 +181,7 @@ class Redfish(Driver):
     @cached_property
     def _link(self) -> str:
         """Where the machine is: of several, the one that bears the host's name; never a guess."""
-        found = [link for one in members(self._service.get(SYSTEMS)) if (link := link_of({"it": one}, "it"))]
+        found = [link for one in members(self._service.get(SYSTEMS)) if (link := link_of(one))]
         if len(found) == 1:
             return found[0]
         systems = {link: self._service.get(link) for link in found}
@@ -227,17 +230,25 @@ class Redfish(Driver):
     def _off_and_on(self) -> None:
         self.set_power(Action.OFF)
         end = time.monotonic() + _OFF_S
-        try:
-            while self.power() is not Power.OFF:
-                if time.monotonic() > end:
-                    raise self._service.failed(f"not off {_OFF_S:g} s after ForceOff: nothing else was sent")
-                sleep(_LOOK_AGAIN_S)
-        except Unreachable as error:
-            raise Lost(self.bmc.host, f"ForceOff was taken, On was not sent: {error.why}") from error
+        while not self._is_off(time.monotonic() > end):
+            sleep(_LOOK_AGAIN_S)
         try:
             self.set_power(Action.ON)
         except (CommandFailed, Unreachable) as error:
             raise CommandFailed(f"{error}; it is off now") from error
+
+    def _is_off(self, at_last: bool) -> bool:
+        """Some services are busy while the power goes."""
+        try:
+            if self.power() is Power.OFF:
+                return True
+        except Unreachable as error:
+            if at_last or isinstance(error, LoginRefused):
+                raise Lost(self.bmc.host, f"ForceOff was taken, On was not sent: {error.why}") from error
+            return False
+        if at_last:
+            raise self._service.failed(f"not off {_OFF_S:g} s after ForceOff: nothing else was sent")
+        return False
 
     def _light(self, link: str, kinds: Sequence[str]) -> None:
         for kind in kinds[:-1]:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urljoin
 
+from runbooks.oob.https import plain
 from runbooks.oob.model import Ability, LogEntry
 from runbooks.oob.redfish_service import Json, Refused, Service, link_of, members, part_of
 
@@ -65,7 +66,7 @@ def _owners(service: Service, system: Json) -> Iterator[Json]:
 
 
 def _names(service: Service, link: str) -> list[str]:
-    return [found for one in members(_get(service, link)) if (found := link_of({"it": one}, "it"))]
+    return [found for one in members(_get(service, link)) if (found := link_of(one))]
 
 
 def _get(service: Service, link: str) -> Json:
@@ -98,18 +99,18 @@ def _whole(service: Service, page: Json, limit: int) -> Iterator[Json]:
     whole = [one for one in named if "Created" in one or "Message" in one]
     yield from whole
     if not whole:
-        links = sorted((link_of({"it": one}, "it") for one in named), key=lambda link: _number(_name(link)))
+        links = sorted((link_of(one) for one in named), key=lambda link: _number(_name(link)))
         yield from (service.get(link) for link in reversed(links[-limit:]) if link)
 
 
 def _entry(found: Json) -> LogEntry:
     hpe = part_of(part_of(found, "Oem"), "Hpe")
-    severity = str(found.get("Severity") or found.get("MessageSeverity") or hpe.get("Severity") or "")
-    message = " ".join(str(found.get("Message") or found.get("Name") or "").split())
+    severity = plain(found.get("Severity") or found.get("MessageSeverity") or hpe.get("Severity") or "")
+    message = plain(found.get("Message") or found.get("Name") or "")
     # Supermicro's text is the same for what begins and for what ends.
     if str(found.get("EntryCode")).startswith("Deassert") and "deassert" not in message.lower():
         message += " (deasserted)"
-    return LogEntry(str(found.get("Id") or ""), _utc(str(found.get("Created") or "")), severity.lower(), message)
+    return LogEntry(plain(found.get("Id") or ""), _utc(str(found.get("Created") or "")), severity.lower(), message)
 
 
 def _utc(told: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import select
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 from runbooks.errors import CommandFailed, LoginRefused, Lost, Unreachable
 from runbooks.oob import redfish, redfish_service
-from runbooks.oob.model import Action, BootDevice, Power
+from runbooks.oob.model import Action, BootDevice, LogEntry, Power
 from runbooks.oob.redfish import Redfish
 from runbooks.oob.redfish_service import Refused
 from runbooks.secret import Secret
@@ -175,10 +175,22 @@ def test_power_that_never_goes_is_not_turned_on(
 
 
 @only("ilo5")
-def test_what_breaks_between_off_and_on_is_told(driver: Redfish, service: StandIn) -> None:
+def test_what_breaks_between_off_and_on_is_told(
+    driver: Redfish, service: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redfish, "_OFF_S", 0.05)
     service.instead["GET", service.link] = [reply(200, copy.deepcopy(service.system))] * 2 + [reply(503)]
     with pytest.raises(Lost, match=r"ForceOff was taken, On was not sent: .*busy"):
         driver.set_power(Action.CYCLE)
+
+
+@only("ilo5")
+def test_a_service_that_is_busy_while_the_power_goes_is_asked_again(driver: Redfish, service: StandIn) -> None:
+    on, off = ({**service.system, "PowerState": state} for state in ("On", "Off"))
+    replies = [reply(200, on), reply(200, on), reply(503), reply(200, on), reply(503), reply(200, off)]
+    service.instead["GET", service.link] = replies
+    driver.set_power(Action.CYCLE)
+    assert service.posts() == ["ForceOff", "On"]
 
 
 @only("ilo5")
@@ -282,6 +294,25 @@ def test_a_resource_whose_parts_make_no_sense_breaks_nothing(
             act()
         except CommandFailed as told:
             assert "\n" not in str(told)
+
+
+@only("openbmc")
+def test_a_terminal_obeys_no_service(driver: Redfish, service: StandIn) -> None:
+    evil = "\x1b[2Jgone\nfor good\u202e"
+    service.system.update({"SerialNumber": evil, "BootProgress": {"LastState": evil}})
+    service.system["SerialConsole"]["SSH"]["Port"] = "22; reboot"
+    for entry in service.resources[f"{service.link}/LogServices/EventLog/Entries"]["Members"]:
+        entry |= {"Message": evil, "Id": evil, "Severity": evil}
+    service.instead["POST", service.target] = [reply(409, error("Base.1.8.Evil", evil))]
+    with pytest.raises(Refused) as told:
+        driver.set_power(Action.OFF)
+    words = [driver.serial(), driver.progress(), str(told.value), *vars_of(driver.log(3))]
+    assert all(word.isprintable() for word in words) and "gone for good" in str(told.value)
+    assert driver.console() == "ssh -p '22; reboot' root@127.0.0.1"
+
+
+def vars_of(entries: Sequence[LogEntry]) -> list[str]:
+    return [word for one in entries for word in (one.id, one.at, one.severity, one.message)]
 
 
 @only("xcc")
