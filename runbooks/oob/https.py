@@ -136,9 +136,14 @@ class Https:
         return Unreachable(self.bmc.host, why)
 
 
+def plain(words: object) -> str:
+    """What a server says on one line, without what a terminal would obey."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in str(words)).split())
+
+
 def _words(error: Exception) -> str:
     said = (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__
-    return " ".join(said.split())[:200]
+    return plain(said)[:200]
 
 
 def _has_input(connection: socket.socket) -> bool:

@@ -8,26 +8,30 @@ vendors' services show it, of which tests/oob/redfish_standin.py has small copie
   (dell/dellemc-openmanage-ansible-modules#132).
 * HPE iLO 5 and 6: ``1``; no PowerCycle; ``Oem.Hpe.PostState`` (InPost … FinishedPost, "iLO 5 resource definitions");
   what is so already: 400 InvalidOperationForSystemState.
-* Supermicro X10 to X12: ``1``; no PowerCycle; the X10 has "CD/DVD" for Cd, and no serial number ("To be filled by
-  O.E.M."); boot overrides fall back to Legacy unless the mode is sent along (DMTF/Redfishtool#106).
+* Supermicro X10, X11, X13: ``1``; PowerCycle since the X13, reset types in ActionInfo since the X11; "CD/DVD" for Cd
+  before the X13; often no serial number; boot overrides fall back to Legacy unless the mode is sent along
+  (DMTF/Redfishtool#106).
 * Lenovo XCC (SR670 V2): ``1``; no PowerCycle; boot overrides but once; ``Oem.Lenovo.SystemStatus``.
 * AMI MegaRAC: ``Self``; no PowerCycle; a PATCH needs If-Match (``redfish_service``).
-* OpenBMC bmcweb: ``system``, beside which IBM's has a ``hypervisor``; reset types in ActionInfo alone; IBM's have no
-  ForceRestart (ibm-openbmc/bmcweb#157). Its Chassis.Reset takes the mains from the whole chassis, the BMC included:
-  that is no power cycle of ours, and never sent.
+* OpenBMC bmcweb: ``system``, with several hosts ``system1`` and so on (openbmc/bmcweb#266), beside which IBM's has a
+  ``hypervisor``; reset types in ActionInfo alone; IBM's has no ForceRestart (ibm-openbmc/bmcweb#157). Its Chassis.Reset
+  takes the mains from the whole chassis, the BMC included: that is no power cycle of ours, and never sent.
 * sushy-tools 2.2 (the lab's): any name; 501 for what it cannot.
 """
 
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import ClassVar
 
-from runbooks.errors import CommandFailed, Lost, Unreachable
+from runbooks.errors import CommandFailed, LoginRefused, Lost, Unreachable
 from runbooks.fibres import sleep
+from runbooks.oob.https import plain
 from runbooks.oob.model import Ability, Action, BootDevice, Driver, LogEntry, Power
 from runbooks.oob.redfish_log import newest
 from runbooks.oob.redfish_service import Json, Refused, Service, link_of, members, part_of, strings
@@ -58,9 +62,7 @@ _BOOT: Mapping[BootDevice, Sequence[str]] = {
     BootDevice.CDROM: ("Cd", "CD/DVD", "UsbCd", "UefiCd"),
     BootDevice.SETUP: ("BiosSetup",),
 }
-_NO_SERIAL = re.compile(
-    r"|to be filled.*|not specified|default string|system serial.*|0123456789|unknown|none|n/?a", re.I
-)
+_NO_SERIAL = re.compile(r"|to be filled.*|not specified|default string|system serial.*|0123456789|none|n/?a", re.I)
 
 
 class Redfish(Driver):
@@ -70,6 +72,7 @@ class Redfish(Driver):
     title = "Redfish"
     port = 443
     abilities: ClassVar[frozenset[Ability]] = frozenset(Ability)
+    _seen: Json = MappingProxyType({})
 
     @cached_property
     def _service(self) -> Service:
@@ -112,7 +115,8 @@ class Redfish(Driver):
 
     def set_boot_device(self, device: BootDevice) -> None:
         """Once; ``none`` takes it back."""
-        boot = part_of(self._system(), "Boot")
+        system = self._system()
+        boot = part_of(system, "Boot")
         offered = strings(boot.get("BootSourceOverrideTarget@Redfish.AllowableValues")) or _BOOT[device]
         target = next((name for name in _BOOT[device] if name in offered), "")
         if device is BootDevice.NONE:
@@ -123,7 +127,8 @@ class Redfish(Driver):
             "BootSourceOverrideEnabled": "Disabled" if device is BootDevice.NONE else "Once",
             "BootSourceOverrideTarget": target,
         }
-        if "BootSourceOverrideMode@Redfish.AllowableValues" in boot and boot.get("BootSourceOverrideMode"):
+        # Read-only elsewhere.
+        if system.get("Manufacturer") == "Supermicro" and boot.get("BootSourceOverrideMode"):
             wish["BootSourceOverrideMode"] = boot["BootSourceOverrideMode"]
         self._service.patch(self._link, {"Boot": wish})
 
@@ -147,30 +152,36 @@ class Redfish(Driver):
         for vendor in part_of(system, "Oem").values():
             if isinstance(vendor, dict):
                 told += [vendor.get("PostState"), vendor.get("SystemStatus")]
-        return ", ".join(dict.fromkeys(one for one in told if isinstance(one, str) and one not in ("", "None")))
+        return ", ".join(dict.fromkeys(plain(one) for one in told if one not in ("", "None", None)))
 
     def serial(self) -> str:
         """The serial number; Dell's is the service tag, its SerialNumber that of the board."""
         system = self._system()
         dell = str(system.get("Manufacturer")).startswith("Dell")
-        found = str(system.get("SKU" if dell else "SerialNumber") or "").strip()
+        found = plain(system.get("SKU" if dell else "SerialNumber") or "")
         return "" if _NO_SERIAL.fullmatch(found) else found
 
     def console(self) -> str:
-        """Serial over LAN, which these BMCs have besides; it asks for the password."""
-        return f"ipmitool -I lanplus -H {self.bmc.address} -U {self.bmc.user} -a sol activate"
+        """The console that the service told of when it was last looked at, or else the serial over LAN that these BMCs
+        have besides; both ask for the password."""
+        ssh = part_of(part_of(self._seen, "SerialConsole"), "SSH")
+        if ssh.get("ServiceEnabled") is True and not ssh.get("SharedWithManagerCLI"):
+            return shlex.join(["ssh", "-p", plain(ssh.get("Port", 22)), f"{self.bmc.user}@{self.bmc.address}"])
+        login = ["-H", self.bmc.address, "-U", self.bmc.user, "-a"]
+        return shlex.join(["ipmitool", "-I", "lanplus", *login, "sol", "activate"])
 
     def close(self) -> None:
         """Hang up."""
         self._service.close()
 
     def _system(self) -> Json:
-        return self._service.get(self._link)
+        self._seen = self._service.get(self._link)
+        return self._seen
 
     @cached_property
     def _link(self) -> str:
         """Where the machine is: of several, the one that bears the host's name; never a guess."""
-        found = [link for one in members(self._service.get(SYSTEMS)) if (link := link_of({"it": one}, "it"))]
+        found = [link for one in members(self._service.get(SYSTEMS)) if (link := link_of(one))]
         if len(found) == 1:
             return found[0]
         systems = {link: self._service.get(link) for link in found}
@@ -219,17 +230,25 @@ class Redfish(Driver):
     def _off_and_on(self) -> None:
         self.set_power(Action.OFF)
         end = time.monotonic() + _OFF_S
-        try:
-            while self.power() is not Power.OFF:
-                if time.monotonic() > end:
-                    raise self._service.failed(f"not off {_OFF_S:g} s after ForceOff: nothing else was sent")
-                sleep(_LOOK_AGAIN_S)
-        except Unreachable as error:
-            raise Lost(self.bmc.host, f"ForceOff was taken, On was not sent: {error.why}") from error
+        while not self._is_off(time.monotonic() > end):
+            sleep(_LOOK_AGAIN_S)
         try:
             self.set_power(Action.ON)
         except (CommandFailed, Unreachable) as error:
             raise CommandFailed(f"{error}; it is off now") from error
+
+    def _is_off(self, at_last: bool) -> bool:
+        """Some services are busy while the power goes."""
+        try:
+            if self.power() is Power.OFF:
+                return True
+        except Unreachable as error:
+            if at_last or isinstance(error, LoginRefused):
+                raise Lost(self.bmc.host, f"ForceOff was taken, On was not sent: {error.why}") from error
+            return False
+        if at_last:
+            raise self._service.failed(f"not off {_OFF_S:g} s after ForceOff: nothing else was sent")
+        return False
 
     def _light(self, link: str, kinds: Sequence[str]) -> None:
         for kind in kinds[:-1]:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urljoin
 
+from runbooks.oob.https import plain
 from runbooks.oob.model import Ability, LogEntry
 from runbooks.oob.redfish_service import Json, Refused, Service, link_of, members, part_of
 
@@ -33,9 +34,13 @@ def newest(service: Service, system: Json, limit: int) -> Sequence[LogEntry]:
     for page in _pages(service, _log(service, system)):
         entries += [_entry(one) for one in _whole(service, page, limit)]
         # Where the newest is the first, no other page is needed.
-        if len(entries) >= limit and all(a > b for a, b in zip(_rank(entries[0]), _rank(entries[-1]), strict=True)):
+        if len(entries) >= limit and _falls(entries):
             break
     return sorted(entries, key=_rank, reverse=True)[:limit]
+
+
+def _falls(entries: Sequence[LogEntry]) -> bool:
+    return entries[0].at > entries[-1].at and _number(entries[0].id) > _number(entries[-1].id)
 
 
 def _rank(entry: LogEntry) -> tuple[str, int]:
@@ -61,7 +66,7 @@ def _owners(service: Service, system: Json) -> Iterator[Json]:
 
 
 def _names(service: Service, link: str) -> list[str]:
-    return [found for one in members(_get(service, link)) if (found := link_of({"it": one}, "it"))]
+    return [found for one in members(_get(service, link)) if (found := link_of(one))]
 
 
 def _get(service: Service, link: str) -> Json:
@@ -94,18 +99,18 @@ def _whole(service: Service, page: Json, limit: int) -> Iterator[Json]:
     whole = [one for one in named if "Created" in one or "Message" in one]
     yield from whole
     if not whole:
-        links = sorted((link_of({"it": one}, "it") for one in named), key=lambda link: _number(_name(link)))
+        links = sorted((link_of(one) for one in named), key=lambda link: _number(_name(link)))
         yield from (service.get(link) for link in reversed(links[-limit:]) if link)
 
 
 def _entry(found: Json) -> LogEntry:
     hpe = part_of(part_of(found, "Oem"), "Hpe")
-    severity = str(found.get("Severity") or found.get("MessageSeverity") or hpe.get("Severity") or "")
-    message = " ".join(str(found.get("Message") or found.get("Name") or "").split())
+    severity = plain(found.get("Severity") or found.get("MessageSeverity") or hpe.get("Severity") or "")
+    message = plain(found.get("Message") or found.get("Name") or "")
     # Supermicro's text is the same for what begins and for what ends.
     if str(found.get("EntryCode")).startswith("Deassert") and "deassert" not in message.lower():
         message += " (deasserted)"
-    return LogEntry(str(found.get("Id") or ""), _utc(str(found.get("Created") or "")), severity.lower(), message)
+    return LogEntry(plain(found.get("Id") or ""), _utc(str(found.get("Created") or "")), severity.lower(), message)
 
 
 def _utc(told: str) -> str:

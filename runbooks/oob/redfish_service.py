@@ -23,7 +23,7 @@ from urllib.parse import urljoin, urlsplit
 
 from runbooks.errors import CommandFailed, LoginRefused, Unreachable
 from runbooks.fibres import sleep
-from runbooks.oob.https import Answer, Https
+from runbooks.oob.https import Answer, Https, plain
 from runbooks.oob.model import Bmc
 from runbooks.secret import Secret
 
@@ -85,7 +85,10 @@ class Service:
 
     def failed(self, why: str) -> CommandFailed:
         """The error (not raised) for what makes no sense."""
-        return CommandFailed(f"{self.bmc.host}: {self._https.where}: {why}")
+        return CommandFailed(f"{self.bmc.host}: {self._https.where}: {plain(why)}")
+
+    def _refused(self, why: str, status: int) -> Refused:
+        return Refused(f"{self.bmc.host}: {self._https.where}: {plain(why)}", status)
 
     def _get(self, link: str) -> Answer:
         answer = self._ask("GET", link)
@@ -129,7 +132,7 @@ class Service:
             raise LoginRefused(self.bmc.host, f"{self._https.where}: {self.bmc.user} is refused ({said})")
         if answer.status == 503 and what.startswith("GET"):
             raise Unreachable(self.bmc.host, f"{self._https.where}: busy ({said})")
-        raise Refused(f"{self.bmc.host}: {self._https.where}: {what}: refused ({said})", answer.status)
+        raise self._refused(f"{what}: refused ({said})", answer.status)
 
     def _follow(self, answer: Answer) -> None:
         """Look at a command's task until it ends, for as long as an answer may take: the power tells the rest."""
@@ -144,7 +147,7 @@ class Service:
             state = str(task.get("TaskState"))
             if state in _FAILED or (answer.status >= 400 and answer.status not in (401, 403, 404, 410, 503)):
                 said = "; ".join(_sentences(task.get("Messages"))) or _said(answer)
-                raise Refused(f"{self.bmc.host}: {self._https.where}: its task {link}: {state} ({said})", answer.status)
+                raise self._refused(f"its task {link}: {state} ({said})", answer.status)
             if (answer.status != 202 and state not in _UNDER_WAY) or time.monotonic() > end:
                 return
             sleep(_LOOK_AGAIN_S)
@@ -196,9 +199,9 @@ def _object(answer: Answer) -> Json:
 
 def _kind(answer: Answer) -> str:
     """Something about an answer that is no JSON: not its text, in which what we have sent may come back."""
-    kind = answer.headers.get("Content-Type", "").partition(";")[0].strip() or "something without a type"
+    kind = plain(answer.headers.get("Content-Type", "").partition(";")[0])[:80] or "something without a type"
     title = re.search(rb"<title[^>]*>(.{,200}?)</title", answer.body[:10_000], re.DOTALL | re.IGNORECASE)
-    words = " ".join(title[1].decode(errors="replace").split())[:80] if title else ""
+    words = plain(title[1].decode(errors="replace"))[:80] if title else ""
     return f"{kind} (“{words}”)" if words else f"{kind} of {len(answer.body)} bytes"
 
 
@@ -213,24 +216,20 @@ def _said(answer: Answer) -> str:
     if not found and not said:
         said = [_kind(answer)]
     if wait := answer.headers.get("Retry-After"):
-        said.append(f"again in {wait[:20]} s")
+        said.append(f"again in {plain(wait)[:20]} s")
     return f"{answer.status}: {'; '.join(said)[:400]}" if said else str(answer.status)
 
 
 def _sentences(extended: Any, message: str = "") -> list[str]:
     """Each sentence once; where there is none, the message around them, or their names and arguments."""
     told = [one for one in extended if isinstance(one, dict)] if isinstance(extended, list) else []
-    found = [_one_line(str(one["Message"])) for one in told if one.get("Message")]
+    found = [plain(one["Message"]) for one in told if one.get("Message")]
     if not found and message and "ExtendedInfo" not in message:
-        found = [_one_line(message)]
+        found = [plain(message)]
     return list(dict.fromkeys(found or filter(None, map(_name, told))))
 
 
 def _name(one: Json) -> str:
     name = str(one.get("MessageId") or one.get("MessageID") or "").rpartition(".")[2]
     values = one.get("MessageArgs")
-    return _one_line(": ".join(filter(None, (name, ", ".join(map(str, values)) if isinstance(values, list) else ""))))
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:300]
+    return plain(": ".join(filter(None, (name, ", ".join(map(str, values)) if isinstance(values, list) else ""))))

@@ -88,14 +88,15 @@ def test_it_is_no_child_of_ours_and_a_second_start_leaves_it_alone(server: Redfi
 
 
 def test_frozen_it_does_not_answer(driver: Redfish, server: RedfishBmc) -> None:
-    driver.timeout_s = 0.5
+    hasty = Redfish(driver.bmc, PASSWORD, 0.5)
     server.freeze()
     try:
         assert server.frozen()
         with pytest.raises(Unreachable, match=r"no answer within 0\.5 s"):
-            driver.power()
+            hasty.power()
     finally:
         server.thaw()
+        hasty.close()
     assert not server.frozen() and driver.power() is Power.ON
 
 

@@ -31,7 +31,7 @@ Reply = tuple[int, Mapping[str, str], Any]
 class StandIn:
     """One service. ``known`` are the reset types that it knows; ``instead`` has replies to give in another's place, by
     method and path, one for each request, the last for ever; ``lag`` is how many questions see the power as it was;
-    ``task`` is what a command's task says."""
+    ``task`` is what a command's task says; ``hangs_up`` after each answer, without a word."""
 
     vendor: str
     resources: dict[str, Any]
@@ -44,6 +44,7 @@ class StandIn:
     happened: list[str] = field(default_factory=list)
     connections: int = 0
     lag: int = 0
+    hangs_up: bool = False
     task: list[Reply] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
 
@@ -176,6 +177,7 @@ def running(service: StandIn, certificates: Path) -> Iterator[int]:
             self.end_headers()
             if status != 204:
                 self.wfile.write(body)
+            self.close_connection = self.close_connection or service.hangs_up
 
         do_POST = do_PATCH = do_GET
 

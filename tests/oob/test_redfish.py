@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+import select
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from runbooks.errors import CommandFailed, LoginRefused, Lost, Unreachable
 from runbooks.oob import redfish, redfish_service
-from runbooks.oob.model import Action, BootDevice, Power
+from runbooks.oob.model import Action, BootDevice, LogEntry, Power
 from runbooks.oob.redfish import Redfish
 from runbooks.oob.redfish_service import Refused
 from runbooks.secret import Secret
@@ -53,7 +54,7 @@ def reply(status: int, body: Any = None, **headers: str) -> tuple[int, dict[str,
 
 
 def test_there_is_one_for_each_vendor() -> None:
-    assert VENDORS == ["ami", "idrac9", "ilo5", "openbmc", "supermicro_x10", "xcc"]
+    assert VENDORS == ["ami", "idrac9", "ilo5", "openbmc", "supermicro_x11", "supermicro_x13", "xcc"]
 
 
 @pytest.mark.parametrize("state", ["On", "Off", "PoweringOn", "PoweringOff", "Paused", None])
@@ -63,7 +64,7 @@ def test_power(driver: Redfish, service: StandIn, state: str | None) -> None:
     assert [path for _, path, _ in service.asked] == [SYSTEMS, service.link]
 
 
-IN_ONE = {"idrac9", "openbmc"}
+IN_ONE = {"idrac9", "openbmc", "supermicro_x13"}
 
 
 @pytest.mark.parametrize("lag", [0, 3])
@@ -111,7 +112,7 @@ def test_a_reset_without_a_force_restart_is_a_power_cycle_or_an_off_and_an_on(
     assert service.happened == (["PowerCycle"] if service.vendor in IN_ONE else ["ForceOff", "On"])
 
 
-@only("openbmc", "supermicro_x10", "xcc")
+@only("openbmc", "supermicro_x11", "supermicro_x13", "xcc")
 def test_where_there_is_no_on_there_is_a_force_on(driver: Redfish, service: StandIn) -> None:
     service.system["PowerState"] = "Off"
     without(service, "On")
@@ -174,10 +175,22 @@ def test_power_that_never_goes_is_not_turned_on(
 
 
 @only("ilo5")
-def test_what_breaks_between_off_and_on_is_told(driver: Redfish, service: StandIn) -> None:
+def test_what_breaks_between_off_and_on_is_told(
+    driver: Redfish, service: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redfish, "_OFF_S", 0.05)
     service.instead["GET", service.link] = [reply(200, copy.deepcopy(service.system))] * 2 + [reply(503)]
     with pytest.raises(Lost, match=r"ForceOff was taken, On was not sent: .*busy"):
         driver.set_power(Action.CYCLE)
+
+
+@only("ilo5")
+def test_a_service_that_is_busy_while_the_power_goes_is_asked_again(driver: Redfish, service: StandIn) -> None:
+    on, off = ({**service.system, "PowerState": state} for state in ("On", "Off"))
+    replies = [reply(200, on), reply(200, on), reply(503), reply(200, on), reply(503), reply(200, off)]
+    service.instead["GET", service.link] = replies
+    driver.set_power(Action.CYCLE)
+    assert service.posts() == ["ForceOff", "On"]
 
 
 @only("ilo5")
@@ -283,6 +296,25 @@ def test_a_resource_whose_parts_make_no_sense_breaks_nothing(
             assert "\n" not in str(told)
 
 
+@only("openbmc")
+def test_a_terminal_obeys_no_service(driver: Redfish, service: StandIn) -> None:
+    evil = "\x1b[2Jgone\nfor good\u202e"
+    service.system.update({"SerialNumber": evil, "BootProgress": {"LastState": evil}})
+    service.system["SerialConsole"]["SSH"]["Port"] = "22; reboot"
+    for entry in service.resources[f"{service.link}/LogServices/EventLog/Entries"]["Members"]:
+        entry |= {"Message": evil, "Id": evil, "Severity": evil}
+    service.instead["POST", service.target] = [reply(409, error("Base.1.8.Evil", evil))]
+    with pytest.raises(Refused) as told:
+        driver.set_power(Action.OFF)
+    words = [driver.serial(), driver.progress(), str(told.value), *vars_of(driver.log(3))]
+    assert all(word.isprintable() for word in words) and "gone for good" in str(told.value)
+    assert driver.console() == "ssh -p '22; reboot' root@127.0.0.1"
+
+
+def vars_of(entries: Sequence[LogEntry]) -> list[str]:
+    return [word for one in entries for word in (one.id, one.at, one.severity, one.message)]
+
+
 @only("xcc")
 def test_a_web_page_is_named_by_its_title_not_by_its_text(driver: Redfish, service: StandIn) -> None:
     page = b"<html><title>\n XClarity  Controller </title><body>Authorization: Basic abc</body>"
@@ -382,7 +414,13 @@ def test_no_system_is_refused(driver: Redfish, service: StandIn) -> None:
         driver.power()
 
 
+SUPERMICRO = [
+    ("2", "2018-08-12T13:00:00Z", "", "[ PS2 Status ] Power Supply Failure Detected (deasserted)"),
+    ("1", "2018-08-12T12:46:25Z", "", "[ OEM ] Correctable ECC @DIMMB1"),
+]
 LOGS = {
+    "supermicro_x11": SUPERMICRO,
+    "supermicro_x13": SUPERMICRO,
     "idrac9": [
         ("3", "2025-12-15T14:23:15Z", "critical", "The system board MEM1 Memory device status is disabled."),
         ("2", "2025-12-14T07:00:00Z", "ok", "The power supplies are redundant."),
@@ -392,10 +430,6 @@ LOGS = {
         ("2", "2024-02-01T00:00:00Z", "critical", "System Power Supply: Input Power Loss (Power Supply 2)"),
         ("1", "2024-01-29T14:25:38Z", "ok", "Processor 2, DIMM 5 could not be authenticated."),
         ("3", "", "ok", "IML cleared"),
-    ],
-    "supermicro_x10": [
-        ("2", "2018-08-12T13:00:00Z", "", "[ PS2 Status ] Power Supply Failure Detected (deasserted)"),
-        ("1", "2018-08-12T12:46:25Z", "", "[ OEM ] Correctable ECC @DIMMB1"),
     ],
     "xcc": [
         ("1", "2022-03-01T09:00:00Z", "warning", "Non-redundant:Insufficient Resources for Power Resource."),
@@ -430,12 +464,12 @@ def test_a_log_is_read_on_where_the_first_page_is_not_the_newest(driver: Redfish
     assert service.asked[-1][1] == pages[1]
 
 
-@only("supermicro_x10")
+@only("supermicro_x11")
 def test_what_a_service_refers_to_and_has_not_is_passed_over(driver: Redfish, service: StandIn) -> None:
     del service.resources["/redfish/v1/Managers/1"]
     assert len(driver.log(9)) == 2
     service.system["LogServices"]["@odata.id"] += "x"
-    with pytest.raises(CommandFailed, match="it has no system event log$"):
+    with pytest.raises(CommandFailed, match=r"it has no system event log$"):
         driver.log(9)
 
 
@@ -466,8 +500,7 @@ def test_boot_from_the_network_once(driver: Redfish, service: StandIn) -> None:
     assert (boot["BootSourceOverrideEnabled"], boot["BootSourceOverrideTarget"]) == ("Disabled", "None")
     assert driver.boot_device() is BootDevice.NONE
     sent = [body["Boot"] for method, _, body in service.asked if method == "PATCH"]
-    settable = "BootSourceOverrideMode@Redfish.AllowableValues" in boot
-    assert all(("BootSourceOverrideMode" in one) is settable for one in sent)
+    assert all(("BootSourceOverrideMode" in one) is (service.vendor == "supermicro_x13") for one in sent)
 
 
 @pytest.mark.parametrize("device", list(BootDevice))
@@ -502,7 +535,7 @@ def test_where_a_tag_is_wanted_and_none_was_given_any_will_do(driver: Redfish, s
 
 
 def test_the_light(driver: Redfish, service: StandIn) -> None:
-    key = "LocationIndicatorActive" if service.vendor == "openbmc" else "IndicatorLED"
+    key = "LocationIndicatorActive" if service.vendor in ("openbmc", "supermicro_x13") else "IndicatorLED"
     driver.identify(True)
     assert service.system[key] in (True, "Blinking")
     driver.identify(False)
@@ -530,7 +563,8 @@ def test_the_chassis_light_where_the_system_has_none(driver: Redfish, service: S
 TOLD = {
     "idrac9": ("OSRunning", "6C921M3"),
     "ilo5": ("InPostDiscoveryComplete", "2M2D2J00L4"),
-    "supermicro_x10": ("", ""),
+    "supermicro_x11": ("", ""),
+    "supermicro_x13": ("SystemHardwareInitializationComplete", "S514359X4916804"),
     "xcc": ("OSBooted", "J101RZ43"),
     "openbmc": ("MemoryInitializationStarted", "Y130UF72701J"),
     "ami": ("", "20743160N006"),
@@ -541,7 +575,7 @@ def test_how_far_a_boot_has_come_and_whose_it_is(driver: Redfish, service: Stand
     assert (driver.progress(), driver.serial()) == TOLD[service.vendor]
 
 
-@only("supermicro_x10", "ami")
+@only("supermicro_x11", "ami")
 @pytest.mark.parametrize("word", ["To be filled by O.E.M.", "Not Specified", "", None, "Default string", "N/A"])
 def test_no_serial_number_is_none(driver: Redfish, service: StandIn, word: str | None) -> None:
     service.system["SerialNumber"] = word
@@ -575,6 +609,19 @@ def test_a_connection_that_was_ended_meanwhile_is_made_again(driver: Redfish, se
 
 
 @only("ilo5")
+def test_a_connection_that_was_ended_without_a_word_is_made_again(driver: Redfish, service: StandIn) -> None:
+    service.hangs_up = True
+    driver.power()
+    held = driver._service._https._connection
+    assert held is not None
+    select.select([held.sock], [], [], 5)
+    service.hangs_up = False
+    driver.set_power(Action.OFF)
+    assert driver.power() is Power.OFF
+    assert service.happened == service.posts() == ["ForceOff"]
+
+
+@only("ilo5")
 def test_no_proxy_of_the_environment_comes_in(driver: Redfish, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
@@ -594,5 +641,8 @@ def test_the_password_is_in_no_words(service: StandIn, tls: Path) -> None:
     assert "root is refused (401: While accessing the resource, a log-in failed.)" in str(told.value)
 
 
-def test_the_console(driver: Redfish) -> None:
-    assert driver.console() == "ipmitool -I lanplus -H 127.0.0.1 -U root -a sol activate"
+def test_the_console(driver: Redfish, service: StandIn) -> None:
+    over_lan = "ipmitool -I lanplus -H 127.0.0.1 -U root -a sol activate"
+    assert driver.console() == over_lan
+    driver.power()
+    assert driver.console() == ("ssh -p 2200 root@127.0.0.1" if service.vendor == "openbmc" else over_lan)
