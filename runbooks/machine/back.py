@@ -19,16 +19,20 @@ SLACK_S = 600
 
 @dataclass(frozen=True)
 class IsBack(MachineChange):
-    """The system answers within ``within_s``, in another boot than ``old`` (empty: it did not answer before)."""
+    """The system answers within ``within_s``, in another boot than ``old`` (empty: it did not answer before).
+    ``any_boot``: nothing is about to end, and one that answers already will do."""
 
     bmc: Bmc
     old: str
     within_s: float
+    any_boot: bool = False
 
     no_inverse = _NO_INVERSE
 
     def check(self, reader: MachineReader) -> Finding:
-        """Always to do: what answers now is what is about to end."""
+        """To do, as what answers now is what is about to end; where nothing is, done when it answers."""
+        if self.any_boot and (boot := reader.boot()):
+            return done("answers", boot=boot.id)
         return todo(wait_line(self.old, self.within_s), before={"asked_at": int(reader.now())})
 
     def verify(self, reader: MachineReader, before: Facts) -> Finding:

@@ -99,14 +99,17 @@ def steps(case: Case) -> Steps:
     if case.action in ("cycle", "on"):
         after_off = case.action == "cycle"
         yield step_on("Turn the power on", machines, lambda m: PowerOn(m.bmc, case.power_s, after_off))
-        yield step_on("Wait until the system is back", machines, lambda m: IsBack(m.bmc, m.boot, case.boot_s))
+        name = "Wait until the system is back"
+        yield step_on(name, machines, lambda m: IsBack(m.bmc, m.boot if after_off else "", case.boot_s, not after_off))
     if case.action == "reset":
         name = "Reset the machine, and wait until its system is back"
         yield step_on(name, machines, lambda m: Reset(m.bmc, m.boot, case.boot_s))
     if case.puppet:
         yield step_on("Run puppet, which fails at nothing", machines, lambda _: PuppetRuns(case.puppet))
-    if logging := [m for m in machines if Ability.LOG in driver_class(m.bmc.driver).abilities]:
-        yield step_on("Show what the event log has since", logging, lambda m: ShowLog(m.bmc, m.log))
+    if case.action in ("cycle", "reset"):
+        logging = [m for m in machines if Ability.LOG in driver_class(m.bmc.driver).abilities]
+        if logging:
+            yield step_on("Show what the event log has since", logging, lambda m: ShowLog(m.bmc, m.log))
     if case.action != "off":
         yield from heard_again((m.name for m in machines), case.silence)
 

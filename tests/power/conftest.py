@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -49,20 +48,9 @@ class Machine:
         """Its BMC, to be broken."""
         return bmc_of(self.lab.layout, self.lab._state(), self.name)
 
-    def power_events(self) -> list[str]:
-        """What its event log has of its power, the oldest first, as ipmitool reads it."""
-        bmc, password = self.bmc(), self.lab.layout.bmc_password.read_text()
-        where = ["-H", bmc.address, "-p", str(bmc.port), "-U", "root", "-E", "-C", "3"]
-        done = subprocess.run(
-            ["ipmitool", "-I", "lanplus", *where, "sel", "elist"],
-            env={"IPMI_PASSWORD": password, "PATH": "/usr/bin:/bin", "TZ": "UTC"},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        words = {"Asserted": "off", "Deasserted": "on"}
-        lines = [line for line in done.stdout.splitlines() if "Power Unit" in line]
-        return [words[line.rpartition("|")[2].strip()] for line in lines]
+    def boots(self) -> int:
+        """How often its sshd has come up, as its disk has it."""
+        return (self.lab.upper(self.name) / "var/log/sshd.log").read_text().count("Server listening on")
 
     def fault(self, name: str, on: bool) -> None:
         """A fault that its disk has: ``lab-does-not-boot``, ``lab-hangs-on-reboot``."""

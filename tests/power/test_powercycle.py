@@ -22,14 +22,13 @@ CYCLES = [
 def test_a_machine_is_cycled_through_each_driver_and_is_back_in_another_boot(
     inv: Inv, machine: Machine, driver: str
 ) -> None:
-    before, events = machine.boot(), len(machine.power_events())
+    before, boots = machine.boot(), machine.boots()
     done = inv("powercycle", machine.name, "--driver", driver, "--confirm", machine.name, "--json")
     assert done.status == 0, done.out + done.err
     assert machine.boot() != before
     assert set(outcomes(done.json).values()) == {"done"}
     assert f"before: {before[:8]}" in said(done.json)
-    if driver.startswith("ipmi"):
-        eventually(lambda: machine.power_events()[events:] == ["off", "on"])
+    assert machine.boots() == boots + 1
 
 
 def test_without_a_driver_the_inventorys_first_is_taken_and_a_dry_run_does_nothing(inv: Inv, machine: Machine) -> None:
@@ -122,7 +121,7 @@ def test_a_graceful_end_that_a_board_cannot_do_is_said_before(inv: Inv, machine:
 def test_a_run_that_is_killed_between_off_and_on_turns_it_on_and_never_cycles_twice(
     inv: Inv, lab: Lab, machine: Machine
 ) -> None:
-    events = len(machine.power_events())
+    boots = machine.boots()
     process = inv.start("powercycle", "lab01", "--confirm", "lab01")
     eventually(lambda: machine.state() == "dead")
     process.send_signal(signal.SIGKILL)
@@ -131,13 +130,13 @@ def test_a_run_that_is_killed_between_off_and_on_turns_it_on_and_never_cycles_tw
     done = inv("resume", "--run", run, "--confirm", "lab01", "--json", env=QUICK_SSH)
     assert done.status == 0, done.out + done.err
     assert machine.state() == "running"
-    eventually(lambda: machine.power_events()[events:] == ["off", "on"])
+    assert machine.boots() == boots + 1
 
 
 def test_a_machine_that_does_not_boot_is_told_and_a_resume_waits_without_cycling_again(
     inv: Inv, machine: Machine
 ) -> None:
-    events = len(machine.power_events())
+    boots = machine.boots()
     machine.fault("lab-does-not-boot", True)
     done = inv("powercycle", "lab01", "--confirm", "lab01", "--json", env={"INVOKE_OPS_CLINIC_OOB_BOOT_S": "4"})
     assert done.status == 6
@@ -146,7 +145,7 @@ def test_a_machine_that_does_not_boot_is_told_and_a_resume_waits_without_cycling
     machine.fault("lab-does-not-boot", False)
     again = inv("resume", "--confirm", "lab01", "--json", env=QUICK_SSH)
     assert again.status == 0, again.out + again.err
-    eventually(lambda: machine.power_events()[events:] == ["off", "on"])
+    assert machine.boots() == boots + 1
 
 
 def test_the_first_that_does_not_come_back_is_the_last_that_is_touched(inv: Inv, lab: Lab, machine: Machine) -> None:
