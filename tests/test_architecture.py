@@ -58,7 +58,7 @@ MAY_IMPORT = {
     "verdicts": BASE | {"walker"},
     "engine": ENGINE | {"verdicts"},
     "transport": {"errors", "fibres", "transport"},
-    "inventory": BASE | {"inventory", "transport"},
+    "inventory": BASE | {"inventory", "transport", "secret"},
     "registry": BASE | {"registry"},
     "oob": SYSTEMS | {"oob"},
     "machine": SYSTEMS | {"oob", "machine"},
