@@ -36,7 +36,10 @@ class Hardware:
 class HardwareSource(Protocol):
     """Somewhere that hardware is recorded: ``yaml``, ``netbox`` or ``racktables``."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """How settings and messages call it."""
+        ...
 
     def look_up(self, hosts: Sequence[str]) -> Mapping[str, Hardware]:
         """What it knows of hosts; those that it doesn't know are left out. Raises Unreachable where it cannot be asked,

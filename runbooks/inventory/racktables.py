@@ -30,8 +30,6 @@ from runbooks.inventory.names import listed, short
 from runbooks.inventory.sameness import split_vendor
 from runbooks.secret import Secret
 
-#: What the interface of a BMC is called, in small letters.
-INTERFACES = ("bmc", "cimc", "idrac", "ilo", "ilom", "ipmi", "mgmt", "oob", "xcc")
 _AT_ONCE = 500
 # MySQL's numbers: who may not log in; no such database; may not read a table; a table or column that is not there.
 _REFUSED, _NO_DATABASE, _NO_RIGHT, _NO_TABLE = {1045, 1044, 1698}, {1049}, {1142, 1143}, {1146, 1054}
@@ -52,7 +50,7 @@ class RackTables:
     database: str = "racktables"
     ca: Path | None = None
     timeout_s: int = 10
-    bmc: tuple[str, ...] = INTERFACES
+    bmc: tuple[str, ...] = ("bmc", "idrac", "ilo", "ipmi", "mgmt", "oob")
     fleet: Collection[str] = ()
     name: str = "racktables"
 
@@ -194,7 +192,8 @@ def _bmcs(read: Read, numbers: Mapping[str, int], interfaces: Sequence[str]) -> 
     managers = [one for some in linked.values() for one in some]
     names = {number: told(text) for number, kind, text in read(queries.ATTRIBUTES, managers) if kind == queries.FQDN}
     rows = _addresses(read, [*numbers.values(), *managers])
-    own = [(number, ip) for number, ip, name in rows if told(name).casefold() in interfaces]
+    wanted = {name.casefold() for name in interfaces}
+    own = [(number, ip) for number, ip, name in rows if told(name).casefold() in wanted]
     theirs = [(number, ip) for number, ip, _ in rows if number in set(managers)]
     found = {}
     for host, number in numbers.items():
