@@ -237,6 +237,12 @@ def check_access(surface, within="7", html=""):  # type: ignore[no-untyped-def]
     surface.check_access(within, html)
 
 
+@runbook(*SHOWN, positional=["query"], help={"query": "The hosts, in Cumin's grammar: db1001, A:db, O{rack:a1}."})
+def hardware(surface, query):  # type: ignore[no-untyped-def]
+    """Power: show what is recorded of hosts' hardware; exit status 8 where sources contradict each other."""
+    surface.hardware(query)
+
+
 @runbook(*PLANNED, positional=["plan"], help={"plan": "Its id, or the beginning of it, or a file that --save wrote."})
 def apply(surface, plan):  # type: ignore[no-untyped-def]
     """Runs: apply a plan that was made before, if the world is still as it was."""
@@ -464,6 +470,7 @@ ns = Collection(
     reboot,
     power_status,
     sel,
+    hardware,
     apply,
     resume,
     undo,
