@@ -24,7 +24,7 @@ from requests.adapters import HTTPAdapter
 from runbooks.errors import InventoryError, LoginRefused, SettingsError, Unreachable
 from runbooks.inventory.hardware import Hardware, Names, refuse_shared, told
 from runbooks.inventory.names import listed, short
-from runbooks.inventory.sameness import bare_address
+from runbooks.inventory.sameness import bare_address, is_address
 from runbooks.secret import Secret
 
 #: Where a BMC's address may be, in Netbox.
@@ -108,17 +108,19 @@ class Netbox:
         return {host: bare_address(text) for host, text in found.items() if text}
 
     def _refuse_others(self, api: Any, devices: Mapping[str, Record], bmcs: Mapping[str, str]) -> None:
-        """A BMC's address on another device, too, may be that one's BMC."""
+        """A BMC's address or name on another device, too, may be that one's BMC."""
         owners = {bmc: host for host, bmc in bmcs.items()}
         for some in _chunks(owners):
-            for record in _ask(api.ipam.ip_addresses, address=some):
-                host = owners.get(bare_address(told(record.get("address"))))
-                device = _in(record, "assigned_object", "device")
-                if host and isinstance(device, Mapping) and device.get("id") != devices[host]["id"]:
-                    other = told(device.get("name") or device.get("display"))
-                    raise InventoryError(
-                        f"netbox: {host} and {short(other)} have the same BMC, {bmcs[host]}: correct it there"
-                    )
+            for key, name in (("address", "address"), ("dns_name__ie", "dns_name")):
+                asked = [bmc for bmc in some if is_address(bmc) == (name == "address")]
+                for record in _ask(api.ipam.ip_addresses, **{key: asked}) if asked else ():
+                    host = owners.get(bare_address(told(record.get(name))))
+                    device = _in(record, "assigned_object", "device")
+                    if host and isinstance(device, Mapping) and device.get("id") != devices[host]["id"]:
+                        other = short(told(device.get("name") or device.get("display")))
+                        raise InventoryError(
+                            f"netbox: {host} and {other} have the same BMC, {bmcs[host]}: correct it there"
+                        )
 
     @contextmanager
     def _asking(self) -> Iterator[None]:

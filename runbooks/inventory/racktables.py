@@ -27,7 +27,7 @@ from runbooks.errors import InventoryError, LoginRefused, RunbookError, Settings
 from runbooks.inventory import racktables_queries as queries
 from runbooks.inventory.hardware import Hardware, Names, refuse_shared, told
 from runbooks.inventory.names import listed, short
-from runbooks.inventory.sameness import split_vendor
+from runbooks.inventory.sameness import bare_address, split_vendor
 from runbooks.secret import Secret
 
 _AT_ONCE = 500
@@ -201,7 +201,7 @@ def _bmcs(read: Read, numbers: Mapping[str, int], interfaces: Sequence[str]) -> 
         choices = (
             [ip for one, ip in own if one == number],
             [ip for one, ip in theirs if one in managing],
-            [names[one] for one in managing if names.get(one)],
+            [bare_address(names[one]) for one in managing if names.get(one)],
         )
         if several := next(filter(None, choices), []):
             found[host] = _only(host, several)
@@ -224,15 +224,17 @@ def _only(host: str, addresses: Sequence[str]) -> str:
 def _refuse_others(
     read: Read, numbers: Mapping[str, int], linked: Mapping[int, Sequence[int]], bmcs: Mapping[str, str]
 ) -> None:
-    """A BMC's address on another object, too, may be that one's BMC."""
+    """A BMC's address or name on another object, too, may be that one's BMC."""
     owners = {bmc: host for host, bmc in bmcs.items()}
+    rows = [(bare_address(told(name)), *rest) for name, *rest in read(queries.OTHERS_NAMED, list(owners))]
     for table, version in (("IPv4Allocation", 4), ("IPv6Allocation", 6)):
-        for ip, number, name in read(queries.OTHERS[table], _packed(owners, version)):
-            bmc = str(ipaddress.ip_address(ip))
-            host = owners[bmc]
-            if number != numbers[host] and number not in linked.get(numbers[host], ()):
-                other = short(told(name)) or f"object {number}"
-                raise InventoryError(f"racktables: {host} and {other} have the same BMC, {bmc}: correct it there")
+        found = read(queries.OTHERS[table], _packed(owners, version))
+        rows += [(str(ipaddress.ip_address(ip)), *rest) for ip, *rest in found]
+    for bmc, number, name in rows:
+        host = owners.get(bmc, "")
+        if host and number != numbers[host] and number not in linked.get(numbers[host], ()):
+            other = short(told(name)) or f"object {number}"
+            raise InventoryError(f"racktables: {host} and {other} have the same BMC, {bmc}: correct it there")
 
 
 def _packed(texts: Iterable[str], version: int) -> list[Any]:

@@ -43,6 +43,9 @@ OTHERS = {
     name: f"SELECT A.ip, O.id, O.name FROM {name} A JOIN Object O ON O.id = A.object_id WHERE A.ip IN %s"
     for name in _TABLES
 }
+OTHERS_NAMED = """
+    SELECT V.string_value, O.id, O.name FROM AttributeValue V JOIN Object O ON O.id = V.object_id
+    WHERE V.attr_id = 3 AND O.objtype_id = 1787 AND V.string_value IN %s"""
 
 TAGS = "SELECT entity_id, tag_id FROM TagStorage WHERE entity_realm = 'object' AND entity_id IN %s"
 TREE = "SELECT id, parent_id, tag FROM TagTree"

@@ -87,7 +87,8 @@ def bare_address(text: str) -> str:
         return text.strip().rstrip(".").lower()
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether it is an IP address, and no name."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
@@ -105,7 +106,7 @@ def same_bmc(one: str, other: str, resolve: Resolve) -> bool:
     """Whether two addresses or names of a BMC lead to the same one. A name and an address, or two names that differ,
     are looked up; where that tells nothing they are not the same: nobody knows."""
     first, second = bare_address(one), bare_address(other)
-    names = [text for text in (first, second) if not _is_address(text)]
+    names = [text for text in (first, second) if not is_address(text)]
     if first == second or not names:
         return first == second
     if len(names) == 2 and same_name(first, second):

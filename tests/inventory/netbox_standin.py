@@ -45,6 +45,7 @@ FILTERS: Mapping[str, Mapping[str, Callable[[Record, str], bool]]] = {
     "ipam/ip-addresses": {
         "interface_id": lambda record, text: record["assigned_object_id"] == int(text),
         "address": _same_ip,
+        "dns_name__ie": lambda record, text: record["dns_name"].lower() == text.lower(),
     },
 }
 

@@ -144,6 +144,14 @@ def test_a_bmc_that_two_devices_have_is_refused_whoever_is_asked_for(standin: St
         of(standin).look_up(asked)
 
 
+@pytest.mark.parametrize("asked", [["lab01"], ["lab02"], ["lab01", "lab02"]])
+def test_a_name_that_two_bmcs_have_is_refused_whoever_is_asked_for(standin: Standin, asked: list[str]) -> None:
+    standin.device("lab01", bmc="198.18.8.1/24", dns_name="lab01.mgmt")
+    standin.device("lab02", bmc="198.18.8.2/24", dns_name="Lab01.mgmt")
+    with pytest.raises(InventoryError, match=r"^netbox: lab0. and lab0. have the same BMC, lab01.mgmt: correct"):
+        of(standin, bmc=("mgmt_name",)).look_up(asked)
+
+
 def test_nothing_of_the_token_is_shown_and_netrc_does_not_go_over_it(
     standin: Standin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -196,6 +196,16 @@ def test_a_bmc_that_two_objects_have_is_refused_whoever_is_asked_for(
         source.look_up(asked)
 
 
+@pytest.mark.parametrize("asked", [["lab01"], ["lab02"], ["lab01", "lab02"]])
+def test_a_name_that_two_bmcs_have_is_refused_whoever_is_asked_for(
+    tables: Filling, source: RackTables, asked: list[str]
+) -> None:
+    for name, fqdn in (("lab01", "lab01.mgmt"), ("lab02", "LAB01.mgmt")):
+        tables.link(tables.object(f"{name}-mgmt", MANAGEMENT, fqdn=fqdn), tables.object(name))
+    with pytest.raises(InventoryError, match=r"^racktables: lab0. and lab0.* have the same BMC, lab01.mgmt: correct"):
+        source.look_up(asked)
+
+
 def test_many_hosts(tables: Filling, source: RackTables) -> None:
     hosts = [f"lab{n:04}" for n in range(1, 701)]
     for n, host in enumerate(hosts):
