@@ -127,6 +127,8 @@ DIFFERENT = {
         ("2001:db8::1", "2001:db8::2"),
         ("lab01.mgmt", "lab02.mgmt"),
         ("lab1.mgmt", "lab10.mgmt"),
+        ("lab1", "lab10"),
+        ("lab01.m", "lab01.mgmt"),
         ("lab01.mgmt.east", "lab01.mgmt.west"),
         ("lab01.mgmt", "198.18.8.1"),
     ],

@@ -66,7 +66,8 @@ def test_a_name_is_found_with_and_without_its_domain(standin: Standin, asked: st
 
 def test_filters_that_netbox_does_not_know_change_nothing(standin: Standin) -> None:
     standin.unknown_filters = frozenset(["name__ie", "name__isw", "device_id", "mgmt_only", "interface_id", "address"])
-    standin.device("lab01.example.org", oob=False, **FULL)
+    mine = standin.device("lab01.example.org", oob=False, **FULL)
+    standin.address(mine, "198.18.7.1/24", mgmt_only=False)
     other = standin.device("lab02", bmc="198.18.8.2/24", oob=False)
     standin.address(other, "198.18.7.2/24", mgmt_only=False)
     found = of(standin, bmc=("mgmt_address",)).look_up(["lab01"])
