@@ -237,12 +237,6 @@ def check_access(surface, within="7", html=""):  # type: ignore[no-untyped-def]
     surface.check_access(within, html)
 
 
-@runbook(*SHOWN, positional=["query"], help={"query": "The hosts, in Cumin's grammar: db1001, A:db, O{rack:a1}."})
-def hardware(surface, query):  # type: ignore[no-untyped-def]
-    """Power: show what is recorded of hosts' hardware; exit status 8 where sources contradict each other."""
-    surface.hardware(query)
-
-
 @runbook(*PLANNED, positional=["plan"], help={"plan": "Its id, or the beginning of it, or a file that --save wrote."})
 def apply(surface, plan):  # type: ignore[no-untyped-def]
     """Runs: apply a plan that was made before, if the world is still as it was."""
@@ -381,6 +375,12 @@ def reboot(surface, hosts, puppet=False, silence=True, task="", reason=""):  # t
 def power_status(surface, hosts, driver="", insecure=False):  # type: ignore[no-untyped-def]
     """Machines: what their BMCs say of the power."""
     surface.power_status(hosts, driver, insecure)
+
+
+@runbook(*SHOWN, positional=["hosts"], help=HOSTS)
+def hardware(surface, hosts):  # type: ignore[no-untyped-def]
+    """Machines: show what is recorded of hosts' hardware; exit status 8 where sources contradict each other."""
+    surface.hardware(hosts)
 
 
 @runbook(*SHOWN, positional=["host"], help=MACHINES | {"host": "A host.", "limit": "How many entries."})

@@ -68,7 +68,7 @@ class Reports(Surface):
 
             hosts = tuple(site.inventory.query(query))
             sources = [source.name for source in site.hardware_sources]
-            with self.waiting(f"Looking up {len(hosts)} hosts in {', '.join(sources)}"):
+            with waiting(f"Looking up {len(hosts)} hosts in {', '.join(sources)}"):
                 found = site.hardware(hosts)
             self.document = {"hosts": {host: asdict(machine) for host, machine in found.items()}}
             if not self.options.as_json:

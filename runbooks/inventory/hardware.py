@@ -114,13 +114,11 @@ def _merged(said: Mapping[str, Hardware]) -> tuple[Hardware, dict[str, str]]:
             if value := getattr(hardware, name):
                 values[name], told_by[name] = value, source
                 break
-    roles: dict[str, str] = {}
-    for hardware in said.values():
-        for role in hardware.roles:
-            roles.setdefault(role.casefold(), role)
+    # In every spelling: that of a setting (oob.critical) may be any of them.
+    roles = dict.fromkeys(role for hardware in said.values() for role in hardware.roles)
     if tellers := [source for source, hardware in said.items() if hardware.roles]:
         told_by["roles"] = ", ".join(tellers)
-    return Hardware(**values, roles=tuple(roles.values())), told_by
+    return Hardware(**values, roles=tuple(roles)), told_by
 
 
 def _contradiction(name: str, said: Mapping[str, Hardware], resolve: Resolve) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 
 import pymysql
 
-from runbooks.lab import directory
+from runbooks.lab import certificates
 from runbooks.lab.machine import install
 
 PASSWORD = "geheim"
@@ -63,7 +63,7 @@ class Server:
             os.chown(self.top, user.pw_uid, user.pw_gid)
             self._unprivileged = ["--reuid", "mysql", "--regid", str(user.pw_gid), "--clear-groups"]
         self.top.chmod(0o755)
-        directory._make_certificates(self.top)
+        certificates.make(self.top, "127.0.0.1")
         (self.top / "server.key").chmod(0o644)
         self.socket, self.data = self.top / "socket", self.top / "data"
         made = self._argv("mariadb-install-db", "--no-defaults", f"--datadir={self.data}", "--skip-test-db",

@@ -48,7 +48,7 @@ def test_each_field_is_told_by_the_first_source_that_knows_it() -> None:
         Known("racktables", {"a": Hardware(model="PowerEdge R450", rack="a1")}),
     ]
     found = look_up(sources, ["a"], nobody)["a"]
-    assert found.hardware == Hardware("dell", "R450", "", "a1", "", "AB12", ("db", "core"))
+    assert found.hardware == Hardware("dell", "R450", "", "a1", "", "AB12", ("db", "DB", "core"))
     assert found.told_by == {
         "vendor": "yaml",
         "model": "netbox",

@@ -15,7 +15,7 @@ from netbox_standin import TOKEN, Standin, serving
 from runbooks.errors import InventoryError, LoginRefused, RunbookError, SettingsError, Unreachable
 from runbooks.inventory.hardware import Hardware
 from runbooks.inventory.netbox import Netbox
-from runbooks.lab import directory
+from runbooks.lab import certificates
 from runbooks.secret import Secret
 
 FULL = {"rack": "A1", "serial": "AB12", "asset_tag": "T1", "bmc": "198.18.8.1/24", "role": "db-core"}
@@ -218,7 +218,7 @@ def test_nobody_answers() -> None:
 
 
 def test_certificates_are_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    directory._make_certificates(tmp_path)
+    certificates.make(tmp_path, "127.0.0.1")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())
     with serving(Standin(), tmp_path) as standin:
         standin.device("lab01", serial="AB12")

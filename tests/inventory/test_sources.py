@@ -55,10 +55,11 @@ def site(project: Path, **values: Any) -> Site:
 
 
 def test_without_settings_the_inventory_is_asked(project: Path) -> None:
-    found = site(project).hardware(["lab01", "lab99"])
+    found = site(project).hardware(["lab01"])
     assert found["lab01"].hardware == Hardware("dell", bmc="198.18.8.1", serial="AB12", roles=("web",))
     assert found["lab01"].told_by == dict.fromkeys(("vendor", "bmc", "serial", "roles"), "yaml")
-    assert found["lab99"].hardware == Hardware()
+    with pytest.raises(InventoryError, match="host lab99 is not in the inventory"):
+        site(project).hardware(["lab01", "lab99"])
 
 
 def test_sources_are_asked_in_the_order_of_the_settings(
