@@ -377,6 +377,12 @@ def power_status(surface, hosts, driver="", insecure=False):  # type: ignore[no-
     surface.power_status(hosts, driver, insecure)
 
 
+@runbook(*SHOWN, positional=["hosts"], help=HOSTS)
+def hardware(surface, hosts):  # type: ignore[no-untyped-def]
+    """Machines: show what is recorded of hosts' hardware; exit status 8 where sources contradict each other."""
+    surface.hardware(hosts)
+
+
 @runbook(*SHOWN, positional=["host"], help=MACHINES | {"host": "A host.", "limit": "How many entries."})
 def sel(surface, host, limit="50", driver="", insecure=False):  # type: ignore[no-untyped-def]
     """Machines: a machine's system event log, the newest entry first."""
@@ -464,6 +470,7 @@ ns = Collection(
     reboot,
     power_status,
     sel,
+    hardware,
     apply,
     resume,
     undo,

@@ -35,6 +35,16 @@ def from_environment(name: str) -> Secret | None:
     return Secret(value) if value else None
 
 
+def find(variable: str, file: Path | None, key: str) -> Secret:
+    """The secret in the environment, or else in the file that the setting ``key`` names. Raises SettingsError."""
+    if (found := from_environment(variable)) is not None:
+        return found
+    if file is None:
+        section, _, name = key.partition(".")
+        raise SettingsError(f"the {name.removesuffix('_file')} of {section} is nowhere: set {variable} or {key}")
+    return from_file(file)
+
+
 def from_file(path: Path) -> Secret:
     """The secret on the first line of a file that its owner alone can read. Raises SettingsError."""
     try:

@@ -21,12 +21,15 @@ from runbooks.settings_sections import (
     Access,
     Alertmanager,
     Corporate,
+    Hardware,
     Ldap,
     Lease,
+    Netbox,
     Oob,
     Private,
     Puppet,
     PuppetDB,
+    RackTables,
     Reboot,
     Repository,
     Review,
@@ -53,6 +56,9 @@ class Settings:
     oob: Oob = field(default_factory=Oob)
     reboot: Reboot = field(default_factory=Reboot)
     alertmanager: Alertmanager = field(default_factory=Alertmanager)
+    hardware: Hardware = field(default_factory=Hardware)
+    netbox: Netbox = field(default_factory=Netbox)
+    racktables: RackTables = field(default_factory=RackTables)
     puppetdb: PuppetDB = field(default_factory=PuppetDB)
     ask_above: int = 50
     batch_size: str = "10"
@@ -85,6 +91,9 @@ class Settings:
             oob=Oob(**sections["oob"]),
             reboot=Reboot(**sections["reboot"]),
             alertmanager=Alertmanager(**sections["alertmanager"]),
+            hardware=Hardware(**sections["hardware"]),
+            netbox=Netbox(**sections["netbox"]),
+            racktables=RackTables(**sections["racktables"]),
             puppetdb=PuppetDB(**sections["puppetdb"]),
             lease=_lease(sections["lease"], layers),
         )

@@ -93,39 +93,23 @@ def _web_url(value: Any, layer: Layer, key: str) -> str:
     return text
 
 
+def _formed(pattern: str, what: str) -> Kind:
+    """Read text of a form."""
+
+    def read(value: Any, layer: Layer, key: str) -> str:
+        text = _text(value, layer, key)
+        if not re.fullmatch(pattern, text):
+            raise layer.fail(key, f"must be {what}, not {short(text)}")
+        return text
+
+    return read
+
+
 def _vote(value: Any, layer: Layer, key: str) -> tuple[str, int]:
     found = re.fullmatch(r"([A-Za-z][A-Za-z0-9-]*)=\+?([0-9])", value) if isinstance(value, str) else None
     if found is None:
         raise layer.fail(key, f"must be a list of votes (Code-Review=2), not {short(repr(value), 40)}")
     return found[1], int(found[2])
-
-
-def _ldap_url(value: Any, layer: Layer, key: str) -> str:
-    text = _text(value, layer, key)
-    if not re.fullmatch(r"ldaps?://[A-Za-z0-9.\[\]:-]+", text):
-        raise layer.fail(key, f"must be ldap://HOST (secured by StartTLS) or ldaps://HOST, not {short(text)}")
-    return text
-
-
-def _ldap_filter(value: Any, layer: Layer, key: str) -> str:
-    text = _text(value, layer, key)
-    if not re.fullmatch(r"\(.+\)", text):
-        raise layer.fail(key, f"must be an LDAP filter in parentheses, not {short(text)}")
-    return text
-
-
-def _attribute(value: Any, layer: Layer, key: str) -> str:
-    text = _text(value, layer, key)
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", text):
-        raise layer.fail(key, f"must be a list of LDAP attributes (mail), not {short(text)}")
-    return text
-
-
-def _label(value: Any, layer: Layer, key: str) -> str:
-    text = _text(value, layer, key)
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
-        raise layer.fail(key, f"must be the name of a label (instance), not {short(text)}")
-    return text
 
 
 def _flag(value: Any, layer: Layer, key: str) -> bool:
@@ -174,17 +158,18 @@ def _list_of(kind: Kind) -> Kind:
     return read
 
 
+def _sources(value: Any, layer: Layer, key: str) -> tuple[str, ...]:
+    """Read sources as one text: over a list in a file, Invoke meets the environment with a traceback."""
+    words = [word.strip() for word in value.split(",")] if isinstance(value, str) else []
+    if not words or len(set(words)) < len(words):
+        raise layer.fail(key, f"must be words with commas, each once (yaml, netbox), not {short(repr(value), 40)}")
+    return tuple(_one_of("yaml", "netbox", "racktables")(word, layer, key) for word in words)
+
+
 def _word(value: Any, layer: Layer, key: str) -> str:
     if not isinstance(value, str) or not value.isprintable():
         raise layer.fail(key, f"must be a list of words; {short(repr(value), 40)} is none: quote it")
     return value
-
-
-def _kex(value: Any, layer: Layer, key: str) -> str:
-    text = _text(value, layer, key)
-    if not re.fullmatch(r"[a-z0-9@.-]+", text):
-        raise layer.fail(key, f"must be a list of key exchange algorithms (curve25519-sha256), not {short(text)}")
-    return text
 
 
 def _argv(value: Any, layer: Layer, key: str) -> tuple[str, ...]:
@@ -197,6 +182,11 @@ def _verify(value: Any, layer: Layer, key: str) -> bool | str:
     return value if isinstance(value, bool) else str(_path(value, layer, key))
 
 
+_ldap_url = _formed(r"ldaps?://[A-Za-z0-9.\[\]:-]+", "ldap://HOST (secured by StartTLS) or ldaps://HOST")
+_ldap_filter = _formed(r"\(.+\)", "an LDAP filter in parentheses")
+_attribute = _formed(r"[A-Za-z][A-Za-z0-9-]*", "a list of LDAP attributes (mail)")
+_label = _formed(r"[A-Za-z_][A-Za-z0-9_]*", "the name of a label (instance)")
+_kex = _formed(r"[a-z0-9@.-]+", "a list of key exchange algorithms (curve25519-sha256)")
 _SECONDS = _whole(1, 86_400)
 
 #: Every key there is, with what reads its value.
@@ -276,6 +266,20 @@ KEYS: Mapping[str, Kind] = {
     "oob.boot_s": _SECONDS,
     "reboot.command": _argv,
     "reboot.boot_s": _SECONDS,
+    "hardware.sources": _sources,
+    "netbox.url": _web_url,
+    "netbox.ca": _path,
+    "netbox.token_file": _path,
+    "netbox.timeout_s": _SECONDS,
+    "netbox.bmc": _list_of(_one_of("oob_ip", "mgmt_address", "mgmt_name")),
+    "racktables.host": _text,
+    "racktables.port": _whole(1, 65_535),
+    "racktables.database": _text,
+    "racktables.user": _text,
+    "racktables.password_file": _path,
+    "racktables.ca": _path,
+    "racktables.timeout_s": _SECONDS,
+    "racktables.bmc": _list_of(_text),
     "puppetdb.host": _text,
     "puppetdb.port": _whole(1, 65_535),
     "puppetdb.scheme": _one_of("https", "http"),

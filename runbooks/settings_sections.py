@@ -168,6 +168,42 @@ class Reboot:
 
 
 @dataclass(frozen=True, slots=True)
+class Hardware:
+    """Where a machine's hardware is looked up: of each field, the first of ``sources`` that tells it counts."""
+
+    sources: tuple[str, ...] = ("yaml",)
+
+
+@dataclass(frozen=True, slots=True)
+class Netbox:
+    """The Netbox that hardware is looked up in. The token is in OPS_CLINIC_NETBOX_TOKEN, or in a file of mode 600.
+    ``bmc`` is where the address of a BMC is looked for, in order: a device's ``oob_ip``, the address of its interface
+    that is for management only (``mgmt_address``), or that address's name (``mgmt_name``)."""
+
+    url: str | None = None
+    ca: Path | None = None
+    token_file: Path | None = None
+    timeout_s: int = 10
+    bmc: tuple[str, ...] = ("oob_ip",)
+
+
+@dataclass(frozen=True, slots=True)
+class RackTables:
+    """The database of the RackTables that hardware is looked up in. The password is in OPS_CLINIC_RACKTABLES_PASSWORD,
+    or in a file of mode 600. With a ``ca`` it is reached by TLS or not at all; ``bmc`` are the names that interfaces of
+    BMCs have there."""
+
+    host: str | None = None
+    port: int = 3306
+    database: str = "racktables"
+    user: str | None = None
+    password_file: Path | None = None
+    ca: Path | None = None
+    timeout_s: int = 10
+    bmc: tuple[str, ...] = ("bmc", "cimc", "idrac", "ilo", "ilom", "ipmi", "mgmt", "oob", "xcc")
+
+
+@dataclass(frozen=True, slots=True)
 class PuppetDB:
     """PuppetDB for ``P{...}``, under Cumin's own names; without a host there is none."""
 

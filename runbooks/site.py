@@ -14,15 +14,15 @@ from runbooks.errors import RunbookError, SettingsError, UsageError
 from runbooks.fleet import Fleet
 from runbooks.inventory import Inventory
 from runbooks.looking import side_by_side
+from runbooks.secret import Secret, find
 from runbooks.settings import Settings
 
 if TYPE_CHECKING:
-    from runbooks.inventory.hardware import LookedUp
+    from runbooks.inventory.hardware import HardwareSource, LookedUp
     from runbooks.journal import Journal
     from runbooks.oob.model import Bmc, Driver
     from runbooks.oob.passwords import Passwords
     from runbooks.registry import AccountRegistry
-    from runbooks.secret import Secret
     from runbooks.systems.alertmanager_api import Alertmanager
     from runbooks.systems.corporate import Corporate
     from runbooks.systems.gerrit import Gerrit
@@ -87,7 +87,7 @@ class Site:
         for name in ("project", "user"):
             if not getattr(chosen, name):
                 raise SettingsError(f"gerrit.{name} is not set: say in invoke.yaml which project it is, and who we are")
-        password = _password(GERRIT_PASSWORD, chosen.password_file, "gerrit")
+        password = find(GERRIT_PASSWORD, chosen.password_file, "gerrit.password_file")
         votes = dict(chosen.votes)
         return Gerrit(chosen.url, chosen.project, chosen.user, password, votes, chosen.ca, chosen.timeout_s)
 
@@ -100,13 +100,12 @@ class Site:
         for name in ("url", "bind_dn", "people", "groups"):
             if not getattr(chosen, name):
                 raise SettingsError(f"ldap.{name} is not set: say in invoke.yaml where the directory is")
-        password = _password(LDAP_PASSWORD, chosen.password_file, "ldap")
+        password = find(LDAP_PASSWORD, chosen.password_file, "ldap.password_file")
         return Directory(**_server("ldap", chosen, password), groups=chosen.groups)
 
     @cached_property
     def corporate(self) -> Corporate:
         """The organisation's own directory. Raises SettingsError where one is set that cannot be used."""
-        from runbooks.secret import Secret
         from runbooks.systems.corporate import Corporate
 
         chosen = self.settings.corporate
@@ -115,7 +114,7 @@ class Site:
         if not self.settings.ldap.domains:
             raise SettingsError("corporate needs ldap.domains: they say whose addresses are looked up there")
         wanted = bool(chosen.bind_dn)
-        password = _password(CORPORATE_PASSWORD, chosen.password_file, "corporate") if wanted else Secret("")
+        password = find(CORPORATE_PASSWORD, chosen.password_file, "corporate.password_file") if wanted else Secret("")
         corporate = Corporate(**_server("corporate", chosen, password), mail=chosen.mail, gone=chosen.gone)
         corporate.refuse_bad_filter()
         return corporate
@@ -135,17 +134,19 @@ class Site:
         password = self.bmc_passwords.of(bmc, own_file and Path(own_file))
         return driver_class(bmc.driver)(bmc, password, self.settings.oob.timeout_s)
 
-    def hardware(self, hosts: Sequence[str]) -> Mapping[str, LookedUp]:
-        """What is known of some hosts' hardware. Raises what a source of it raises."""
-        from runbooks.inventory.hardware import Hardware, LookedUp
+    @cached_property
+    def hardware_sources(self) -> Sequence[HardwareSource]:
+        """Where hardware is looked up. Raises SettingsError, InventoryError."""
+        from runbooks.sources import open_sources
 
-        known = {name: self.inventory[name] for name in hosts}
-        return {
-            name: LookedUp(
-                Hardware(vendor=host.vendor, bmc=host.bmc.get("address", ""), rack=host.rack, roles=host.roles)
-            )
-            for name, host in known.items()
-        }
+        return open_sources(self.settings, self.inventory)
+
+    def hardware(self, hosts: Sequence[str]) -> Mapping[str, LookedUp]:
+        """What the sources know of hosts' hardware, contradictions included. Raises Unreachable where one of them
+        cannot be asked, SettingsError, InventoryError."""
+        from runbooks.sources import ask
+
+        return ask(self.hardware_sources, [self.inventory[name].name for name in hosts])
 
     @cached_property
     def alertmanager(self) -> Alertmanager:
@@ -245,17 +246,6 @@ class Site:
             self.targets.close()
         if "journal" in self.__dict__:
             self.journal.close()
-
-
-def _password(variable: str, file: Path | None, section: str) -> Secret:
-    """From the environment, or else a file. Raises SettingsError."""
-    from runbooks.secret import from_environment, from_file
-
-    if (found := from_environment(variable)) is not None:
-        return found
-    if file is None:
-        raise SettingsError(f"the password of {section} is nowhere: set {variable} or {section}.password_file")
-    return from_file(file)
 
 
 def _server(section: str, chosen: Any, password: Secret) -> dict[str, Any]:

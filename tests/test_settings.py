@@ -62,7 +62,7 @@ def test_the_numbers_that_the_committed_file_tells_are_the_defaults() -> None:
             section = heading[1]
         if number := re.fullmatch(r"( +)(\w+): null  # (\d+)", line):
             told[f"{section}.{number[2]}" if len(number[1]) > 2 else number[2]] = int(number[3])
-    assert len(told) == 22
+    assert len(told) == 25
     for key, value in told.items():
         found: object = of({})
         for name in key.split("."):

@@ -1,4 +1,4 @@
-"""The commands that only look: who has access, and should not."""
+"""The commands that only look: who has access, and should not; what hardware there is."""
 
 from __future__ import annotations
 
@@ -57,6 +57,23 @@ class Reports(Surface):
                 ldap, meant = site.settings.ldap, ", ".join(site.settings.access.data_groups)
                 print_data_groups(found, meant, f"{ldap.staff} or {ldap.others}", name, file=sys.stdout)
             return 0
+
+        self.run(command)
+
+    def hardware(self, query: str) -> NoReturn:
+        """What each source says of hosts' hardware."""
+
+        def command(site: Site) -> int:
+            from runbooks.report.hardware import print_hardware
+
+            hosts = tuple(site.inventory.query(query))
+            sources = [source.name for source in site.hardware_sources]
+            with waiting(f"Looking up {len(hosts)} hosts in {', '.join(sources)}"):
+                found = site.hardware(hosts)
+            self.document = {"hosts": {host: asdict(machine) for host, machine in found.items()}}
+            if not self.options.as_json:
+                print_hardware(found, sources, file=sys.stdout)
+            return FOUND if any(machine.contradictions for machine in found.values()) else 0
 
         self.run(command)
 

@@ -18,7 +18,8 @@ def _nothing() -> Mapping[str, Any]:
 class Host:
     """One host of the fleet: how it is reached, where it stands, what it does.
 
-    ``bmc`` is kept as the inventory has it (read-only); it may name a secret, so ``repr`` leaves it out.
+    ``bmc`` is how its board controller is reached (read-only; keys: see ``runbooks.inventory.bmc``). It names a user
+    and a file with a secret, so ``repr`` leaves it out.
     """
 
     name: str
@@ -31,6 +32,9 @@ class Host:
     roles: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     bmc: Mapping[str, Any] = field(default_factory=_nothing, repr=False, hash=False)
+    model: str = ""
+    serial: str = ""
+    asset_tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)

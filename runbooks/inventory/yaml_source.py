@@ -5,6 +5,7 @@ fleet::
 
     hosts:
       lab01: {address: 198.18.7.11, port: 22, site: east, rack: a1, vendor: dell, roles: [web]}
+      lab02: {vendor: hpe, model: DL360 Gen10, serial: AB12, asset_tag: T17, bmc: {address: 198.18.8.12, driver: ilo}}
       db[1001-1010]: {site: east, roles: [db]}      # a range: each is reached by its name
     aliases:
       web: "O{role:web}"
@@ -25,9 +26,11 @@ from typing import Any
 from yaml.nodes import Node
 
 from runbooks.errors import InventoryError
+from runbooks.inventory.bmc import read_bmc
 from runbooks.inventory.hosts import Host
 from runbooks.inventory.jumps import Hops, read_site, refuse_unknown_sites
 from runbooks.inventory.names import address_problem, host_problem, short, suggest, user_problem
+from runbooks.inventory.sameness import bare_address
 from runbooks.inventory.source import Contents
 from runbooks.inventory.words import expand
 from runbooks.inventory.yaml_file import YamlFile
@@ -66,10 +69,15 @@ _FIELDS: Mapping[str, Callable[[YamlFile, Node, str], Any]] = {
     "site": YamlFile.text,
     "rack": YamlFile.text,
     "vendor": YamlFile.text,
+    "model": YamlFile.text,
+    "serial": YamlFile.text,
+    "asset_tag": YamlFile.text,
     "roles": YamlFile.texts,
     "groups": YamlFile.texts,
-    "bmc": _mapping,
+    "bmc": read_bmc,
 }
+# What is one machine's alone.
+_SINGLE = ("address", "serial", "asset_tag")
 
 
 @dataclass
@@ -84,6 +92,7 @@ class _Gathered:
     jumps: dict[str, Hops] = field(default_factory=dict)
     jump_places: dict[str, str] = field(default_factory=dict)
     addresses: dict[tuple[str, int], str] = field(default_factory=dict)
+    bmcs: dict[str, dict[int, str]] = field(default_factory=dict)
 
 
 class YamlSource:
@@ -171,9 +180,10 @@ def _read_hosts(file: YamlFile, word: str, word_node: Node, fields: Node, gather
         if key not in _FIELDS:
             hint = suggest(key, _FIELDS)
             raise file.fail(key_node, f"host {word}: {key} is no field{hint}: {', '.join(_FIELDS)} are")
-        if key in ("address", "bmc") and "[" in word:
-            raise file.fail(key_node, f"host {word}: a range of hosts can't share one {key}: write the hosts singly")
         values[key] = _FIELDS[key](file, node, f"host {word}: {key}")
+        shared = "bmc address" if key == "bmc" and "address" in values[key] else key
+        if "[" in word and shared in (*_SINGLE, "bmc address"):
+            raise file.fail(key_node, f"host {word}: a range of hosts can't share one {shared}: write the hosts singly")
     for name in expand(word, place):
         _add_host(name, values, place, gathered)
 
@@ -193,6 +203,22 @@ def _add_host(name: str, values: Mapping[str, Any], place: str, gathered: _Gathe
         )
     gathered.hosts[name] = host
     gathered.host_places[name] = place
+    if "address" in host.bmc:
+        _add_bmc(host, place, gathered)
+
+
+def _add_bmc(host: Host, place: str, gathered: _Gathered) -> None:
+    """Keep whose a BMC is. Two hosts with the same one would be switched off for each other; without a port nobody can
+    tell them apart."""
+    address, port = bare_address(host.bmc["address"]), host.bmc.get("port", 0)
+    ports = gathered.bmcs.setdefault(address, {})
+    twin = ports.get(port) or (next(iter(ports.values()), "") if port == 0 else ports.get(0))
+    if twin:
+        raise InventoryError(
+            f"{place}: host {host.name} has the BMC of {twin} ({address}{f' port {port}' if port else ''}, "
+            f"{gathered.host_places[twin]}): one machine, one BMC"
+        )
+    ports[port] = host.name
 
 
 def _read_site(file: YamlFile, site: str, site_node: Node, fields: Node, gathered: _Gathered) -> None:

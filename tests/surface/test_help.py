@@ -12,7 +12,7 @@ import pytest
 from .helpers import ROOT, command
 
 ENV = {k: v for k, v in os.environ.items() if not k.startswith("INVOKE_")}
-RUNBOOKS = ["abandon", "apply", "rename-user", "resume", "runs", "show", "undo"]
+RUNBOOKS = ["abandon", "apply", "hardware", "rename-user", "resume", "runs", "show", "undo"]
 LAB = ["cut", "down", "freeze", "kill", "shell", "start", "status", "thaw", "uncut", "up"]
 HEAVY = (
     "paramiko",
