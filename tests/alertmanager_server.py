@@ -18,7 +18,7 @@ from typing import Any
 
 import requests
 
-from runbooks.lab.directory import _make_certificates
+from runbooks.lab import certificates
 from runbooks.lab.machine import install
 
 USER, PASSWORD = "ops", "geheim-alertmanager"
@@ -60,7 +60,7 @@ class AlertmanagerServer:
     def _secure(self) -> None:
         import bcrypt
 
-        _make_certificates(self.top)
+        certificates.make(self.top, "127.0.0.1")
         known = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
         (self.top / "web.yml").write_text(
             f"tls_server_config: {{cert_file: server.pem, key_file: server.key}}\n"

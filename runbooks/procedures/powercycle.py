@@ -17,6 +17,7 @@ from runbooks.oob.model import Ability
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.machines import (
     KnownHardware,
+    Machine,
     heard_again,
     look_at,
     machines_of,
@@ -85,33 +86,39 @@ def look(
 def steps(case: Case) -> Steps:
     """Look up, log in, look; then off, on, each until it is so, and wait until the system is back in another boot."""
     machines = machines_of(case.machines)
+    names = tuple(machine.name for machine in machines)
     yield step_on("Look the hardware up", machines, lambda m: KnownHardware(m.what, m.contradictions))
-    yield step_on(
-        "Log in to the BMC, look at power and event log", machines, lambda m: LogIn(m.bmc, m.serial, m.others)
-    )
+    yield step_on("Log in to the BMC, and look", machines, lambda m: LogIn(m.bmc, m.serial, m.others))
     yield step_on("Look whether the system answers", machines, lambda _: Answers())
-    yield from silenced((m.name for m in machines), "power-cycle", case.silence)
+    yield from silenced(names, "power-cycle", case.silence)
     if case.graceful:
         yield step_on("Ask the system to end by itself", machines, lambda m: ShutDown(m.bmc, case.shutdown_s))
+    yield from _power(case, machines)
+    if case.puppet:
+        yield step_on("Run puppet, which fails at nothing", machines, lambda _: PuppetRuns(case.puppet))
+    if case.action in ("cycle", "reset"):
+        yield from _new_in_the_log(machines)
+    if case.action != "off":
+        yield from heard_again(names, case.silence)
+
+
+def _power(case: Case, machines: Sequence[Machine]) -> Steps:
+    is_cycle = case.action == "cycle"
     if case.action in ("cycle", "off"):
         undo = "Turn the power on again"
         yield step_on("Turn the power off", machines, lambda m: PowerOff(m.bmc, case.power_s, case.graceful), undo)
     if case.action in ("cycle", "on"):
-        after_off = case.action == "cycle"
-        yield step_on("Turn the power on", machines, lambda m: PowerOn(m.bmc, case.power_s, after_off))
-        name = "Wait until the system is back"
-        yield step_on(name, machines, lambda m: IsBack(m.bmc, m.boot if after_off else "", case.boot_s, not after_off))
+        yield step_on("Turn the power on", machines, lambda m: PowerOn(m.bmc, case.power_s, is_cycle))
+        name, boot_s = "Wait until the system is back", case.boot_s
+        yield step_on(name, machines, lambda m: IsBack(m.bmc, m.boot if is_cycle else "", boot_s, not is_cycle))
     if case.action == "reset":
         name = "Reset the machine, and wait until its system is back"
         yield step_on(name, machines, lambda m: Reset(m.bmc, m.boot, case.boot_s))
-    if case.puppet:
-        yield step_on("Run puppet, which fails at nothing", machines, lambda _: PuppetRuns(case.puppet))
-    if case.action in ("cycle", "reset"):
-        logging = [m for m in machines if Ability.LOG in driver_class(m.bmc.driver).abilities]
-        if logging:
-            yield step_on("Show what the event log has since", logging, lambda m: ShowLog(m.bmc, m.log))
-    if case.action != "off":
-        yield from heard_again((m.name for m in machines), case.silence)
+
+
+def _new_in_the_log(machines: Sequence[Machine]) -> Steps:
+    if having := [m for m in machines if Ability.LOG in driver_class(m.bmc.driver).abilities]:
+        yield step_on("Show what the event log has since", having, lambda m: ShowLog(m.bmc, m.log))
 
 
 def typed(case: Case) -> str:

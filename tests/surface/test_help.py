@@ -47,7 +47,7 @@ def test_help_explains_every_option_and_none_takes_a_short_flag(name: str) -> No
     options = text.partition("Options:\n")[2]
     for line in options.rstrip().splitlines():
         if line.strip() and line.strip() != "none":
-            assert re.match(r"  --[a-z-]+(=\w+|\[=\w+\])? {2,}\S.*[.)]$", line), line
+            assert re.match(r"  --(\[no-\])?[a-z-]+(=\w+|\[=\w+\])? {2,}\S.*[.)]$", line), line
 
 
 def test_the_help_of_a_rename_is_enough_to_use_it() -> None:
