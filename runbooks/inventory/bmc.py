@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from yaml.nodes import Node
+from yaml.nodes import Node, ScalarNode
 
 from runbooks.inventory.names import address_problem, short, suggest
 from runbooks.inventory.yaml_file import YamlFile
@@ -56,11 +56,14 @@ def _path(file: YamlFile, node: Node, what: str) -> str:
     return str((file.path.parent / path).absolute())
 
 
-def _fingerprint(file: YamlFile, node: Node, what: str) -> str:
-    text = file.text(node, what)
-    if not _FINGERPRINT.fullmatch(text):
-        raise file.fail(node, f"{what} must be of SHA-256: 64 hexadecimal digits, or SHA256:..., not {short(text, 40)}")
-    return text
+def _fingerprints(file: YamlFile, node: Node, what: str) -> tuple[str, ...]:
+    """One, or a list: a certificate's and a host key's."""
+    texts = (file.text(node, what),) if isinstance(node, ScalarNode) else file.texts(node, what)
+    for text in texts:
+        if not _FINGERPRINT.fullmatch(text):
+            must = "must be of SHA-256: 64 hexadecimal digits, or SHA256:..."
+            raise file.fail(node, f"{what} {must}, not {short(text, 40)}")
+    return texts
 
 
 _KEYS: Mapping[str, Callable[[YamlFile, Node, str], Any]] = {
@@ -70,7 +73,7 @@ _KEYS: Mapping[str, Callable[[YamlFile, Node, str], Any]] = {
     "port": _port,
     "user": _word,
     "ca": _path,
-    "fingerprint": _fingerprint,
+    "fingerprint": _fingerprints,
     "password_file": _path,
     "console": YamlFile.text,
 }
@@ -81,7 +84,7 @@ def read_bmc(file: YamlFile, node: Node, what: str) -> Mapping[str, Any]:
 
     ``address`` (IP or name), ``driver`` (one) or ``drivers`` (several, the preferred one first), ``port``, ``user``,
     ``ca`` and ``password_file`` (absolute paths; relative ones start at the file), ``fingerprint`` (SHA-256 of a
-    certificate or host key), ``console`` (the command that opens it). Raises InventoryError.
+    certificate or host key, or a list of both), ``console`` (the command that opens it). Raises InventoryError.
     """
     values: dict[str, Any] = {}
     nodes: dict[str, Node] = {}

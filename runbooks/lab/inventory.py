@@ -13,6 +13,7 @@ from runbooks.lab.layout import SERVER, Layout, State
 
 _ROLES = ("web", "db", "web", "cache")
 _VENDORS = ("dell", "hpe", "supermicro")
+_MODELS = {"dell": "PowerEdge R450", "hpe": "ProLiant DL360 Gen10", "supermicro": "SYS-1029U"}
 CHECKOUT = "/srv/puppet/production"
 PRIVATE = "/srv/puppet/private"
 ROOT_KEYS = "modules/secret/files/root-authorized-keys"
@@ -50,13 +51,20 @@ def _dump(path: Path, content: dict[str, Any]) -> None:
 def _row(name: str, state: State) -> dict[str, Any]:
     where: dict[str, Any] = {"address": state.hosts[name], "port": state.port}
     if name == SERVER:
-        return where | {"site": "east", "rack": "a1", "vendor": "dell", "roles": ["puppetserver"]}
+        return where | {
+            "site": "east",
+            "rack": "a1",
+            "vendor": "dell",
+            "model": _MODELS["dell"],
+            "roles": ["puppetserver"],
+        }
     i = int(name.removeprefix("lab")) - 1
     site = ("east", "west")[i % 2]
     return where | {
         "site": site,
         "rack": f"{site[0]}{i // 4 + 1}",
         "vendor": _VENDORS[i % len(_VENDORS)],
+        "model": _MODELS[_VENDORS[i % len(_VENDORS)]],
         "roles": [_ROLES[i % len(_ROLES)]],
     }
 

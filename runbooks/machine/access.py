@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runbooks.errors import InventoryError, UsageError
 from runbooks.inventory import Host
 from runbooks.inventory.hardware import LookedUp
-from runbooks.oob.drivers import check_driver, drivers_of
+from runbooks.oob.drivers import BY_SSH, check_driver, drivers_of
 from runbooks.oob.model import Bmc
 
 
@@ -43,7 +44,16 @@ def access_to(host: Host, looked_up: LookedUp, user: str, ca: str, driver: str =
         user=str(own.get("user") or user),
         port=port,
         ca=str(own.get("ca") or ca),
-        fingerprint=str(own.get("fingerprint", "")),
+        fingerprint=_pinned(own.get("fingerprint", ()), chosen, is_first=chosen in named[:1]),
         insecure=insecure,
+        console=str(own.get("console", "")),
     )
     return Access(bmc, tuple(name for name in having if name != chosen))
+
+
+def _pinned(pins: Sequence[str], driver: str, *, is_first: bool) -> str:
+    """What is pinned for a driver: the one pin of the one that the inventory names first, whichever its form; else the
+    one that is written as ssh writes host keys, or the one that is not."""
+    if len(pins) == 1 and is_first:
+        return pins[0]
+    return next((pin for pin in pins if pin.startswith("SHA256:") == (driver in BY_SSH)), "")

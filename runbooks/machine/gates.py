@@ -14,7 +14,7 @@ from runbooks.oob.model import Ability, Bmc, Power
 TAIL = 5
 """How many entries of the event log a plan shows."""
 # What boards say that were never told: "Not Specified", "To be filled by O.E.M.", "0123456789", "Default string".
-_SERIAL = re.compile(r"(?!0?123456789)(?=.*[0-9])[A-Za-z0-9-]{5,}")
+_SERIAL = re.compile(r"(?!0?123456789)(?=.*[0-9])[A-Za-z0-9._/-]{5,}")
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class Board:
 
     def console(self) -> str:
         """The command that opens the console."""
-        return self.__driver.console()
+        return self.__driver.bmc.console or self.__driver.console()
 
 
 class MachineReader(Reader):

@@ -22,6 +22,9 @@ DRIVERS: Mapping[str, str] = {
     "smash": "runbooks.oob.smash:Smash",
 }
 
+#: Those that are spoken to over ssh: what is pinned for them is a host key, not a certificate.
+BY_SSH = ("racadm", "ilo", "cimc", "ilom", "smash")
+
 #: What machines have, the best first: part of the vendor's name, a pattern for the model (the first line that fits
 #: counts), and the drivers. Old ones have no Redfish: iDRAC 6 and before (PowerEdge of the 11th generation, R610: its
 #: second digit), iLO 3 and before (ProLiant G7). Supermicro's needs a licence for most of what it can.

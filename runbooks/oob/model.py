@@ -69,7 +69,8 @@ class LogEntry:
 class Bmc:
     """How a BMC is reached, without its password. ``host`` is whose it is. ``port`` 0: the driver's own. ``ca`` is a
     file of certificates, ``fingerprint`` pins one certificate or host key instead (SHA-256, as hexadecimal digits, or
-    as ssh writes it: ``SHA256:...``); ``insecure``: whoever answers is believed."""
+    as ssh writes it: ``SHA256:...``); ``insecure``: whoever answers is believed. ``console`` is the command that opens
+    the machine's console, where the driver's own is not it."""
 
     host: str
     driver: str
@@ -79,6 +80,7 @@ class Bmc:
     ca: str = ""
     fingerprint: str = ""
     insecure: bool = False
+    console: str = ""
 
 
 CONNECT_S = 5.0

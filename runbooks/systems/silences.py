@@ -43,7 +43,7 @@ class Silence(Change[AlertReader, AlertWriter]):
         try:
             found = reader.silences()
         except Unreachable as error:
-            raise Unreachable(error.target, f"{error.why}; --no-silence goes on without") from error
+            raise type(error)(error.target, f"{error.why}; --no-silence goes on without") from error
         notes = _others(found)
         enough = timedelta(seconds=self.for_s * ENOUGH)
         facts = {"matchers": [str(reader.matcher)], "for_s": self.for_s}

@@ -37,7 +37,7 @@ hosts:
         "port": 8443,
         "user": "ADMIN",
         "ca": str(directory / "tls" / "bmc.pem"),
-        "fingerprint": SSH,
+        "fingerprint": (SSH,),
         "password_file": "/etc/ops-clinic/bmc.secret",
         "console": "ipmitool -I lanplus -H lab01.mgmt sol activate",
     }
@@ -45,7 +45,12 @@ hosts:
 
 @pytest.mark.parametrize("text", [PRINT, PRINT.upper(), COLONS, SSH, SSH + "="])
 def test_a_fingerprint_is_hexadecimal_or_as_ssh_writes_it(load: Any, text: str) -> None:
-    assert load(hosts=f"hosts: {{a: {{bmc: {{fingerprint: '{text}'}}}}}}")["a"].bmc == {"fingerprint": text}
+    assert load(hosts=f"hosts: {{a: {{bmc: {{fingerprint: '{text}'}}}}}}")["a"].bmc == {"fingerprint": (text,)}
+
+
+def test_a_certificates_fingerprint_and_a_host_keys_stand_side_by_side(load: Any) -> None:
+    text = f"hosts: {{a: {{bmc: {{fingerprint: ['{PRINT}', '{SSH}']}}}}}}"
+    assert load(hosts=text)["a"].bmc == {"fingerprint": (PRINT, SSH)}
 
 
 def test_a_range_of_hosts_shares_how_their_bmcs_are_reached(load: Any) -> None:

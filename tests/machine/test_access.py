@@ -81,12 +81,24 @@ def test_another_driver_has_its_own_port() -> None:
 
 def test_a_certificate_is_the_hosts_own_or_the_fleets() -> None:
     plain = Host("db1", "db1", bmc={"address": "10.0.0.1"})
-    pinned = Host("db1", "db1", bmc={"address": "10.0.0.1", "fingerprint": "ab" * 32, "ca": "/own.pem"})
+    pinned = Host("db1", "db1", bmc={"address": "10.0.0.1", "fingerprint": ("ab" * 32,), "ca": "/own.pem"})
     dell = Hardware("dell", "R450", "10.0.0.1")
     assert access(plain, dell, ca="/fleet.pem").bmc.ca == "/fleet.pem"
     assert access(pinned, dell, ca="/fleet.pem").bmc.ca == "/own.pem"
     assert access(pinned, dell).bmc.fingerprint == "ab" * 32
     assert access(plain, dell, insecure=True).bmc.insecure
+
+
+def test_each_driver_takes_the_fingerprint_of_its_kind() -> None:
+    pins = ("ab" * 32, "SHA256:" + "a" * 43)
+    both = Host("db1", "db1", bmc={"address": "10.0.0.1", "fingerprint": pins})
+    dell = Hardware("dell", "R450", "10.0.0.1")
+    assert access(both, dell).bmc.fingerprint == pins[0]
+    assert access(both, dell, driver="racadm").bmc.fingerprint == pins[1]
+    one = Host("db1", "db1", bmc={"address": "10.0.0.1", "drivers": ("racadm", "redfish"), "fingerprint": pins[:1]})
+    assert access(one, dell).bmc.fingerprint == pins[0], "in hexadecimal digits, too"
+    assert access(one, dell, driver="redfish").bmc.fingerprint == pins[0]
+    assert access(one, dell, driver="ilo").bmc.fingerprint == ""
 
 
 def test_what_is_not_known_is_said() -> None:

@@ -12,7 +12,8 @@ from runbooks.secret import Secret
 class Board:
     """One BMC: where it listens, who may log in, and its machine. ``chassis`` is a command that is called with
     ``get power`` (it prints ``power:1`` or ``power:0``), ``set power 0``, ``set power 1``, ``set reset 1`` or ``set
-    shutdown 1`` behind it, and returns when that has been taken. ``folder`` is for its files."""
+    shutdown 1`` behind it, and returns when that has been taken. ``folder`` is for its files. ``serial`` is the
+    machine's number, where it is to have a certain one."""
 
     name: str
     address: str
@@ -21,3 +22,4 @@ class Board:
     password: Secret
     chassis: tuple[str, ...]
     folder: Path = field(repr=False)
+    serial: str = ""

@@ -66,7 +66,7 @@ class CliBmc(DetachedBmc):
         told = {
             "dialog": VENDORS[self.driver], "variant": self.variant, "banner_s": self.banner_s, "asks": self.asks,
             "old": self.old, "address": board.address, "port": board.port, "user": board.user,
-            "password": board.password.reveal(), "chassis": board.chassis,
+            "password": board.password.reveal(), "chassis": board.chassis, "serial": board.serial,
         }  # fmt: skip
         write_secret(self.folder / "cli.json", json.dumps(told))
         house = Path(__file__).parents[3]

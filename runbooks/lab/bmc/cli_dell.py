@@ -37,7 +37,7 @@ class Dell(Dialog):
         known = {"serveraction": self._serveraction, "getsel": self._getsel, "get": self._get, "set": self._set}
         match words:
             case ["racadm", "getsvctag"]:
-                return "7WXYZ42\n"
+                return f"{self.behind.serial or '7WXYZ42'}\n"
             case ["racadm", "setled", "-l", "0" | "1" as on]:
                 return f"RAC090{'7' if on == '1' else '8'}: System ID LED blink {'on' if on == '1' else 'off'}.\n"
             case ["racadm", sub, *rest] if sub in known:

@@ -44,7 +44,8 @@ class Event:
 class Behind:
     """The machine behind a board, and the board's memory, which sessions share."""
 
-    def __init__(self, chassis: Sequence[str], folder: Path) -> None:
+    def __init__(self, chassis: Sequence[str], folder: Path, serial: str = "") -> None:
+        self.serial = serial
         self._chassis = tuple(chassis)
         self._folder = folder
         self.memory: dict[str, str] = {}

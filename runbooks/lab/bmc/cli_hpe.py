@@ -78,7 +78,8 @@ class Hpe(Dialog):
         record = re.fullmatch(r"/system1/log1/record(\d+)", target)
         if target == "/system1":
             state = "enabled" if self.behind.is_on() else "disabled"
-            has = ["name=ProLiant DL360p Gen8", "number=CZJ1234567", "oemhp_server_name=", f"enabledstate={state}"]
+            number = self.behind.serial or "CZJ1234567"
+            has = ["name=ProLiant DL360p Gen8", f"number={number}", "oemhp_server_name=", f"enabledstate={state}"]
             return _done(_target(target, ["firmware1", "led1", "log1"], has))
         if target == "/system1/log1":
             return _done(_target(target, [f"record{number + 1}" for number in range(len(log))], []))

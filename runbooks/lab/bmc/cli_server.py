@@ -48,7 +48,7 @@ class Served:
     def __init__(self, folder: Path) -> None:
         self.told: dict[str, Any] = json.loads((folder / "cli.json").read_text())
         self.key = _OldKey.from_private_key_file(str(folder / "host_key"))
-        self.behind = Behind(self.told["chassis"], folder)
+        self.behind = Behind(self.told["chassis"], folder, self.told["serial"])
 
     def dialog(self) -> Dialog:
         """A new session's; with that trouble, another vendor's."""

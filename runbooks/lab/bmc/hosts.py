@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from runbooks.lab.bmc.board import Board
 from runbooks.lab.fleet import side_by_side
 from runbooks.lab.host import living, wait_for
-from runbooks.lab.layout import Layout, State
+from runbooks.lab.layout import SERVER, Layout, State
 from runbooks.lab.machine import say
 from runbooks.lab.network import bmc_address
 from runbooks.secret import Secret
@@ -109,7 +109,13 @@ def bmcs_of(layout: Layout, state: State) -> list[HostBmc]:
 def _board(layout: Layout, state: State, host: str, spoken: str) -> Board:
     name, folder, address = f"{host}{SUFFIX}", layout.bmcs / host / spoken, bmc_address(state.hosts[host])
     password = Secret(layout.bmc_password.read_text())
-    return Board(name, address, state.bmc_ports[spoken], _USER, password, chassis(layout.top, host), folder)
+    port, switch = state.bmc_ports[spoken], chassis(layout.top, host)
+    return Board(name, address, port, _USER, password, switch, folder, serial_of(host))
+
+
+def serial_of(host: str) -> str:
+    """A host's serial number: seven characters, as service tags have."""
+    return f"LAB{host.removeprefix('lab') if host != SERVER else 0:>04}"
 
 
 def chassis(top: Path, host: str) -> tuple[str, ...]:
@@ -185,7 +191,7 @@ def remove(layout: Layout) -> None:
 
 
 def row(layout: Layout, state: State, host: str) -> dict[str, Any]:
-    """``bmc`` of a host in the inventory; nothing in a lab without."""
+    """``serial`` and ``bmc`` of a host in the inventory; nothing in a lab without."""
     if not state.bmc_ports:
         return {}
     bmc = bmc_of(layout, state, host)
@@ -198,7 +204,7 @@ def row(layout: Layout, state: State, host: str) -> dict[str, Any]:
     told["drivers"] = [first, *(name for name in others if state.bmc_ports[name] == _STANDARD[name])]
     server: Any = bmc.servers[first]
     told |= {name: str(getattr(server, name)) for name in ("ca", "fingerprint") if hasattr(server, name)}
-    return {"bmc": told}
+    return {"serial": serial_of(host), "bmc": told}
 
 
 def settings(layout: Layout, state: State) -> dict[str, Any]:

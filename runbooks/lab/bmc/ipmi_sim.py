@@ -87,7 +87,7 @@ class IpmiBmc(DetachedBmc):
     @property
     def serial(self) -> str:
         """The machine's serial number."""
-        return f"LAB-{self.board.name}"[:40]
+        return self.board.serial or f"LAB-{self.board.name}"[:40]
 
     @property
     def guid(self) -> uuid.UUID:
