@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 
 .PHONY: demo test lint types campaign bench clean
 
-# On a fleet of real hosts: a rename, and a stolen key revoked; each looked at first, done, and proved.
+# On a fleet of real hosts: a rename, a stolen key revoked, a hung machine power-cycled; looked at first, done, proved.
 demo: $(VENV)/.run
 	$(PYTHON) -m runbooks.lab.demo
 

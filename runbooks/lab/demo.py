@@ -1,5 +1,5 @@
 """The whole story on a lab of its own: a rename, and the proof that nothing of a home was lost; a stolen key revoked,
-and the proof that it opens no door any more.
+and the proof that it opens no door any more; a machine that hangs, and is in another boot after its power cycle.
 
 ``python -m runbooks.lab.demo [--hosts N]``; it takes its lab down again, whatever happens.
 """
@@ -136,14 +136,36 @@ def _revoke(lab: Lab, key: str, down: str) -> None:
     inv(lab, "resume", "--yes")
 
 
+def boot_id(lab: Lab, host: str) -> str:
+    """Which boot a host is in."""
+    return lab.run(host, ["cat", "/proc/sys/kernel/random/boot_id"]).stdout.decode().strip()
+
+
+def power(lab: Lab) -> None:
+    """A machine hangs; through its BMC it is turned off and on. Raises RunbookError where it is in the same boot."""
+    hung = lab.hosts[1]
+    before = boot_id(lab, hung)
+    say(f"{hung} hangs: it has power, and does not answer")
+    lab.freeze(hung)
+    inv(lab, "power-status", "lab*")
+    say("Off, on, and a wait until it is back in another boot")
+    inv(lab, "powercycle", hung, "--yes", "--task", "T125", "--reason", "hangs")
+    after = boot_id(lab, hung)
+    say(f"The proof, read on {hung} without the tool's help")
+    print(f"  boot {before}, then {after}: {'another one' if after != before else 'THE SAME'}")
+    if after == before:
+        raise RunbookError(f"demo: {hung} was not restarted")
+
+
 def demo(hosts: int) -> None:
     """All of it."""
     lab = Lab(PLACE)
     try:
         say(f"A fleet of {hosts} real hosts on this machine, each with its own sshd, accounts, homes and puppet")
-        lab.up(hosts)
+        lab.up(hosts, bmcs=True)
         rename(lab)
         revoke(lab)
+        power(lab)
     finally:
         say("The lab is taken down")
         lab.down()
