@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from runbooks.engine import Draft
-from runbooks.errors import Blocked, Drift
+from runbooks.errors import Blocked, Drift, Unwritable
 from runbooks.model import Batch, Result, RunStatus
+from runbooks.oob.model import Action
 from runbooks.procedures import powercycle
 from runbooks.procedures.machines import Machine
 from runbooks.verdicts import exit_status
@@ -261,8 +262,11 @@ def test_a_signal_ends_the_wait_and_a_resume_goes_on_with_it(tmp_path: Path) -> 
     life = Life(url(tmp_path), world)
     box = world.boxes["db1"]
     box.clock.slept = lambda: life.engine.stop.ask("SIGINT") if box.happened == ["off", "on"] else None
+    began = box.clock.now
     run = life.apply(draft(case(world)))
     assert exit_status(run, life.engine.stop) == 130
+    assert box.clock.now < began + MINUTE, "nobody waits for the end of a wait"
+    assert notes(run)["Wait until the system is back db1"].endswith("stopped while it was waited for")
     box.clock.slept = lambda: None
     second = Life(url(tmp_path), world)
     assert second.resume(run.id, draft(case(world))).status is RunStatus.DONE
@@ -275,12 +279,45 @@ def test_a_driver_that_slept_too_long_sends_nothing(tmp_path: Path) -> None:
     life = Life(url(tmp_path), world)
     the_draft = draft(case(world))
     target: Any = world["machine:db1"]
-    with pytest.raises(Exception, match="look again") as told, target.writer("r", 1, 0.0) as writer:
+    with pytest.raises(Unwritable, match="look again"), target.writer("r", 1, 0.0) as writer:
         box.clock.sleep(MINUTE)
-        writer.set_power(bmc("db1"), "off")
-    assert told.type.__name__ == "Unwritable"
+        writer.set_power(bmc("db1"), Action.OFF)
     assert box.happened == []
     assert life.apply(the_draft).status is RunStatus.DONE
+
+
+def test_where_the_bmc_cannot_be_had_any_more_nothing_was_sent_and_nothing_is_recorded() -> None:
+    world = machines()
+    target: Any = world["machine:db1"]
+    world.boxes["db1"].dead_bmc = True
+    with target.writer("r", 1, 0.0) as writer, pytest.raises(Unwritable, match="no answer"):
+        writer.set_power(bmc("db1"), Action.OFF)
+    assert writer.transcript == []
+
+
+def test_what_the_log_had_before_is_not_new(tmp_path: Path) -> None:
+    world = machines(events=["fan 3 failed"])
+    run = Life(url(tmp_path), world).apply(draft(case(world)))
+    assert notes(run)["Show what the event log has since db1"] == "no time  power on; no time  power off"
+
+
+@pytest.mark.parametrize(
+    ("answers", "critical", "action", "typed"),
+    [
+        (True, (), "cycle", "db1"),
+        (False, (), "cycle", ""),
+        (False, ("db-primary",), "cycle", "db1"),
+        (True, (), "off", "db1"),
+        (True, (), "reset", "db1"),
+        (True, ("db-primary",), "on", ""),
+    ],
+)
+def test_whose_name_has_to_be_typed(answers: bool, critical: tuple[str, ...], action: str, typed: str) -> None:
+    world = machines(answers=answers)
+    of = case(world, action)
+    of.machines[0]["critical"] = list(critical)
+    assert draft(of).typed == typed
+    assert draft(of).batch_size == "1"
 
 
 def test_a_graceful_end_is_given_its_time_and_then_the_power_is_taken(tmp_path: Path) -> None:

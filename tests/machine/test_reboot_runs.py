@@ -84,6 +84,20 @@ def test_a_host_that_hangs_is_told_with_what_is_left_and_is_the_last(tmp_path: P
     assert world.systems["web2"].commands == []
 
 
+def test_what_came_back_meanwhile_is_done_and_not_rebooted_again(tmp_path: Path) -> None:
+    world = machines("web1")
+    box = world.boxes["web1"]
+    world.systems["web1"].on_command = lambda: setattr(box, "answers", False)
+    the_draft = draft(world)
+    life = Life(url(tmp_path), world)
+    run = life.apply(the_draft)
+    assert run.status is RunStatus.INCOMPLETE
+    restart(world, "web1")
+    box.clock.sleep(60)
+    assert life.resume(run.id, the_draft).status is RunStatus.DONE
+    assert len(world.systems["web1"].commands) == 1
+
+
 def test_a_command_that_does_nothing_is_caught(tmp_path: Path) -> None:
     world = machines("web1")
     run = Life(url(tmp_path), world).apply(draft(world, with_bmc=False))
