@@ -172,7 +172,7 @@ def to_type(machines: Sequence[Machine]) -> str:
 def warnings(machines: Sequence[Machine]) -> tuple[str, ...]:
     """What the operator should see before a name is typed."""
     well = [machine.name for machine in machines if machine.boot]
-    lines = [f"answers by ssh, and is about to be interrupted: {fold(well)}"] if well else []
+    lines = [f"well, as it answers by ssh; this interrupts it: {fold(well)}"] if well else []
     return (*lines, *(f"{m.name} is critical: {', '.join(m.critical)}" for m in machines if m.critical))
 
 

@@ -48,7 +48,7 @@ def test_a_healthy_hosts_name_has_to_be_typed(inv: Inv, machine: Machine) -> Non
     done = inv("powercycle", "lab01", "--yes")
     assert done.status == 3
     assert "give --confirm lab01; nothing was changed" in done.err
-    assert "answers by ssh, and is about to be interrupted: lab01" in done.out
+    assert "well, as it answers by ssh; this interrupts it: lab01" in done.out
     assert inv("powercycle", "lab01", "--confirm", "lab02").status == 3
     assert inv.on_terminal("powercycle", "lab01", answer=b"y\n").status == 3
     assert machine.boot() == before

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from runbooks.lab import Lab
+from tests.inventory.netbox_standin import TOKEN, Standin, serving
 from tests.surface.helpers import Inv
 
 from .conftest import Machine, well
@@ -104,6 +105,43 @@ def test_a_serial_number_that_is_another_machines_blocks(inv: Inv, lab: Lab, fou
         assert "whose BMC is 127." in done.err
         assert "the inventory says ZZ99999" in done.err
     assert four[0].boot() == before
+
+
+@pytest.fixture
+def netbox() -> Iterator[tuple[Standin, dict[str, str]]]:
+    with serving(Standin(page=50)) as standin:
+        yield (
+            standin,
+            {
+                "INVOKE_OPS_CLINIC_HARDWARE_SOURCES": "yaml,netbox",
+                "INVOKE_OPS_CLINIC_NETBOX_URL": standin.url,
+                "OPS_CLINIC_NETBOX_TOKEN": TOKEN,
+            },
+        )
+
+
+def test_two_sources_that_contradict_each_other_block_and_are_shown(
+    inv: Inv, four: list[Machine], netbox: tuple[Standin, dict[str, str]]
+) -> None:
+    standin, env = netbox
+    address = four[0].bmc().address
+    standin.device("lab01", "Dell Inc.", serial="LAB0001", rack="E1", role="web", bmc=f"{address}/24")
+    standin.device("lab04", "Dell Inc.", serial="QQ77777", role="cache", bmc=f"{four[3].bmc().address}/24")
+    before = four[3].boot()
+    done = inv("powercycle", "lab04", "--confirm", "lab04", env=env)
+    assert done.status == 3
+    assert "serial: yaml says LAB0004, netbox says QQ77777" in done.err
+    assert four[3].boot() == before
+    shown = inv("hardware", "lab0[1,4]", env=env)
+    assert shown.status == 8
+    assert "QQ77777" in shown.out
+    # Written otherwise is no contradiction; and who is down is named, with the way around it.
+    assert inv("powercycle", "lab01", "--dry-run", env=env).status == 0
+    standin.trouble = "502"
+    down = inv("powercycle", "lab01", "--dry-run", env=env)
+    assert down.status == 3
+    assert "INVOKE_OPS_CLINIC_HARDWARE_SOURCES=yaml inv" in down.err
+    assert inv("powercycle", "lab01", "--dry-run").status == 0
 
 
 class edited:
