@@ -16,8 +16,9 @@ import pytest
 
 from runbooks.errors import Blocked, LoginRefused, Unreachable
 from runbooks.lab.bmc import ipmi_sim
+from runbooks.lab.bmc.hosts import ipmi_bmc
 from runbooks.lab.bmc.ipmi_pyghmi import IpmiPyghmi
-from runbooks.lab.bmc.ipmi_sim import IpmiBmc, IpmiSim, ipmi_bmc
+from runbooks.lab.bmc.ipmi_sim import IpmiBmc, IpmiSim
 from runbooks.lab.host import process_stat
 from runbooks.oob.ipmi import Ipmi
 from runbooks.oob.model import Action, Bmc, Power

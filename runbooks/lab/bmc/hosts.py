@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
+from runbooks.errors import Blocked
 from runbooks.lab.bmc.board import Board
 from runbooks.lab.fleet import side_by_side
 from runbooks.lab.host import living, wait_for
@@ -125,12 +126,23 @@ def chassis(top: Path, host: str) -> tuple[str, ...]:
 
 def _server(spoken: str, board: Board) -> Any:
     from runbooks.lab.bmc.cli import CliBmc
-    from runbooks.lab.bmc.ipmi_sim import ipmi_bmc
     from runbooks.lab.bmc.redfish import RedfishBmc
 
     if spoken == "ipmi":
         return ipmi_bmc(board)
     return RedfishBmc(board) if spoken == "redfish" else CliBmc(board, spoken)
+
+
+def ipmi_bmc(board: Board) -> Server:
+    """What speaks IPMI for a board: ipmi_sim, or pyghmi's where that cannot be had."""
+    from runbooks.lab.bmc.ipmi_pyghmi import IpmiPyghmi
+    from runbooks.lab.bmc.ipmi_sim import IpmiSim, need_ipmi_sim
+
+    try:
+        need_ipmi_sim()
+    except Blocked:
+        return IpmiPyghmi(board)
+    return IpmiSim(board)
 
 
 # ---- their life

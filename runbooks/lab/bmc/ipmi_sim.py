@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from runbooks.errors import Blocked
-from runbooks.lab.bmc.board import Board
 from runbooks.lab.bmc.detached import DetachedBmc, write_secret
 from runbooks.lab.machine import CLEAN, find, install
 
@@ -144,17 +143,6 @@ def need_ipmi_sim() -> None:
         install(missing)
     if missing():
         raise Blocked(f"lab: missing here: {' '.join(missing())}; ask root for: apt-get install {' '.join(missing())}")
-
-
-def ipmi_bmc(board: Board) -> IpmiBmc:
-    """The board's BMC: ipmi_sim, or pyghmi's where that cannot be had."""
-    from runbooks.lab.bmc.ipmi_pyghmi import IpmiPyghmi
-
-    try:
-        need_ipmi_sim()
-    except Blocked:
-        return IpmiPyghmi(board)
-    return IpmiSim(board)
 
 
 def _fru(manufacturer: str, product: str, serial: str) -> bytes:
