@@ -20,7 +20,7 @@ SLACK_S = 600
 @dataclass(frozen=True)
 class IsBack(MachineChange):
     """The system answers within ``within_s``, in another boot than ``old`` (empty: it did not answer before).
-    ``any_boot``: nothing is about to end, and one that answers already will do."""
+    ``any_boot``: nothing is about to end, and ``old`` will do."""
 
     bmc: Bmc
     old: str
@@ -30,14 +30,15 @@ class IsBack(MachineChange):
     no_inverse = _NO_INVERSE
 
     def check(self, reader: MachineReader) -> Finding:
-        """To do, as what answers now is what is about to end; where nothing is, done when it answers."""
-        if self.any_boot and (boot := reader.boot()):
-            return done("answers", boot=boot.id)
+        """To do, as what answers now is what is about to end; where nothing is, done where it answered before."""
+        if self.any_boot and self.old and reader.boot():
+            return done("answers")
         return todo(wait_line(self.old, self.within_s), before={"asked_at": int(reader.now())})
 
     def verify(self, reader: MachineReader, before: Facts) -> Finding:
         """Look until it answers; otherwise, what is seen instead."""
-        return comes_back(reader, self.bmc, self.old, self.within_s, float(before["asked_at"]))
+        old = "" if self.any_boot else self.old
+        return comes_back(reader, self.bmc, old, self.within_s, float(before["asked_at"]))
 
 
 @dataclass(frozen=True)

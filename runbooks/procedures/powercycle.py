@@ -110,7 +110,7 @@ def _power(case: Case, machines: Sequence[Machine]) -> Steps:
     if case.action in ("cycle", "on"):
         yield step_on("Turn the power on", machines, lambda m: PowerOn(m.bmc, case.power_s, is_cycle))
         name, boot_s = "Wait until the system is back", case.boot_s
-        yield step_on(name, machines, lambda m: IsBack(m.bmc, m.boot if is_cycle else "", boot_s, not is_cycle))
+        yield step_on(name, machines, lambda m: IsBack(m.bmc, m.boot, boot_s, not is_cycle))
     if case.action == "reset":
         name = "Reset the machine, and wait until its system is back"
         yield step_on(name, machines, lambda m: Reset(m.bmc, m.boot, case.boot_s))

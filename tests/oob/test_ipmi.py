@@ -244,11 +244,19 @@ def test_ids_in_steps_and_ids_that_began_anew() -> None:
 
 
 def test_the_labs_bmc_logs_its_power(pyghmi: Ipmi) -> None:
-    """It looks at the power once a second."""
+    """It looks at the power once a second: before that it has seen nothing."""
+    pyghmi.set_power(Action.ON)
+    wait_for(lambda: not _says_off(pyghmi), 30, "the sensor does not see that it is on")
     before = len(pyghmi.log(100))
     pyghmi.set_power(Action.OFF)
     wait_for(lambda: len(pyghmi.log(100)) == before + 1, 15, "no event")
     assert "Power off" in pyghmi.log(1)[0].message
+
+
+def _says_off(driver: Ipmi) -> bool:
+    """What the sensor of the power unit has seen last: Get Sensor Reading (35.14)."""
+    with driver._asked("sensor") as session:
+        return bool(session.ask(0x04, 0x2D, (1,))[2] & 1)
 
 
 def test_the_serial_number(driver: Driver, world: IpmiWorld) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from runbooks.errors import CommandFailed, Unreachable
 from runbooks.lab import Lab, Person
 from runbooks.lab.bmc.hosts import bmc_of
 from tests.labs import small_lab
@@ -54,11 +55,20 @@ class Machine:
 
     def fault(self, name: str, on: bool) -> None:
         """A fault that its disk has: ``lab-does-not-boot``, ``lab-hangs-on-reboot``."""
-        if self.state() == "dead":
-            path = self.lab.upper(self.name) / "etc" / name
-            path.touch() if on else path.unlink(missing_ok=True)
-        else:
-            self.lab.run(self.name, ["touch" if on else "rm", *([] if on else ["-f"]), f"/etc/{name}"])
+        script, path = 'touch "$1"' if on else 'rm -f "$1"', f"etc/{name}"
+
+        def is_set() -> bool:
+            try:
+                self.lab.run(self.name, ["sh", "-c", script, "sh", f"/{path}"])
+            except (Unreachable, CommandFailed):
+                # Dead, or on its way from one life to the next, in which it is to be set inside.
+                if self.state() == "dead":
+                    place = self.lab.upper(self.name) / path
+                    place.touch() if on else place.unlink(missing_ok=True)
+                return self.state() == "dead"
+            return True
+
+        eventually(is_set)
 
 
 @pytest.fixture(params=["lab01"])
