@@ -163,15 +163,15 @@ def heard_again(machines: Iterable[str], record: Mapping[str, Any]) -> Steps:
         yield Step("End the silence", EndSilence(), tuple(machines), patient=True)
 
 
-def to_type(machines: Sequence[Machine]) -> str:
-    """The name that has to be typed: where a machine is well, or one of its roles is critical."""
-    risky = any(machine.boot or machine.critical for machine in machines)
+def to_type(machines: Sequence[Machine], *, interrupts: bool) -> str:
+    """The name that has to be typed: where a machine that is well is interrupted, or one of its roles is critical."""
+    risky = any((machine.boot and interrupts) or machine.critical for machine in machines)
     return fold([machine.name for machine in machines]) if risky else ""
 
 
-def warnings(machines: Sequence[Machine]) -> tuple[str, ...]:
+def warnings(machines: Sequence[Machine], *, interrupts: bool) -> tuple[str, ...]:
     """What the operator should see before a name is typed."""
-    well = [machine.name for machine in machines if machine.boot]
+    well = [machine.name for machine in machines if machine.boot and interrupts]
     lines = [f"well, as it answers by ssh; this interrupts it: {fold(well)}"] if well else []
     return (*lines, *(f"{m.name} is critical: {', '.join(m.critical)}" for m in machines if m.critical))
 

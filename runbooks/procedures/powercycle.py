@@ -122,14 +122,14 @@ def _new_in_the_log(machines: Sequence[Machine]) -> Steps:
 
 
 def typed(case: Case) -> str:
-    """The machines' own name, unless they are dead, or only turned on."""
-    return "" if case.action == "on" else to_type(machines_of(case.machines))
+    """The machines' own name, where one of them is well, and not only turned on, or critical."""
+    return to_type(machines_of(case.machines), interrupts=case.action != "on")
 
 
 def notes(case: Case) -> tuple[str, ...]:
     """What the operator should see before it is done."""
     machines = machines_of(case.machines)
-    risks = () if case.action == "on" else warnings(machines)
+    risks = warnings(machines, interrupts=case.action != "on")
     trust = [
         f"{m.name}: whoever answers at {m.bmc.address} is believed (--insecure)" for m in machines if case.insecure
     ]

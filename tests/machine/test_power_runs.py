@@ -309,7 +309,8 @@ def test_what_the_log_had_before_is_not_new(tmp_path: Path) -> None:
         (False, ("db-primary",), "cycle", "db1"),
         (True, (), "off", "db1"),
         (True, (), "reset", "db1"),
-        (True, ("db-primary",), "on", ""),
+        (True, (), "on", ""),
+        (True, ("db-primary",), "on", "db1"),
     ],
 )
 def test_whose_name_has_to_be_typed(answers: bool, critical: tuple[str, ...], action: str, typed: str) -> None:
