@@ -173,7 +173,9 @@ class Walker:
         if finding.status is Status.DONE:
             return self.record.close(number, target, Result.DONE, finding.note)
         if change.once and kept in (Result.UNKNOWN, Result.UNVERIFIED):
-            return self.record.close(number, target, kept, f"begun already, and not to be seen: {finding.note}")
+            return self.record.close(
+                number, target, kept, "not begun a second time: what became of the first is unseen"
+            )
         return self._act(number, target, change, finding)
 
     def _leave(self, number: int, target: str) -> None:
@@ -268,7 +270,8 @@ class Walker:
         """Where a begin has no outcome: wait for its command, shut its driver out, and look what became of it."""
         unknown: dict[str, list[int]] = {way: [] for way in self.shut_out}
         for (number, target), outcome in self.record.outcomes.items():
-            if outcome.result is Result.UNKNOWN:
+            once = self.steps[number].change_on(target).once
+            if outcome.result is Result.UNKNOWN or (once and outcome.result is Result.UNVERIFIED):
                 unknown.setdefault(self.steps[number].way_to(target), []).append(number)
         side_by_side(unknown, self.targets, lambda way: self._settle_one(way, unknown[way]))
 

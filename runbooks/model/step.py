@@ -56,7 +56,8 @@ class Step:
     @property
     def through(self) -> str:
         """The way to its targets; all of its Changes take the same."""
-        return next((change.through for change in (self.change, *self.changes.values()) if change), "")
+        change = self.change or next(iter(self.changes.values()), None)
+        return change.through if change else ""
 
     def way_to(self, target: str) -> str:
         """What the fleet has to be asked for."""

@@ -168,7 +168,21 @@ def test_a_reset_that_was_begun_is_looked_for_and_not_begun_again(tmp_path: Path
         # Nobody can know that it was not pressed: a person has to.
         assert run.status is RunStatus.INCOMPLETE
         assert world.boxes["db1"].happened == []
-        assert "begun already" in notes(run)["Reset the machine db1"]
+        assert "not begun a second time" in notes(run)["Reset the machine db1"]
+
+
+def test_a_reset_that_was_waited_for_in_vain_is_waited_for_again_and_not_begun_again(tmp_path: Path) -> None:
+    world = machines(boots_s=None)
+    box = world.boxes["db1"]
+    the_draft = draft(case(world, "reset"))
+    life = Life(url(tmp_path), world)
+    run = life.apply(the_draft)
+    assert exit_status(run, Stop()) == 6
+    again = life.resume(run.id, the_draft)
+    assert exit_status(again, Stop()) == 6
+    box.answers = True
+    assert life.resume(run.id, the_draft).status is RunStatus.DONE
+    assert box.happened == ["reset"]
 
 
 def test_success_that_is_none_is_caught_and_nothing_more_is_done(tmp_path: Path) -> None:
