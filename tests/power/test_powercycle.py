@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -238,3 +239,28 @@ def test_several_at_once_by_option(inv: Inv, pair: tuple[Machine, Machine]) -> N
     assert done.status == 0, done.out + done.err
     assert all(one.boot() != boot for one, boot in zip(pair, before, strict=True))
     assert "nothing failed" in said(done.json)
+
+
+def test_a_saved_plan_is_applied_as_it_was_seen_or_refused(
+    inv: Inv, lab: Lab, machine: Machine, tmp_path: Path
+) -> None:
+    plan = str(tmp_path / "plan.json")
+    assert inv("powercycle", "lab01", "--dry-run", "--save", plan).status == 0
+    assert inv("apply", plan, "--yes").status == 3, "its name has to be typed here, too"
+    before = machine.boot()
+    assert inv("apply", plan, "--confirm", "lab01").status == 0
+    assert machine.boot() != before
+    # It is another boot now, which somebody may have brought about on purpose.
+    boots = machine.boots()
+    assert inv("apply", plan, "--confirm", "lab01").status == 4
+    lab.kill("lab01")
+    assert inv("apply", plan, "--confirm", "lab01", env=QUICK_SSH).status in (3, 4)
+    assert machine.boots() == boots
+
+
+def test_what_was_turned_off_is_turned_on_again_by_an_undo(inv: Inv, machine: Machine) -> None:
+    done = inv("powercycle", "lab01", "--off", "--confirm", "lab01", "--json").json
+    assert machine.state() == "dead"
+    undone = inv("undo", done["run"]["id"], "--yes", env=QUICK_SSH)
+    assert undone.status == 0, undone.out + undone.err
+    assert machine.state() == "running"
