@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,3 +43,24 @@ class Chassis:
             yield
         finally:
             (self.folder / "late").unlink()
+
+
+class OnChassis:
+    """What every World says of the machine behind its BMC."""
+
+    chassis: Chassis
+
+    def is_on(self) -> bool:
+        return self.chassis.is_on()
+
+    def turn(self, on: bool) -> None:
+        self.chassis.turn(on)
+
+    def happened(self) -> list[str]:
+        return self.chassis.happened()
+
+    def forget(self) -> None:
+        self.chassis.forget()
+
+    def late(self, seconds: float) -> AbstractContextManager[None]:
+        return self.chassis.late(seconds)

@@ -3,13 +3,19 @@
 # FOLDER holds `power` (0 or 1), `happened` (a line for each change), and `late` (seconds until a change takes effect).
 folder=$1 verb=$2 what=$3 value=$4
 
+# Written down first, and the power changed at once: whoever sees the one sees the other.
+turn() {
+    echo "$2" >>"$folder/happened"
+    echo "$1" >"$folder/power.$$" && mv "$folder/power.$$" "$folder/power"
+}
+
 become() {
     read -r now <"$folder/power"
     case $1 in
-    reset) [ "$now" = 1 ] && echo reset >>"$folder/happened" || { echo on >>"$folder/happened"; echo 1 >"$folder/power"; } ;;
+    reset) [ "$now" = 1 ] && echo reset >>"$folder/happened" || turn 1 on ;;
     "$now") ;;
-    1) echo 1 >"$folder/power"; echo on >>"$folder/happened" ;;
-    0) echo 0 >"$folder/power"; echo off >>"$folder/happened" ;;
+    1) turn 1 on ;;
+    0) turn 0 off ;;
     esac
 }
 

@@ -6,7 +6,7 @@ import random
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +20,7 @@ from runbooks.oob.drivers import driver_class
 from runbooks.oob.model import Bmc
 from runbooks.oob.ssh_cli import SshCli
 from runbooks.secret import Secret
-from tests.oob.chassis import Chassis
+from tests.oob.chassis import Chassis, OnChassis
 from tests.oob.world import Trouble
 
 USER, PASSWORD = "operator", "gar nicht geheim"
@@ -85,7 +85,7 @@ def plain(error: RunbookError) -> str:
 
 
 @dataclass
-class CliWorld:
+class CliWorld(OnChassis):
     """Everything can be broken here."""
 
     server: CliBmc
@@ -97,21 +97,6 @@ class CliWorld:
 
     def bmc(self, user: str = "", insecure: bool = False) -> Bmc:
         return bmc_of(self.server, user, insecure)
-
-    def is_on(self) -> bool:
-        return self.chassis.is_on()
-
-    def turn(self, on: bool) -> None:
-        self.chassis.turn(on)
-
-    def happened(self) -> list[str]:
-        return self.chassis.happened()
-
-    def forget(self) -> None:
-        self.chassis.forget()
-
-    def late(self, seconds: float) -> AbstractContextManager[None]:
-        return self.chassis.late(seconds)
 
     @contextmanager
     def broken(self, trouble: Trouble) -> Iterator[None]:

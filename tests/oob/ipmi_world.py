@@ -8,7 +8,7 @@ import shlex
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from runbooks.lab.bmc.board import Board
 from runbooks.lab.bmc.ipmi_sim import IpmiBmc, IpmiSim, need_ipmi_sim
 from runbooks.oob.model import Bmc
 from runbooks.secret import Secret
-from tests.oob.chassis import Chassis
+from tests.oob.chassis import Chassis, OnChassis
 from tests.oob.relay import Change, Relay, lost, unchanged
 from tests.oob.world import Trouble
 
@@ -27,7 +27,7 @@ USER, PASSWORD = "clinic", "geheim-und-lang"
 
 
 @dataclass
-class IpmiWorld:
+class IpmiWorld(OnChassis):
     """One ipmi_sim."""
 
     driver: str
@@ -41,21 +41,6 @@ class IpmiWorld:
 
     def bmc(self, user: str = "", insecure: bool = False) -> Bmc:
         return Bmc("db1001", self.driver, "127.0.0.1", user or self.user, self.relay.port, insecure=insecure)
-
-    def is_on(self) -> bool:
-        return self.chassis.is_on()
-
-    def turn(self, on: bool) -> None:
-        self.chassis.turn(on)
-
-    def happened(self) -> list[str]:
-        return self.chassis.happened()
-
-    def forget(self) -> None:
-        self.chassis.forget()
-
-    def late(self, seconds: float) -> AbstractContextManager[None]:
-        return self.chassis.late(seconds)
 
     @contextmanager
     def broken(self, trouble: Trouble) -> Iterator[None]:

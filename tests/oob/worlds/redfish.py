@@ -19,7 +19,7 @@ from runbooks.lab.bmc.redfish import RedfishBmc
 from runbooks.lab.network import answers
 from runbooks.oob.model import Bmc
 from runbooks.secret import Secret
-from tests.oob.chassis import Chassis
+from tests.oob.chassis import Chassis, OnChassis
 from tests.oob.https_server import ADDRESS, serving
 from tests.oob.world import Trouble, Worlds
 
@@ -57,7 +57,7 @@ def nonsense(certificates: Path, kind: str, body: bytes) -> Iterator[int]:
 
 
 @dataclass
-class RedfishWorld:
+class RedfishWorld(OnChassis):
     chassis: Chassis
     server: RedfishBmc
     user: str = USER
@@ -70,23 +70,6 @@ class RedfishWorld:
         port = self.port or self.server.board.port
         ca = str(self.server.ca)
         return Bmc("db1001", "redfish", ADDRESS, user or self.user, port, ca, insecure=insecure)
-
-    def is_on(self) -> bool:
-        return self.chassis.is_on()
-
-    def turn(self, on: bool) -> None:
-        self.chassis.turn(on)
-
-    def happened(self) -> list[str]:
-        return self.chassis.happened()
-
-    def forget(self) -> None:
-        self.chassis.forget()
-
-    @contextmanager
-    def late(self, seconds: float) -> Iterator[None]:
-        with self.chassis.late(seconds):
-            yield
 
     @contextmanager
     def broken(self, trouble: Trouble) -> Iterator[None]:
