@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
 import stat
+import string
 from pathlib import Path
 
 from runbooks.errors import SettingsError
@@ -27,6 +29,27 @@ class Secret:
 
     def __bool__(self) -> bool:
         return bool(self.__value)
+
+
+class Fresh:
+    """A new password, made when it is first asked for, and handed to a person once the one that it is for has it:
+    ``taken`` says for whom it was set. It is in this process alone."""
+
+    def __init__(self) -> None:
+        self.__secret: Secret | None = None
+        self.taken: list[str] = []
+
+    @property
+    def is_made(self) -> bool:
+        """Whether there is one."""
+        return self.__secret is not None
+
+    def make(self) -> Secret:
+        """The one that there is, or else a new one: 22 letters and digits, over 128 bits."""
+        if self.__secret is None:
+            letters = string.ascii_letters + string.digits
+            self.__secret = Secret("".join(secrets.choice(letters) for _ in range(22)))
+        return self.__secret
 
 
 def from_environment(name: str) -> Secret | None:

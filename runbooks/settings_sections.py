@@ -204,6 +204,37 @@ class RackTables:
 
 
 @dataclass(frozen=True, slots=True)
+class ListDomain:
+    """A domain of mailing lists. ``mailman3`` is spoken to at ``url`` as ``user``, with the password in
+    OPS_CLINIC_MAILMAN_PASSWORD or in a file of mode 600; ``mailman2`` by the commands in ``bin`` on ``host``.
+    ``web_password`` sets the password of a web log-in, on ``host``, too: the words of a command, ``{address}`` for
+    whose; it gets the password on its standard input, twice, a line each. ``web_check`` exits with 0 where the one that
+    it gets opens it."""
+
+    name: str
+    driver: str = "mailman3"
+    url: str | None = None
+    user: str = "restadmin"
+    password_file: Path | None = None
+    ca: Path | None = None
+    timeout_s: int = 30
+    host: str | None = None
+    bin: str = "/usr/lib/mailman/bin"
+    web_password: tuple[str, ...] = ()
+    web_check: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """The mailing lists, by domain; a list is named without its domain where there is one only. ``name_pattern`` is
+    what a new list's name has to fit, ``disabled`` what a disabled one's description begins with."""
+
+    domains: tuple[ListDomain, ...] = ()
+    name_pattern: str = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+    disabled: str = "[disabled]"
+
+
+@dataclass(frozen=True, slots=True)
 class PuppetDB:
     """PuppetDB for ``P{...}``, under Cumin's own names; without a host there is none."""
 

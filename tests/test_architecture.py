@@ -62,16 +62,18 @@ MAY_IMPORT = {
     "registry": BASE | {"registry"},
     "oob": SYSTEMS | {"oob"},
     "machine": SYSTEMS | {"oob", "machine"},
+    "lists": SYSTEMS | {"lists", "settings_sections"},
+    "aliases": SYSTEMS | {"aliases"},
     "systems": SYSTEMS,
     "settings_kinds": BASE | {"inventory"},
     "settings_sections": set(),
     "settings": BASE | {"settings_kinds", "settings_sections", "inventory"},
-    "fleet": SYSTEMS | {"site", "machine"},
+    "fleet": SYSTEMS | {"site", "machine", "lists"},
     "sources": BASE | {"inventory", "secret", "settings"},
-    "site": SYSTEMS | ENGINE | {"fleet", "settings", "oob", "sources"},
+    "site": SYSTEMS | ENGINE | {"fleet", "settings", "oob", "sources", "lists", "settings_sections"},
     "report": BASE | {"report", "inventory", "batch"},
     "procedure": BASE | {"engine", "walker"},
-    "procedures": SYSTEMS | {"looking", "procedure", "procedures", "site", "oob", "machine"},
+    "procedures": SYSTEMS | {"looking", "procedure", "procedures", "site", "oob", "machine", "lists", "aliases"},
     "cli": SYSTEMS | ENGINE | {"cli", "engine", "procedure", "procedures", "report", "settings", "site", "verdicts"},
     # The lab stands alone: it builds a fleet for the rest, with the registry's own synthetic data.
     "lab": {"errors", "lab", "registry", "secret"},
@@ -172,7 +174,7 @@ def test_no_reason_is_given_for_what_is_small() -> None:
 
 
 HEAVY = {"sqlalchemy", "psycopg", "fabric", "paramiko", "ssh", "cryptography", "rich", "cumin", "ClusterShell"}
-HEAVY |= {"ldap3", "tenacity"}
+HEAVY |= {"ldap3", "tenacity", "mailmanclient", "requests"}
 
 
 def loaded(*words: str, **environment: str) -> set[str]:

@@ -1,0 +1,133 @@
+"""What every kind of list server can be asked and told, and what it answers.
+
+A list is its settings: a mapping by the system's own names, of JSON values. Four of them every system has by the same
+names: ``description`` (a line), ``owner`` and ``moderator`` (addresses, sorted, in small letters), and ``ban_list``
+(addresses, or patterns that begin with ``^``, in the system's order). So one Change serves all systems.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from runbooks.model import Json, Reader, Target, Writer
+
+Settings = Mapping[str, Json]
+
+EVERYBODY = "^.*@.*"
+"""In ``ban_list``: nobody may write, whoever it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A message that waits for a moderator. ``id`` is the system's own."""
+
+    id: str
+    sender: str
+    subject: str
+
+
+class ListReader(Reader):
+    """Looks at the lists of one domain. All of it raises Unreachable where the server cannot be asked, and Blocked
+    where it does not let us or answers what makes no sense."""
+
+    domain: str
+
+    @abstractmethod
+    def names(self) -> Sequence[str]:
+        """The lists' names, without the domain, sorted."""
+
+    @abstractmethod
+    def settings(self, name: str) -> Settings | None:
+        """All settings that can be written, secrets left out; None where there is no such list."""
+
+    @abstractmethod
+    def held(self, name: str) -> Sequence[Held]:
+        """What waits for a moderator: messages, oldest first. Requests to join are none."""
+
+    @abstractmethod
+    def in_use(self, name: str) -> str:
+        """Why a list cannot be taken away as if it had never been there (members, posts), or nothing."""
+
+    @abstractmethod
+    def accounts(self, name: str) -> Sequence[str]:
+        """Whose passwords open the administration of a list: its owners' addresses, or the list's own address where it
+        is the list that has one."""
+
+    @abstractmethod
+    def has_password(self, name: str, account: str) -> bool:
+        """Whether the new password that this process has made is the account's. False where it has made none yet."""
+
+    @property
+    @abstractmethod
+    def web(self) -> str:
+        """How web log-ins are told of a new password: a command, as a person reads it; empty where they have none of
+        their own, or where nothing is set up for it."""
+
+    @property
+    @abstractmethod
+    def password_note(self) -> str:
+        """What an operator has to know of passwords here: which ones are set, and which are not."""
+
+    def has_web_password(self, account: str) -> bool | None:  # noqa: ARG002 - for systems that have none
+        """Whether the new password opens the web log-in; None where that cannot be asked."""
+        return None
+
+    # what a list has to be told, from what it is; nothing is asked or changed
+
+    @abstractmethod
+    def closed(self, settings: Settings) -> Settings:
+        """The settings with which a list delivers nothing, holds nothing and notifies nobody, as far as they are not
+        so already; owners, moderators and the description are left out."""
+
+    @abstractmethod
+    def reopened(self, settings: Settings) -> Settings:
+        """The settings with which a closed list works as a new one does; used where nobody knows what was before."""
+
+    @abstractmethod
+    def fresh(self, private: bool) -> Settings:
+        """The settings that the page wants of a new list: who joins is approved; a ``private`` one has a private
+        archive, too, and is not advertised."""
+
+
+class ListWriter(Writer):
+    """Changes the lists of one domain. All of it raises CommandFailed where the server refuses, and Lost where its
+    answer did not come and a second look does not show the change."""
+
+    reader: ListReader
+
+    @abstractmethod
+    def create(self, name: str, owners: Sequence[str], private: bool) -> None:
+        """Make a list; the system's own notice to the owners is not sent. Where a list has a password, it is the new
+        one that this process has made."""
+
+    @abstractmethod
+    def remove(self, name: str) -> None:
+        """Take a list away that was never used."""
+
+    @abstractmethod
+    def configure(self, name: str, values: Settings) -> None:
+        """Set some settings, and no others."""
+
+    @abstractmethod
+    def discard(self, name: str, ids: Sequence[str]) -> None:
+        """Discard held messages, without telling anybody; one that is gone already is none."""
+
+    @abstractmethod
+    def set_password(self, name: str, account: str) -> None:
+        """Give an account the new password that this process has made."""
+
+    def set_web_password(self, account: str) -> None:
+        """Give its web log-in the same."""
+        raise NotImplementedError(f"{type(self).__name__} has no web log-ins")
+
+
+class ListTarget(Target):
+    """The lists of one domain; its name is the domain's, behind an ``@``."""
+
+    domain: str
+
+    @abstractmethod
+    def reader(self, run_id: str = "") -> ListReader:
+        """A Reader; nothing is asked before it looks."""
