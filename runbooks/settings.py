@@ -16,14 +16,17 @@ from typing import Any
 
 from runbooks.errors import SettingsError
 from runbooks.inventory.names import suggest
-from runbooks.settings_kinds import KEYS, SECTIONS, Layer
+from runbooks.settings_keys import KEYS, SECTIONS
+from runbooks.settings_kinds import Layer
 from runbooks.settings_sections import (
     Access,
     Alertmanager,
+    Aliases,
     Corporate,
     Hardware,
     Ldap,
     Lease,
+    Lists,
     Netbox,
     Oob,
     Private,
@@ -59,6 +62,8 @@ class Settings:
     hardware: Hardware = field(default_factory=Hardware)
     netbox: Netbox = field(default_factory=Netbox)
     racktables: RackTables = field(default_factory=RackTables)
+    lists: Lists = field(default_factory=Lists)
+    aliases: Aliases = field(default_factory=Aliases)
     puppetdb: PuppetDB = field(default_factory=PuppetDB)
     ask_above: int = 50
     batch_size: str = "10"
@@ -94,6 +99,8 @@ class Settings:
             hardware=Hardware(**sections["hardware"]),
             netbox=Netbox(**sections["netbox"]),
             racktables=RackTables(**sections["racktables"]),
+            lists=Lists(**sections["lists"]),
+            aliases=Aliases(**sections["aliases"]),
             puppetdb=PuppetDB(**sections["puppetdb"]),
             lease=_lease(sections["lease"], layers),
         )

@@ -7,6 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+ROLES = (
+    "abuse", "admin", "hostmaster", "info", "mailer-daemon", "marketing", "news", "noc", "postmaster", "root", "sales",
+    "security", "support", "usenet", "webmaster", "www", "*-team", "*-group", "*-admin*", "*alerts*", "noreply*",
+    "no-reply*",
+)  # fmt: skip
+"""Names that are a role's by RFC 2142, or by custom."""
 _PUPPET_STATE = ("/opt/puppetlabs/puppet/cache/state", "/var/cache/puppet/state", "/var/lib/puppet/state")
 
 
@@ -232,6 +238,24 @@ class Lists:
     domains: tuple[ListDomain, ...] = ()
     name_pattern: str = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
     disabled: str = "[disabled]"
+
+
+@dataclass(frozen=True, slots=True)
+class Aliases:
+    """Mail aliases: a file a domain in ``directory`` of the private repository, and what ``manifests`` there make of
+    it; without a ``directory`` there are none. ``mail_hosts`` (a query) have them in ``host_directory``, and say by
+    ``command`` where an address goes. ``policy``: ``role`` refuses aliases of single people, ``any`` takes all;
+    ``roles`` (globs) are always taken, ``personal`` (patterns) never; ``handled_by`` is who sees to those."""
+
+    directory: str | None = None
+    manifests: str | None = None
+    mail_hosts: str = "A:mx"
+    host_directory: str = "/etc/exim4/aliases"
+    command: tuple[str, ...] = ("exim4", "-bt")
+    policy: str = "role"
+    roles: tuple[str, ...] = ROLES
+    personal: tuple[str, ...] = (r"[a-z]{2,}[._][a-z]{2,}",)
+    handled_by: str = "whoever handles people's own addresses"
 
 
 @dataclass(frozen=True, slots=True)
