@@ -19,6 +19,7 @@ COMMON: dict[str, tuple[Any, str]] = {
     "debug": (False, "Show the traceback of an error."),
 }
 PLANNED = tuple(COMMON)
+ON_SYSTEMS = ("dry_run", "yes", "confirm", "save", "json", "debug")
 ASKED = ("yes", "confirm", "json", "debug")
 SHOWN = ("json", "debug")
 
@@ -389,6 +390,73 @@ def sel(surface, host, limit="50", driver="", insecure=False):  # type: ignore[n
     surface.event_log(host, limit, driver, insecure)
 
 
+LIST = {"name": "The list: its name, or its address where there are several list domains."}
+PASSWORD_FILE = {
+    "password-file": "Put the new password into this new file, which you alone can read; else it is shown."
+}
+
+
+@runbook(
+    *ON_SYSTEMS,
+    positional=["name"],
+    help=LIST
+    | TICKET
+    | PASSWORD_FILE
+    | {
+        "owners": "Its admins' addresses, two at least, by commas.",
+        "description": "What it is for, in one line.",
+        "private": "A private archive, not advertised, and who joins is approved.",
+    },
+)
+def list_create(surface, name, owners="", description="", private=False, task="", password_file=""):  # type: ignore[no-untyped-def]
+    """Mail: make a mailing list."""
+    about = {"owners": _words(owners), "description": description, "private": private}
+    surface.list_procedure("list-create", name, about | {"task": task, "password_file": password_file})
+
+
+@runbook(
+    *ON_SYSTEMS,
+    positional=["name"],
+    aliases=("mailman_disable",),
+    help=LIST | TICKET | {"discard-held": "Throw away the mail that waits for a moderator; look at it first."},
+)
+def list_disable(surface, name, discard_held=False, task=""):  # type: ignore[no-untyped-def]
+    """Mail: close a mailing list; its members and archive stay."""
+    surface.list_procedure("list-disable", name, {"discard_held": discard_held, "task": task})
+
+
+@runbook(
+    *ON_SYSTEMS,
+    positional=["name"],
+    help=LIST | TICKET | {"owners": "Who runs it from now on, by commas; only where no run that disabled it is known."},
+)
+def list_enable(surface, name, owners="", task=""):  # type: ignore[no-untyped-def]
+    """Mail: give a disabled mailing list back, as it was before."""
+    surface.list_procedure("list-enable", name, {"owners": _words(owners), "task": task})
+
+
+@runbook(
+    *ON_SYSTEMS,
+    positional=["name"],
+    help=LIST | TICKET | PASSWORD_FILE | {"owner": "Whose password; not needed while there is one owner."},
+)
+def list_reset_password(surface, name, owner="", task="", password_file=""):  # type: ignore[no-untyped-def]
+    """Mail: give whoever runs a mailing list a new password."""
+    surface.list_procedure("list-reset-password", name, {"owner": owner, "task": task, "password_file": password_file})
+
+
+@runbook(*SHOWN, positional=["name"], help=LIST | {"all": "Show every setting."})
+def list_info(surface, name, all=False):  # type: ignore[no-untyped-def]
+    """Mail: show a mailing list, and what is held for it."""
+    surface.list_info(name, all)
+
+
+@runbook(*SHOWN, positional=["name"], help=LIST)
+def list_owners(surface, name):  # type: ignore[no-untyped-def]
+    """Mail: list who runs a mailing list."""
+    surface.list_owners(name)
+
+
 HOST = {"host": "Its name, lab01; the directory is ldap, lab01's BMC lab01.mgmt."}
 
 
@@ -471,6 +539,12 @@ ns = Collection(
     power_status,
     sel,
     hardware,
+    list_create,
+    list_disable,
+    list_enable,
+    list_reset_password,
+    list_info,
+    list_owners,
     apply,
     resume,
     undo,

@@ -60,6 +60,8 @@ class Fleet:
             from runbooks.systems.person import PersonTarget
 
             return PersonTarget(self._site.operator, self._site.confirmed_at)
+        if name.startswith("@"):
+            return self._site.open_lists(name[1:], self._host)
         way, _, host = name.rpartition(":")
         if way == "machine":
             from runbooks.machine.target import MachineTarget

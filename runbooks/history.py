@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 
 from runbooks import schema
 from runbooks.errors import UsageError
 from runbooks.glance import COLUMNS, line_of
-from runbooks.model import Event, Plan, Run, RunLine, RunStatus
+from runbooks.model import Event, Json, Plan, Run, RunLine, RunStatus
 
 FINISHED = [status for status in RunStatus if status.finished]
 
@@ -50,6 +51,16 @@ def unfinished(db: sa.Connection) -> list[RunLine]:
     found = [_line(row) for row in db.execute(query)]
     undone = {line.undoes for line in found}
     return [line for line in found if line.id not in undone]
+
+
+def latest(db: sa.Connection, procedure: str, arguments: Mapping[str, Json]) -> RunLine | None:
+    """The newest run of a procedure with these among its arguments, without its tally."""
+    # How the heading is written is nobody's business here: what it says is looked at.
+    query = sa.select(*_LINE).where(schema.runs.c.heading.contains(procedure, autoescape=True))
+    for line in map(_line, db.execute(query.order_by(schema.runs.c.created.desc()))):
+        if line.procedure == procedure and arguments.items() <= line.arguments.items():
+            return line
+    return None
 
 
 _LINE = [schema.runs.c[name] for name in COLUMNS]

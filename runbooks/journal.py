@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -22,7 +22,7 @@ from runbooks.database import Clock, Database, repeated
 from runbooks.driver import Driver
 from runbooks.errors import Fenced, Owned, UsageError
 from runbooks.lease import Lease, Row
-from runbooks.model import Plan, Run, RunLine, RunStatus, Tally
+from runbooks.model import Json, Plan, Run, RunLine, RunStatus, Tally
 
 _FINISHED = history.FINISHED
 
@@ -268,6 +268,11 @@ class Journal(Database):
         """The newest runs, newest first."""
         with self._read() as db:
             return history.newest(db, limit)
+
+    def latest(self, procedure: str, arguments: Mapping[str, Json]) -> RunLine | None:
+        """The newest run of a procedure with these among its arguments, without its tally; None where there is none."""
+        with self._read() as db:
+            return history.latest(db, procedure, arguments)
 
     def unfinished(self) -> list[RunLine]:
         """Runs that still own something, oldest first, without their tallies."""

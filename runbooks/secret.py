@@ -8,7 +8,7 @@ import stat
 import string
 from pathlib import Path
 
-from runbooks.errors import SettingsError
+from runbooks.errors import SettingsError, UsageError
 
 
 class Secret:
@@ -32,12 +32,15 @@ class Secret:
 
 
 class Fresh:
-    """A new password, made when it is first asked for, and handed to a person once the one that it is for has it:
-    ``taken`` says for whom it was set. It is in this process alone."""
+    """A new password, made when it is first asked for, and handed to a person when the one that it is for has it:
+    ``taken`` says for whom it was sent. It is in this process alone. ``is_wanted``: a plan is going to need one.
+    ``nowhere`` says why it could be handed to nobody: then none is made."""
 
     def __init__(self) -> None:
         self.__secret: Secret | None = None
         self.taken: list[str] = []
+        self.nowhere = ""
+        self.is_wanted = False
 
     @property
     def is_made(self) -> bool:
@@ -45,7 +48,9 @@ class Fresh:
         return self.__secret is not None
 
     def make(self) -> Secret:
-        """The one that there is, or else a new one: 22 letters and digits, over 128 bits."""
+        """The one that there is, or else a new one: 22 letters and digits, over 128 bits. Raises UsageError."""
+        if self.nowhere:
+            raise UsageError(self.nowhere)
         if self.__secret is None:
             letters = string.ascii_letters + string.digits
             self.__secret = Secret("".join(secrets.choice(letters) for _ in range(22)))
@@ -63,7 +68,7 @@ def find(variable: str, file: Path | None, key: str) -> Secret:
     if (found := from_environment(variable)) is not None:
         return found
     if file is None:
-        section, _, name = key.partition(".")
+        section, _, name = key.rpartition(".")
         raise SettingsError(f"the {name.removesuffix('_file')} of {section} is nowhere: set {variable} or {key}")
     return from_file(file)
 

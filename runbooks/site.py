@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +14,13 @@ from runbooks.errors import RunbookError, SettingsError, UsageError
 from runbooks.fleet import Fleet
 from runbooks.inventory import Inventory
 from runbooks.looking import side_by_side
-from runbooks.secret import Secret, find
+from runbooks.secret import Fresh, Secret, find, from_environment
 from runbooks.settings import Settings
 
 if TYPE_CHECKING:
     from runbooks.inventory.hardware import HardwareSource, LookedUp
     from runbooks.journal import Journal
+    from runbooks.lists.model import ListTarget
     from runbooks.oob.model import Bmc, Driver
     from runbooks.oob.passwords import Passwords
     from runbooks.registry import AccountRegistry
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
     from runbooks.systems.corporate import Corporate
     from runbooks.systems.gerrit import Gerrit
     from runbooks.systems.git import Repository
+    from runbooks.systems.host import HostTarget
     from runbooks.systems.ldap import Directory
 
 
 LDAP_PASSWORD = "OPS_CLINIC_LDAP_PASSWORD"
 CORPORATE_PASSWORD = "OPS_CLINIC_CORPORATE_PASSWORD"
 GERRIT_PASSWORD = "OPS_CLINIC_GERRIT_PASSWORD"
+MAILMAN_PASSWORD = "OPS_CLINIC_MAILMAN_PASSWORD"
 """The environment variables that passwords may be in."""
 
 
@@ -154,6 +157,28 @@ class Site:
         from runbooks.systems.alertmanager_api import opened
 
         return opened(self.settings.alertmanager, self.operator)
+
+    @cached_property
+    def fresh(self) -> Fresh:
+        """A new password, for whom this process gives one."""
+        return Fresh()
+
+    @cached_property
+    def _mailman_password(self) -> Secret | None:
+        return from_environment(MAILMAN_PASSWORD)
+
+    def open_lists(self, domain: str, host: Callable[[str], HostTarget]) -> ListTarget:
+        """The mailing lists of a domain; ``host`` opens a list server over ssh. Raises SettingsError."""
+        from runbooks.lists.drivers import open_lists
+
+        chosen = next((one for one in self.settings.lists.domains if one.name == domain), None)
+        if chosen is None:
+            raise SettingsError(f"lists.domains: there is no {domain}: say in invoke.yaml where its lists are")
+        password = Secret("")
+        if chosen.driver == "mailman3":
+            key = f"lists.domains.{domain}.password_file"
+            password = self._mailman_password or find(MAILMAN_PASSWORD, chosen.password_file, key)
+        return open_lists(chosen, password, lambda: host(str(chosen.host)), self.fresh)
 
     def registry(self) -> AccountRegistry:
         """The account registry as the repository's main branch has it now. Raises RegistryError, Unreachable."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runbooks import glance
+from runbooks.cli.mail import Mail
 from runbooks.cli.records import draft_of, pick, place, question_of, read_plan, remaining_plan
 from runbooks.cli.reports import Reports
 from runbooks.cli.surface import hosts_of
@@ -32,7 +33,7 @@ SHOWN = 50
 """How many runs are listed."""
 
 
-class Commands(Reports):
+class Commands(Reports, Mail):
     """A command over plans and runs, or one that reports."""
 
     def apply(self, reference: str) -> NoReturn:

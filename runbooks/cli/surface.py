@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from runbooks.cli.handing import hand_over, nowhere
 from runbooks.cli.interrupts import interruptible, quiet, signals
+from runbooks.cli.options import Options, batch_policy
 from runbooks.cli.waiting import waiting
 from runbooks.errors import (
     Blocked,
@@ -22,26 +23,11 @@ from runbooks.errors import (
 
 if TYPE_CHECKING:
     from runbooks.engine import Draft, Engine
-    from runbooks.model import Batch, Event, Plan, Run
+    from runbooks.model import Event, Plan, Run
     from runbooks.site import Site
     from runbooks.walker import Stop
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@dataclass(frozen=True)
-class Options:
-    """The common options of a procedure, as they were given."""
-
-    dry_run: bool = False
-    yes: bool = False
-    confirm: str = ""
-    as_json: bool = False
-    save: str = ""
-    batch_size: str = ""
-    batch_sleep: str = "0"
-    max_failures: str = "0"
-    debug: bool = False
 
 
 class Surface:
@@ -127,16 +113,22 @@ class Surface:
             site.journal, site.targets, site.operator, observer, stop, lease.heartbeat_s, min(patience_s, 900.0)
         )
 
-    def procedure(self, name: str, arguments: Mapping[str, Any], query: str | None = None) -> NoReturn:
+    def procedure(
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        query: str | None = None,
+        resolve: Callable[[Site], Mapping[str, Any]] | None = None,
+    ) -> NoReturn:
         """Plan a procedure, and apply it unless it is a dry run. The hosts that a ``query`` means now, whatever it will
-        mean later, are its argument ``hosts``."""
+        mean later, are its argument ``hosts``; ``resolve`` gives others that the site alone can say."""
 
         def command(site: Site) -> int:
             from runbooks.procedure import find
 
             chosen = find(name)
             hosts = {} if query is None else {"hosts": list(site.inventory.query(query))}
-            given = {**hosts, **arguments}
+            given = {**hosts, **arguments, **(resolve(site) if resolve else {})}
             site.journal.refuse_owned(chosen.subjects(given))
             return self.plan_and_apply(site, chosen.draft(site, given))
 
@@ -184,7 +176,10 @@ class Surface:
         ):
             print("Nothing to do.", file=self.talk)
             return 0
-        self.ask(f"Apply this plan to {hosts_of(plan)} host(s)?", hosts_of(plan), plan, site, draft.typed)
+        if site.fresh.is_wanted and (why := nowhere(_place(plan))):
+            raise UsageError(why)
+        where = f" to {hosts_of(plan)} host(s)" if hosts_of(plan) else ""
+        self.ask(f"Apply this plan{where}?", hosts_of(plan), plan, site, draft.typed)
         policy = batch_policy(self.options, draft.batch_size or site.settings.batch_size)
         return self._walk(site, plan, lambda engine: engine.apply(plan, draft, policy))
 
@@ -219,6 +214,7 @@ class Surface:
         from runbooks.walker import Stop
 
         stop = Stop()
+        site.fresh.nowhere = nowhere(_place(plan))
         with signals(stop):
             progress = Progress(plan, file=sys.stderr, earlier=earlier)
 
@@ -227,8 +223,11 @@ class Surface:
                 with suppress(OSError):
                     progress(event)
 
-            with quiet(progress):
-                run = walk(self.engine(site, stop, observe))
+            try:
+                with quiet(progress):
+                    run = walk(self.engine(site, stop, observe))
+            finally:
+                hand_over(site.fresh, _place(plan))
             self.walked = exit_status(run, stop)
             self.document = {"plan": plan.to_json(), "run": run.to_json()}
             if not self.options.as_json:
@@ -242,7 +241,7 @@ class Surface:
         typed: ``must_type``, or whom it is about over many hosts. Raises Blocked when declined, or when nobody can be
         asked."""
         # Whom or what it is about: typed, it tells alice from alicia.
-        about = (must_type, *(plan.arguments.get(name) for name in ("old", "name", "run")), _machines(plan))
+        about = (must_type, *(plan.arguments.get(name) for name in ("old", "name", "list", "run")), _machines(plan))
         name = str(next(filter(None, about), plan.procedure))
         typed = bool(must_type) or hosts > site.settings.ask_above
         if self.options.confirm:
@@ -262,6 +261,11 @@ class Surface:
             raise Blocked("declined; nothing was changed")
 
 
+def _place(plan: Plan) -> str:
+    """Where a new password is handed to: a file, or nothing for the terminal."""
+    return str(plan.arguments.get("password_file") or "")
+
+
 def _machines(plan: Plan) -> str:
     from runbooks.inventory.fold import fold
 
@@ -271,17 +275,6 @@ def _machines(plan: Plan) -> str:
 def _where(site: Site) -> str:
     used = site.targets.key_exchanges()
     return f"fleet: {site.inventory.source}" + (f"; key exchange: {used}" if used else "")
-
-
-def batch_policy(options: Options, size: str) -> Batch:
-    """How a run goes over its hosts; ``size`` is that of the settings. Raises UsageError for options that can't be."""
-    from runbooks import batch
-    from runbooks.model import Batch
-
-    size = options.batch_size or size
-    batch.window(size, 1)
-    batch.amount(options.max_failures, 1, "max failures")
-    return Batch(size, batch.seconds(options.batch_sleep), max_failures=options.max_failures)
 
 
 def hosts_of(plan: Plan) -> int:

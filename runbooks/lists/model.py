@@ -33,6 +33,8 @@ class ListReader(Reader):
     where it does not let us or answers what makes no sense."""
 
     domain: str
+    has_own_password = False
+    """Whether a list has a password itself, which it gets when it is made."""
 
     @abstractmethod
     def names(self) -> Sequence[str]:

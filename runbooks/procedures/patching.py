@@ -24,6 +24,16 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TASK = re.compile(r"T[1-9][0-9]*")
 
 
+def is_address(text: str) -> bool:
+    """Whether it has the form of a mail address."""
+    return bool(_ADDRESS.fullmatch(text))
+
+
+def is_task(text: str) -> bool:
+    """Whether it has the form of a ticket's name."""
+    return bool(_TASK.fullmatch(text))
+
+
 @dataclass(frozen=True)
 class Patched:
     """The part of a case that says how the registry is edited; ``edits`` as ``Edit.record`` gives them."""
@@ -39,7 +49,7 @@ class Patched:
 
 def patched(site: Site, registry: AccountRegistry, edits: Sequence[Edit], task: str = "") -> dict[str, Any]:
     """The fields of Patched, once the edits are known to be possible. Raises RegistryError, UsageError."""
-    if task and not _TASK.fullmatch(task):
+    if task and not is_task(task):
         raise UsageError(f"{task!r} is no task: T and digits, as T123")
     for edit in edits:
         registry = edit.make(registry)
@@ -74,7 +84,7 @@ def until(text: str) -> str:
 
 def said(realname: str, email: str, expires: str, contact: str) -> dict[str, str]:
     """What is said of the person, as the registry's edits take it. Raises UsageError."""
-    if email and not _ADDRESS.fullmatch(email):
+    if email and not is_address(email):
         raise UsageError(f"--email {email[:60]!r} is no mail address")
     if long := [option for option, text in (("--realname", realname), ("--contact", contact)) if len(text) > 200]:
         raise UsageError(f"{long[0]} is too long: 200 characters at most")

@@ -1,0 +1,62 @@
+"""The commands on mailing lists and mail aliases."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from runbooks.cli.surface import Surface
+from runbooks.cli.waiting import waiting
+
+if TYPE_CHECKING:
+    from runbooks.site import Site
+
+
+class Mail(Surface):
+    """A command on mail."""
+
+    def list_procedure(self, name: str, text: str, arguments: Mapping[str, Any]) -> NoReturn:
+        """A procedure on the list that somebody means by a name or an address."""
+
+        def resolve(site: Site) -> Mapping[str, Any]:
+            from runbooks.procedures.mailing_lists import meant
+
+            return {"list": meant(site, text)}
+
+        self.procedure(name, arguments, resolve=resolve)
+
+    def list_info(self, text: str, every: bool) -> NoReturn:
+        """What a list is."""
+
+        def command(site: Site) -> int:
+            from runbooks.procedures.list_info import list_info
+            from runbooks.report.lists import print_list
+
+            with waiting(f"Asking for {text}"):
+                found = list_info(site, text)
+            self.document = {"list": found}
+            if not self.options.as_json:
+                print_list(found, every, file=sys.stdout)
+            return 0
+
+        self.run(command)
+
+    def list_owners(self, text: str) -> NoReturn:
+        """Who runs a list."""
+
+        def command(site: Site) -> int:
+            from runbooks.procedures.list_info import list_info
+
+            with waiting(f"Asking for {text}"):
+                settings = list_info(site, text)["settings"]
+            owners, moderators = settings["owner"], settings["moderator"]
+            self.document = {"owners": owners, "moderators": moderators}
+            if not self.options.as_json:
+                from runbooks.report.words import clean
+
+                print(*(clean(one) for one in owners or ["no owner"]), sep="\n")
+                print(*(f"{clean(one)} (moderator)" for one in moderators if one not in owners), sep="\n", end="")
+            return 0
+
+        self.run(command)

@@ -1,0 +1,241 @@
+"""What is done to a mailing list, whatever system it is on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runbooks.lists.model import Held, ListReader, ListWriter
+from runbooks.model import Change, Facts, Finding, Json, blocked, done, later, todo
+from runbooks.systems.wording import listed
+
+MOST_HELD = 20
+"""How many held messages a plan shows."""
+
+
+def _gone(name: str, reader: ListReader) -> str:
+    return f"there is no list {name}@{reader.domain} any more: find out who has removed it"
+
+
+def _diff(old: Facts, new: Facts) -> Iterator[str]:
+    """What becomes of settings, a line each; of lists of words only those that go and come."""
+    for key, value in new.items():
+        was = old.get(key)
+        if isinstance(value, list | tuple) and isinstance(was, list | tuple):
+            yield from (f"-{key}: {word}" for word in was if word not in value)
+            yield from (f"+{key}: {word}" for word in value if word not in was)
+        else:
+            yield from (f"-{key}: {was}", f"+{key}: {value}")
+
+
+@dataclass(frozen=True)
+class Configured(Change[ListReader, ListWriter]):
+    """A list has these settings. ``fresh``: an earlier step of the same plan makes the list."""
+
+    name: str
+    values: Facts
+    fresh: bool = False
+
+    def check(self, reader: ListReader) -> Finding:
+        """Done where all of them are so."""
+        settings = reader.settings(self.name)
+        if settings is None:
+            lines = [f"+{key}: {word}" for key, value in self.values.items() for word in _words(value)]
+            return later(*lines) if self.fresh else blocked(_gone(self.name, reader))
+        was = {key: settings.get(key) for key, value in self.values.items() if not _alike(settings.get(key), value)}
+        if not was:
+            return done()
+        wanted = {key: self.values[key] for key in was}
+        return todo(*_diff(was, wanted), before={"was": was, "ours": wanted}, facts={"was": was})
+
+    def do(self, writer: ListWriter, before: Facts) -> None:  # noqa: ARG002
+        """Set those that are not. Raises CommandFailed, Lost."""
+        settings = writer.reader.settings(self.name) or {}
+        writer.configure(self.name, {k: v for k, v in self.values.items() if not _alike(settings.get(k), v)})
+
+    def inverse(self, before: Facts) -> Restored | None:
+        """As they were."""
+        return Restored(self.name, before["was"], before["ours"]) if before.get("was") else None
+
+
+@dataclass(frozen=True)
+class Restored(Change[ListReader, ListWriter]):
+    """Settings are again what they were (``was``) before they were made what they are (``ours``). What others have put
+    into a list of words since, or taken out of it, stays so; any other setting that they have changed is theirs."""
+
+    name: str
+    was: Facts
+    ours: Facts
+
+    def check(self, reader: ListReader) -> Finding:
+        """Done where all are so; blocked where somebody else has given one another value since."""
+        settings = reader.settings(self.name)
+        if settings is None:
+            return blocked(_gone(self.name, reader))
+        wanted = self._wanted(settings)
+        if theirs := [key for key, value in wanted.items() if value is _THEIRS]:
+            told = "; ".join(f"{key} is {settings.get(key)!r}, and was set to {self.ours[key]!r}" for key in theirs)
+            return blocked(f"changed since by somebody else: {told}: set it to either by hand, then try again")
+        now = {key: settings.get(key) for key, value in wanted.items() if not _alike(settings.get(key), value)}
+        if not now:
+            return done()
+        then = {key: wanted[key] for key in now}
+        return todo(*_diff(now, then), before={"was": now, "ours": then}, facts={"was": now})
+
+    def _wanted(self, settings: Facts) -> dict[str, Any]:
+        return {key: _taken_back(settings.get(key), self.ours[key], was) for key, was in self.was.items()}
+
+    def do(self, writer: ListWriter, before: Facts) -> None:  # noqa: ARG002
+        """Set those that are not. Raises CommandFailed, Lost."""
+        settings = writer.reader.settings(self.name) or {}
+        wanted = self._wanted(settings)
+        writer.configure(self.name, {k: v for k, v in wanted.items() if not _alike(settings.get(k), v)})
+
+    def inverse(self, before: Facts) -> Restored | None:
+        """As they were before that."""
+        return Restored(self.name, before["was"], before["ours"]) if before.get("was") else None
+
+
+_THEIRS = object()
+
+
+def _taken_back(now: Json, ours: Json, was: Json) -> Any:
+    """What a setting has to be."""
+    if _alike(now, was) or _alike(now, ours):
+        return was
+    if all(isinstance(value, list | tuple) for value in (now, ours, was)):
+        kept = [word for word in was if word in now or word not in ours]
+        return kept + [word for word in now if word not in ours and word not in was]
+    return _THEIRS
+
+
+def _alike(one: Json, other: Json) -> bool:
+    """A journal gives lists back where there were tuples, and the other way round."""
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return list(one) == list(other)
+    return type(one) is type(other) and bool(one == other)
+
+
+def _words(value: Json) -> Sequence[Json]:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+@dataclass(frozen=True)
+class HeldOut(Change[ListReader, ListWriter]):
+    """No message waits for a moderator of a list; those that do are discarded, if that was asked for (``discard``)."""
+
+    name: str
+    discard: bool
+    no_inverse = "what was discarded is gone"
+
+    def check(self, reader: ListReader) -> Finding:
+        """Done where none waits; blocked where some do, and nobody has said that they are to go."""
+        held = reader.held(self.name)
+        if not held:
+            return done()
+        if not self.discard:
+            return blocked(f"{_count(held)}: {_shown(held)}: look at them first; --discard-held throws them away")
+        lines = [f"-held: {one.sender}: {one.subject}" for one in held[:MOST_HELD]]
+        more = [f"-held: … and {len(held) - MOST_HELD:,} more"] if len(held) > MOST_HELD else []
+        ids = [one.id for one in held]
+        return todo(*lines, *more, note=_count(held), before={"held": ids}, facts={"held": ids})
+
+    def do(self, writer: ListWriter, before: Facts) -> None:
+        """Discard those that were shown. Raises CommandFailed, Lost."""
+        writer.discard(self.name, list(before["held"]))
+
+
+def _count(held: Sequence[Held]) -> str:
+    return f"{len(held):,} held message{'s' if len(held) > 1 else ''}"
+
+
+def _shown(held: Sequence[Held]) -> str:
+    return listed([f"{one.sender} ({one.subject[:60]})" for one in held])
+
+
+@dataclass(frozen=True)
+class Created(Change[ListReader, ListWriter]):
+    """There is a list."""
+
+    name: str
+    owners: tuple[str, ...]
+    private: bool
+
+    def check(self, reader: ListReader) -> Finding:
+        """Done where this run has made it; blocked where somebody else has."""
+        settings = reader.settings(self.name)
+        if settings is None:
+            return todo(f"+list: {self.name}@{reader.domain}")
+        # A run that was killed may have made it, and looks again; what is in use was not made just now.
+        if reader.run_id and set(settings["owner"]) <= set(self.owners) and not reader.in_use(self.name):
+            return done()
+        return blocked(f"there is a list {self.name}@{reader.domain} already: choose another name")
+
+    def do(self, writer: ListWriter, before: Facts) -> None:  # noqa: ARG002
+        """Make it. Raises CommandFailed, Lost."""
+        writer.create(self.name, self.owners, self.private)
+
+    def inverse(self, before: Facts) -> Removed:  # noqa: ARG002
+        """It is gone again, unless it is in use by then."""
+        return Removed(self.name)
+
+
+@dataclass(frozen=True)
+class Removed(Change[ListReader, ListWriter]):
+    """There is no such list, where it was never used."""
+
+    name: str
+    no_inverse = "there was nothing in it"
+
+    def check(self, reader: ListReader) -> Finding:
+        """Done where there is none; blocked where it has members or mail."""
+        if reader.settings(self.name) is None:
+            return done()
+        if why := reader.in_use(self.name):
+            return blocked(f"{self.name}@{reader.domain} is in use ({why}): `inv list-disable` it instead")
+        return todo(f"-list: {self.name}@{reader.domain}")
+
+    def do(self, writer: ListWriter, before: Facts) -> None:  # noqa: ARG002
+        """Remove it. Raises CommandFailed, Lost."""
+        writer.remove(self.name)
+
+
+@dataclass(frozen=True)
+class PasswordSet(Change[ListReader, ListWriter]):
+    """An account has the new password that this process has made; one of an earlier process nobody knows any more."""
+
+    name: str
+    account: str
+    no_inverse = "nobody knows the old password"
+
+    def check(self, reader: ListReader) -> Finding:
+        """Done where it has it."""
+        return done() if reader.has_password(self.name, self.account) else todo(f"+password of {self.account}")
+
+    def do(self, writer: ListWriter, before: Facts) -> None:  # noqa: ARG002
+        """Set it. Raises CommandFailed, Lost."""
+        writer.set_password(self.name, self.account)
+
+
+@dataclass(frozen=True)
+class WebPasswordSet(Change[ListReader, ListWriter]):
+    """The same for its web log-in."""
+
+    account: str
+    no_inverse = PasswordSet.no_inverse
+
+    def check(self, reader: ListReader) -> Finding:
+        """Done where that is opened by it; what cannot be asked has always to be set."""
+        return done() if reader.has_web_password(self.account) else todo(f"$ {reader.web}")
+
+    def do(self, writer: ListWriter, before: Facts) -> None:  # noqa: ARG002
+        """Set it. Raises CommandFailed, Lost."""
+        writer.set_web_password(self.account)
+
+    def verify(self, reader: ListReader, before: Facts) -> Finding:  # noqa: ARG002
+        """Where it cannot be asked, its command's word is all there is, and that is said."""
+        opens = reader.has_web_password(self.account)
+        if opens is None:
+            return done("as its command said; whether the log-in takes it was not looked at")
+        return done() if opens else todo()

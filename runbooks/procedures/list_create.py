@@ -1,0 +1,95 @@
+"""Make a mailing list (duty page, "Mailman mailing lists": create a list)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runbooks.errors import Blocked, UsageError
+from runbooks.lists.changes import Configured, Created
+from runbooks.model import Step
+from runbooks.procedure import Procedure, Steps
+from runbooks.procedures.mailing_lists import OfList, addresses, check_task, near, reader_of, subjects
+from runbooks.site import Site
+
+ADMINS = 2
+"""How many a new list needs: when one leaves, it still has somebody."""
+
+
+@dataclass(frozen=True)
+class Case(OfList):
+    """The new list: whose, and what it is told (``settings``); ``like`` says which lists are called nearly so."""
+
+    owners: tuple[str, ...]
+    private: bool
+    settings: Mapping[str, Any]
+    like: str
+    has_own_password: bool
+
+
+def look(
+    site: Site,
+    *,
+    list: str,
+    owners: tuple[str, ...] | list[str],
+    description: str,
+    task: str,
+    private: bool = False,
+    password_file: str = "",  # noqa: ARG001 - for who hands a password out
+) -> Case:
+    """Whether the request has all that a list needs, and its name fits. Raises UsageError, Blocked."""
+    name, _, domain = list.partition("@")
+    pattern = site.settings.lists.name_pattern
+    if not re.fullmatch(pattern, name):
+        raise UsageError(f"{name} does not fit the scheme of names here, {pattern} (lists.name_pattern)")
+    admins = addresses(owners, "--owners")
+    if len(admins) < ADMINS:
+        raise UsageError(f"give --owners, the addresses of at least {ADMINS} admins, by commas")
+    if not task:
+        raise UsageError("give --task, the ticket on which the list was asked for")
+    check_task(task)
+    reader = reader_of(site, list)
+    names = reader.names()
+    if name in names:
+        raise Blocked(f"there is a list {list} already: choose another name; nothing was changed")
+    site.fresh.is_wanted = reader.has_own_password
+    settings = {**reader.fresh(private), "description": described(description, site), "owner": sorted(admins)}
+    return Case(name, domain, task, admins, private, settings, near(name, names), reader.has_own_password)
+
+
+def described(text: str, site: Site) -> str:
+    """A description of one line. Raises UsageError."""
+    line = text.strip()
+    if not line or not line.isprintable() or len(line) > 200:
+        raise UsageError("give --description: what the list is for, one line of at most 200 characters")
+    if line.startswith(site.settings.lists.disabled):
+        raise UsageError(f"--description: {site.settings.lists.disabled} is what disabled lists begin with")
+    return line
+
+
+def steps(case: Case) -> Steps:
+    """Made, then told what it is."""
+    kind = "private" if case.private else "public"
+    yield Step(
+        f"Make the list {case.address}",
+        Created(case.name, case.owners, case.private),
+        case.on,
+        undo=f"Take the list {case.address} away again",
+    )
+    yield Step(
+        f"Set it up as a {kind} list, with its admins and description",
+        Configured(case.name, case.settings, fresh=True),
+        case.on,
+    )
+
+
+def notes(case: Case) -> tuple[str, ...]:
+    """Lists that it could be mistaken for, and where its password is."""
+    like = f"there are lists called nearly so{case.like}" if case.like else ""
+    password = "its password is shown once, at the end, and kept nowhere" if case.has_own_password else ""
+    return tuple(filter(None, (like, password)))
+
+
+PROCEDURE = Procedure("list-create", "Create mailing list", Case, look, steps, subjects, notes)

@@ -1,0 +1,70 @@
+"""Close a mailing list (duty page, "Mailman mailing lists": disable a list). Its members and archive stay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runbooks.lists.changes import Configured, HeldOut
+from runbooks.model import Step
+from runbooks.procedure import Procedure, Steps
+from runbooks.procedures.mailing_lists import OfList, check_task, reader_of, settings_of, subjects
+from runbooks.site import Site
+
+
+@dataclass(frozen=True)
+class Case(OfList):
+    """The list: the settings that stop its mail, what its description becomes, its admins, and whether held mail is
+    thrown away."""
+
+    closed: Mapping[str, Any]
+    description: str
+    admins: tuple[str, ...]
+    discard: bool
+
+
+def look(site: Site, *, list: str, discard_held: bool = False, task: str = "") -> Case:
+    """What the list is now. Raises UsageError where there is none."""
+    check_task(task)
+    name, _, domain = list.partition("@")
+    reader = reader_of(site, list)
+    settings = settings_of(reader, name)
+    mark, text = site.settings.lists.disabled, str(settings["description"])
+    marked = text if text.startswith(mark) else f"{mark} {text}".rstrip()
+    admins = tuple(sorted({*settings["owner"], *settings["moderator"]}))
+    return Case(name, domain, task, reader.closed(settings), marked, admins, discard_held)
+
+
+def steps(case: Case) -> Steps:
+    """Closed first, so that nothing more comes to be held; and what is held thrown away before nobody is there any more
+    whom it could be left to."""
+    yield Step(
+        f"Keep all mail out of {case.address}",
+        Configured(case.name, case.closed),
+        case.on,
+        undo=f"Let mail into {case.address} as before",
+    )
+    yield Step("Throw away the mail that is held for it", HeldOut(case.name, case.discard), case.on)
+    yield Step(
+        "Take its admins off",
+        Configured(case.name, {"owner": [], "moderator": []}),
+        case.on,
+        undo="Put its admins back",
+    )
+    yield Step(
+        "Say in its description that it is disabled",
+        Configured(case.name, {"description": case.description}),
+        case.on,
+        undo="Give it its description back",
+    )
+
+
+def notes(case: Case) -> tuple[str, ...]:
+    """Who has to be told, and how it comes back."""
+    told = f"its admins, {', '.join(case.admins)}, are told by nobody: say it on the ticket"
+    back = f"members and archive stay; `inv list-enable {case.name}` gives the list back as it was"
+    return (*((told,) if case.admins else ()), back)
+
+
+PROCEDURE = Procedure("list-disable", "Disable mailing list", Case, look, steps, subjects, notes)

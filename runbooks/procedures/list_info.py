@@ -1,0 +1,20 @@
+"""What a mailing list is, and who runs it. Nothing is changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runbooks.procedures.mailing_lists import meant, reader_of, settings_of
+from runbooks.site import Site
+
+
+def list_info(site: Site, text: str) -> dict[str, Any]:
+    """The list that somebody means: its ``address``, whether it is ``disabled``, its ``settings`` and what is ``held``
+    for it. Raises UsageError where there is none."""
+    address = meant(site, text)
+    name = address.partition("@")[0]
+    reader = reader_of(site, address)
+    settings = dict(settings_of(reader, name))
+    held = [{"id": one.id, "sender": one.sender, "subject": one.subject} for one in reader.held(name)]
+    closed = str(settings["description"]).startswith(site.settings.lists.disabled) or not reader.closed(settings)
+    return {"address": address, "disabled": closed, "settings": settings, "held": held}

@@ -1,0 +1,53 @@
+"""Give whoever runs a mailing list a new password (duty page, "Mailman mailing lists": password reset)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runbooks.errors import Blocked, UsageError
+from runbooks.lists.changes import PasswordSet, WebPasswordSet
+from runbooks.model import Step
+from runbooks.procedure import Procedure, Steps
+from runbooks.procedures.mailing_lists import OfList, check_task, reader_of, settings_of, subjects
+from runbooks.site import Site
+
+
+@dataclass(frozen=True)
+class Case(OfList):
+    """Whose password (``account``); ``web`` is the command that sets that of the web log-in, too, if there is one."""
+
+    account: str
+    web: str
+    note: str
+
+
+def look(site: Site, *, list: str, owner: str = "", task: str = "", password_file: str = "") -> Case:  # noqa: ARG001
+    """Whose password opens the list's administration. Raises UsageError, Blocked."""
+    check_task(task)
+    name, _, domain = list.partition("@")
+    reader = reader_of(site, list)
+    settings_of(reader, name)
+    accounts = reader.accounts(name)
+    if not accounts:
+        raise Blocked(f"{list} has no owner: whose password? `inv list-owners {name}`; nothing was changed")
+    wanted = owner.lower() or (accounts[0] if len(accounts) == 1 else "")
+    if wanted not in accounts:
+        who = f"{owner} is no owner of {list}" if owner else f"{list} has {len(accounts)} owners"
+        raise UsageError(f"{who}: give --owner, one of {', '.join(accounts)}")
+    site.fresh.is_wanted = True
+    return Case(name, domain, task, wanted, reader.web, reader.password_note)
+
+
+def steps(case: Case) -> Steps:
+    """The one that the list server knows, then the web log-in's."""
+    yield Step(f"Give {case.account} a new password", PasswordSet(case.name, case.account), case.on)
+    if case.web:
+        yield Step(f"Give {case.account}'s web log-in the same", WebPasswordSet(case.account), case.on)
+
+
+def notes(case: Case) -> tuple[str, ...]:
+    """What this password opens, and where it is shown."""
+    return tuple(filter(None, (case.note, "the new password is shown once, at the end, and kept nowhere")))
+
+
+PROCEDURE = Procedure("list-reset-password", "Reset list password", Case, look, steps, subjects, notes)
