@@ -59,7 +59,7 @@ def record_of(site: Site, address: str) -> Run | None:
     opened = site.journal.latest("list-enable", {"list": address})
     if closed is None or closed.status is RunStatus.UNDONE:
         return None
-    if opened is not None and opened.created > closed.created and opened.status is RunStatus.DONE:
+    if opened is not None and opened.created >= closed.created and opened.status is RunStatus.DONE:
         return None
     return site.journal.run(closed.id)
 
