@@ -13,7 +13,8 @@ from runbooks.systems.exim_routes import End, Fate, Route, parse_routes
 from runbooks.systems.host import HostReader, HostTarget
 from runbooks.transport.local import LocalChannel
 from runbooks.transport.shell import Shell
-from tests.exim_routing import command
+
+from .exim_routing import command
 
 ALIASES = """
 one: alice
@@ -44,7 +45,7 @@ Ends = tuple[str, ...]
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> Iterator[HostReader]:
+def reader() -> Iterator[HostReader]:
     target = HostTarget("h1", lambda: Shell("h1", LocalChannel(("/bin/sh",)), 20.0))
     yield target.reader()
     target.close()

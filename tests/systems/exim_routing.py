@@ -42,7 +42,7 @@ file:
   driver = appendfile
   file = /dev/null
 begin rewrite
-^old-.*@mx[.]test$ alice@mx.test T
+old-desk@mx.test alice@mx.test T
 """
 
 
