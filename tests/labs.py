@@ -14,7 +14,7 @@ from runbooks.lab.machine import look
 
 
 @contextmanager
-def small_lab(hosts: int, people: Sequence[Person], bmcs: bool = False) -> Iterator[Lab]:
+def small_lab(hosts: int, people: Sequence[Person], bmcs: bool = False, mx: bool = False) -> Iterator[Lab]:
     """So many hosts and a puppet server, on which nothing happens by itself; skips where none can be had."""
     try:
         look()
@@ -23,7 +23,7 @@ def small_lab(hosts: int, people: Sequence[Person], bmcs: bool = False) -> Itera
     top = scratch()
     made = Lab(top / "lab")
     try:
-        made.up(hosts, people=people, puppet_every_s=0, bmcs=bmcs)
+        made.up(hosts, people=people, puppet_every_s=0, bmcs=bmcs, mx=mx)
         yield made
     finally:
         made.down()

@@ -23,8 +23,8 @@ _ETC = (
     "services", "shells", "skel", "ssh/moduli", "sudo.conf", "terminfo", "timezone", "xattr.conf",
     "default/useradd",
 )  # fmt: skip
-_SYSTEM_USERS = {"nobody", "_apt", "sshd", "puppet", "messagebus"}
-_SYSTEM_GROUPS = {"nogroup", "crontab", "_ssh", "puppet", "messagebus"}
+_SYSTEM_USERS = {"nobody", "_apt", "sshd", "puppet", "messagebus", "Debian-exim"}
+_SYSTEM_GROUPS = {"nogroup", "crontab", "_ssh", "puppet", "messagebus", "Debian-exim"}
 _FOLDERS = {
     "dev": 0o755, "etc/cron.d": 0o755, "etc/puppet/code": 0o755, "etc/ssh": 0o755, "etc/ssl/certs": 0o755,
     "etc/sudoers.d": 0o750, "home": 0o755, "mnt": 0o755, "opt": 0o755, "proc": 0o755, "root": 0o700, "run": 0o755,

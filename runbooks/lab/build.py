@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from runbooks.errors import Blocked, CommandFailed, UsageError
-from runbooks.lab import base, directory_people, end, fleet, inventory, repository
+from runbooks.lab import base, directory_people, end, fleet, inventory, mail, repository
 from runbooks.lab.bmc import hosts as bmcs
 from runbooks.lab.directory import DirectoryServer
 from runbooks.lab.host import Host
@@ -34,6 +34,7 @@ class Order:
     home_files: int
     seed_processes: bool
     bmcs: bool = False
+    mx: bool = False
 
 
 def up(layout: Layout, order: Order) -> None:
@@ -61,6 +62,8 @@ def up(layout: Layout, order: Order) -> None:
 def _make(layout: Layout, order: Order) -> None:
     people = list(cast(order.home_files) if order.people is None else order.people)
     machine = look()
+    if order.mx:
+        mail.need(machine)
     state = _new_state(layout, machine, order)
     state.people = people
     try:
@@ -76,7 +79,9 @@ def _make(layout: Layout, order: Order) -> None:
     for name in state.hosts:
         fleet.give_identity(layout, state, name)
     first = fleet.carriers(layout, state)[0]
-    _make_image(layout, state, first)
+    _make_image(layout, state, first, mail.private_files(people) if order.mx else ({}, {}))
+    if order.mx:
+        _make_mail_hosts(layout, state)
     fleet.side_by_side(
         lambda host: fleet.copy_image(layout, host), [h for h in fleet.carriers(layout, state) if h != first], 2
     )
@@ -101,7 +106,7 @@ def _new_state(layout: Layout, machine: Machine, order: Order) -> State:
     return State(machine.rootless, kind, subnet, port, git_port, order.puppet_every_s, addresses)
 
 
-def _make_image(layout: Layout, state: State, first: Host) -> None:
+def _make_image(layout: Layout, state: State, first: Host, private: repository.Private) -> None:
     """Let puppet make the accounts on one host, fill the homes there, and keep its disk as the others' beginning."""
     server = fleet.host_of(layout, state, SERVER)
     fleet.boot(layout, state, server, 0)
@@ -109,7 +114,7 @@ def _make_image(layout: Layout, state: State, first: Host) -> None:
     server.wait_until_up()
     keys = fleet.public_keys(layout, state.people)
     repository.publish(server, repository.tree(registry_text(state.people, keys), state.people))
-    repository.publish_private(server, state.people, keys)
+    repository.publish_private(server, state.people, keys, private)
     first.wait_until_up()
     say("puppet makes the accounts on the first host")
     done = first.run([_PUPPET, "agent", "--test"], None, check=False, timeout_s=600)
@@ -120,6 +125,13 @@ def _make_image(layout: Layout, state: State, first: Host) -> None:
     fleet.seed(first, state.people)
     first.kill()
     Machine(state.rootless).call(["cp", "-a", str(first.folder / "upper"), str(layout.image)])
+
+
+def _make_mail_hosts(layout: Layout, state: State) -> None:
+    """Not before there is an image: what puppet brings to mail hosts is no other host's."""
+    state.mx = mail.chosen(state)
+    for name in state.mx:
+        fleet.give_identity(layout, state, name)
 
 
 def _splay(state: State, name: str) -> int:
@@ -141,6 +153,8 @@ def _boot_fleet(layout: Layout, state: State, *, fresh: bool) -> None:
 def _finish(layout: Layout, state: State, new: Sequence[Host], order: Order) -> None:
     fleet.side_by_side(lambda host: fleet.settle_in(host, state.people, order.seed_processes), new)
     inventory.write_ssh(layout, state)
+    mail_hosts = [fleet.host_of(layout, state, name) for name in state.mx]
+    fleet.side_by_side(lambda host: mail.bring_up(host, state), mail_hosts)
     if order.bmcs or state.bmc_ports:
         bmcs.bring_up(layout, state)
     state.ready = True
@@ -182,6 +196,8 @@ def _revive(layout: Layout, state: State, order: Order) -> None:
     present = len(state.hosts) - 1
     if order.people is not None and {p.name for p in order.people} - {p.name for p in state.people}:
         raise UsageError("lab: the lab stands already, with other people; use add_people, or lab.down first")
+    if order.mx:
+        mail.refuse_late(state)
     _renew_network(layout, state)
     new = _missing(layout, state, wanted)
     fresh = {host.name for host in new}

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
+from runbooks.lab import mail
 from runbooks.lab.host import Host, wait_for
 from runbooks.lab.layout import FILES, SERVER, Layout, State
 from runbooks.lab.machine import Machine
@@ -72,7 +73,7 @@ def give_identity(layout: Layout, state: State, name: str) -> None:
     known = {name: state.hosts[name], SERVER: state.hosts[SERVER]}
     rows = "".join(f"{address} {host} {host}.lab.example.org\n" for host, address in known.items())
     (etc / "hosts").write_text(f"127.0.0.1 localhost\n{rows}")
-    settings = {
+    settings: dict[str, str | int] = {
         "LAB_ROLE": "puppetserver" if name == SERVER else "host",
         "LAB_ADDRESS": state.hosts[name],
         "LAB_PORT": state.port,
@@ -80,6 +81,8 @@ def give_identity(layout: Layout, state: State, name: str) -> None:
         "LAB_GIT_PORT": state.git_port,
         "LAB_EVERY_S": state.puppet_every_s,
     }
+    if name in state.mx:
+        settings |= mail.write_identity(etc, state, name)
     (etc / "lab.env").write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from runbooks.lab import directory_people
+from runbooks.lab import directory_people, mail
 from runbooks.lab.bmc import hosts as bmcs
 from runbooks.lab.layout import SERVER, Layout, State
 
@@ -37,6 +37,7 @@ def write_inventory(layout: Layout, state: State) -> None:
         "journal": f"sqlite:///{layout.top}/journal.db",
         **directory_people.settings(layout, state),
         **bmcs.settings(layout, state),
+        **mail.settings(state),
     }
     _dump(layout.inventory / "hosts.yaml", {"hosts": rows})
     _dump(layout.inventory / "aliases.yaml", {"aliases": aliases})
@@ -65,7 +66,7 @@ def _row(name: str, state: State) -> dict[str, Any]:
         "rack": f"{site[0]}{i // 4 + 1}",
         "vendor": _VENDORS[i % len(_VENDORS)],
         "model": _MODELS[_VENDORS[i % len(_VENDORS)]],
-        "roles": [_ROLES[i % len(_ROLES)]],
+        "roles": [_ROLES[i % len(_ROLES)], *([mail.ROLE] if name in state.mx else [])],
     }
 
 

@@ -40,13 +40,14 @@ class Lab:
         home_files: int = 2000,
         seed_processes: bool = True,
         bmcs: bool = False,
+        mx: bool = False,
     ) -> None:
         """Make the lab, or bring back what is dead and add what is missing; safe to repeat.
 
         Over a standing lab only ``hosts`` counts (None: as many as there are, 8 for a new lab), and ``bmcs``, if it has
-        none: its people, network and rhythm stay as they were made.
+        none: its people, network and rhythm stay as they were made. ``mx`` makes mail hosts of a new lab's first two.
         """
-        order = build.Order(hosts, people, puppet_every_s, network, home_files, seed_processes, bmcs)
+        order = build.Order(hosts, people, puppet_every_s, network, home_files, seed_processes, bmcs, mx)
         with self.layout.locked():
             build.up(self.layout, order)
 

@@ -49,7 +49,7 @@ class HostStatus:
 @dataclass
 class State:
     """What a lab remembers: written whole, and only ``ready`` once everything stands; ``ldap_port`` is 0 where there is
-    no directory, ``bmc_ports`` (by driver) empty where there are no BMCs."""
+    no directory, ``bmc_ports`` (by driver) empty where there are no BMCs, ``mx`` the mail hosts."""
 
     rootless: bool
     network: Literal["netns", "loopback"]
@@ -62,6 +62,7 @@ class State:
     cut: list[str] = field(default_factory=list)
     ldap_port: int = 0
     bmc_ports: dict[str, int] = field(default_factory=dict)
+    mx: list[str] = field(default_factory=list)
     ready: bool = False
 
 

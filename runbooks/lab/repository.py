@@ -8,6 +8,7 @@ import shlex
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from runbooks.lab.host import Host
 from runbooks.lab.inventory import BRANCH, CHECKOUT, PRIVATE, REGISTRY, ROOT_KEYS
@@ -54,13 +55,21 @@ rm -rf "$tree"
 """
 
 
-def _tar(files: Mapping[str, bytes]) -> bytes:
+Private = tuple[Mapping[str, bytes], Mapping[str, str]]
+"""More for the private repository: files by path, and links with what they say."""
+
+
+def _tar(files: Mapping[str, bytes], links: Mapping[str, str] = MappingProxyType({})) -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for path, content in files.items():
             entry = tarfile.TarInfo(path)
             entry.size, entry.mode = len(content), 0o644
             archive.addfile(entry, io.BytesIO(content))
+        for path, target in links.items():
+            entry = tarfile.TarInfo(path)
+            entry.type, entry.linkname = tarfile.SYMTYPE, target
+            archive.addfile(entry)
     return stream.getvalue()
 
 
@@ -88,11 +97,11 @@ def publish(server: Host, files: Mapping[str, bytes]) -> None:
     server.run(["bash", "-ec", _PUBLISH], _tar(files), check=True, timeout_s=60)
 
 
-def publish_private(server: Host, people: Sequence[Person], keys: Mapping[str, str]) -> None:
+def publish_private(server: Host, people: Sequence[Person], keys: Mapping[str, str], more: Private) -> None:
     """Make the private repository: root's keys are those of the people in ``ops``."""
     lines = [keys[person.name] for person in people if _ROOTS in person.groups and person.name in keys]
     files = {ROOT_KEYS: (_ROOT_KEYS + "".join(f"{line}\n" for line in lines)).encode()}
-    server.run(["bash", "-ec", _PUBLISH_PRIVATE], _tar(files), check=True, timeout_s=60)
+    server.run(["bash", "-ec", _PUBLISH_PRIVATE], _tar({**files, **more[0]}, more[1]), check=True, timeout_s=60)
 
 
 def commit(server: Host, files: Mapping[str, bytes], message: str) -> str:

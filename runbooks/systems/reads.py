@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Generic, NamedTuple, TypeVar
 
-from runbooks.errors import CommandFailed
+from runbooks.errors import CommandFailed, UsageError
 from runbooks.systems.accounts import (
     Account,
     AccountRecord,
@@ -22,6 +22,7 @@ from runbooks.systems.accounts import (
     parse_record,
     parse_subids,
 )
+from runbooks.systems.exim_routes import Route, parse_routes
 from runbooks.systems.files import Entry, KeyFile, parse_entry, parse_key_file
 from runbooks.transport.quoting import Argument, command_line
 from runbooks.transport.shell import Result
@@ -51,6 +52,10 @@ class Read(Generic[T]):
 
 def _script(text: str, *arguments: Argument) -> tuple[Argument, ...]:
     return ("sh", "-c", text, "sh", *arguments)
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def _lines(result: Result) -> tuple[str, ...]:
@@ -489,3 +494,95 @@ def checkout_marked(path: str, mark: str, since: str) -> Read[str]:
     """The newest commit after another one whose message holds a mark; empty where there is none."""
     argv = ("git", "-C", path, "log", "--format=%H", "-F", f"--grep={mark}", "-n", "1", f"{since}..HEAD")
     return Read(argv, lambda result: result.text.strip())
+
+
+def checkout_tree(path: str, commit: str, directory: str) -> Read[Mapping[str, str | None]]:
+    """The files that a directory has in a commit: by name, what a link among them says (None: it is no link). Empty
+    where there is no such directory."""
+    text = (
+        'cd -- "$1" && git ls-tree -z "$2" -- "$3/" && printf "\\0" && git ls-tree "$2" -- "$3/" | '
+        "sed -n 's/^120000 blob \\([0-9a-f]*\\).*/\\1/p' | git cat-file --batch"
+    )
+
+    def parse(result: Result) -> Mapping[str, str | None]:
+        listing, _, rest = b"\0".join([b"", result.stdout]).partition(b"\0\0")
+        found: dict[str, str | None] = {}
+        for row in filter(None, listing.split(b"\0")):
+            kind, _, name = row.partition(b"\t")
+            if not kind.startswith((b"100", b"120")):
+                continue
+            target = None
+            if kind.startswith(b"120"):
+                head, _, rest = rest.partition(b"\n")
+                size = int(head.split(b" ")[2])
+                target, rest = _text(rest[:size]), rest[size + 1 :]
+            found[_text(name).rpartition("/")[2]] = target
+        return found
+
+    return Read(_script(text, path, commit, directory.rstrip("/")), parse)
+
+
+class PastCommit(NamedTuple):
+    """A commit of the past: its id, the author's date (ISO 8601) and name, and the first line of its message."""
+
+    id: str
+    date: str
+    author: str
+    subject: str
+
+
+def checkout_history(path: str, name: str, alias: str, limit: int) -> Read[tuple[PastCommit, ...]]:
+    """The commits that touched the line of an alias in a file of aliases, the newest first, at most so many. A commit
+    that touched one of its continuation lines alone is not among them (git-log(1), -G)."""
+    # An extended regular expression, in which a bracket makes any other character stand for itself.
+    literal = "".join(_in_brackets(letter) for letter in alias)
+    pattern = f'^"?{literal}"?([[:space:]:]|$)'
+    argv = ("git", "-C", path, "log", "-z", "--format=%H%x1f%aI%x1f%an%x1f%s", "-i", f"-G{pattern}", f"-n{limit}")
+
+    def parse(result: Result) -> tuple[PastCommit, ...]:
+        return tuple(PastCommit(*row.split("\x1f", 3)) for row in result.text.split("\0") if row)
+
+    return Read((*argv, "--", name), parse)
+
+
+def _in_brackets(letter: str) -> str:
+    if letter.isalnum() or not letter.isascii() or letter in "_-":
+        return letter
+    return "\\^" if letter == "^" else f"[{letter}]"
+
+
+# mail
+
+
+def mail_routes(command: Sequence[str], addresses: Sequence[str]) -> Read[Mapping[str, Route]]:
+    """What exim would do with mail for each address, now. ``command`` is exim's, with options if it needs any. As root:
+    exim reads there what its daemon may not be able to. Raises UsageError for what cannot be an address."""
+    for address in addresses:
+        if not address.strip() or address.endswith("\\") or not address.isprintable():
+            raise UsageError(f"{address[:60]!r} cannot be a mail address")
+    unique = tuple(dict.fromkeys(addresses))
+    words = " ".join(f'"${{{number}}}"' for number in range(1, len(command) + 1))
+    text = f"(shift {len(command)}; for a; do printf '%s\\n' \"$a\"; done) | {words} -bt"
+
+    def parse(result: Result) -> Mapping[str, Route]:
+        said = result.stdout or result.stderr
+        # Routes are journalled, and JSON has no bytes.
+        return parse_routes(unique, said.decode("utf-8", "backslashreplace"))
+
+    return Read(_script(text, *command, *unique), parse, ok=(0, 1, 2), timeout_s=600)
+
+
+def alias_directory(path: str) -> Read[Mapping[str, str | None]]:
+    """The files in a directory: by name, what a link among them says (None: it is no link). Empty where there is no
+    such directory."""
+    text = (
+        '[ -d "$1/" ] || exit 0; find "$1/" -mindepth 1 -maxdepth 1 \\( -type f -o -type l \\) -printf "%y%f\\0%l\\0"'
+    )
+
+    def parse(result: Result) -> Mapping[str, str | None]:
+        fields = result.text.split("\0")[:-1]
+        return {
+            row[1:]: target if row[0] == "l" else None for row, target in zip(fields[::2], fields[1::2], strict=True)
+        }
+
+    return Read(_script(text, path), parse)

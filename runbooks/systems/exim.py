@@ -1,0 +1,182 @@
+"""Aliases on a mail host: the file that puppet brings there, and where exim then sends mail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from runbooks.errors import CommandFailed, RegistryError
+from runbooks.model import Change, Facts, Finding, blocked, done, later, todo
+from runbooks.systems import reads
+from runbooks.systems.commits import FilePatch, HeadFiles
+from runbooks.systems.exim_routes import Fate, Route
+from runbooks.systems.host import HostReader, HostWriter
+from runbooks.systems.puppet import Puppet
+from runbooks.systems.wording import listed
+from runbooks.transport.quoting import command_line
+
+_GOOD = (Fate.ROUTED, Fate.DISCARDED)
+_DISCARDED = "discarded"
+
+
+@dataclass(frozen=True)
+class RoutesAsPlanned(Change[HostReader, HostWriter]):
+    """Where a mail host sends what comes for some addresses: as promised for those that are ``wanted``, and for every
+    other one as ``before``, unless it leads to one of those. Where ``back``, the wanted ones as before, too; others may
+    have been changed since.
+
+    ``command`` is exim's. ``before`` holds, for all of the addresses, what was seen before anything was done, as
+    ``Route.shown`` gives it; ``wanted`` the targets that an address is to have: it goes where they go, which may be
+    aliases themselves. Without targets it is to be nobody's alias any more.
+    """
+
+    command: tuple[str, ...]
+    before: Mapping[str, Sequence[str]] = field(hash=False)
+    wanted: Mapping[str, Sequence[str]] = field(hash=False)
+    back: bool = False
+
+    looks_only = True
+
+    def check(self, reader: HostReader) -> Finding:
+        """Done; later while all is as it was; blocked where exim sends anything else elsewhere."""
+        targets = [target for some in self.wanted.values() for target in some]
+        routes = reader.ask(reads.mail_routes(self.command, [*self.before, *self.wanted, *targets]))
+        changed = {address: was for address, was in self.before.items() if not _is_as(routes[address], was)}
+        moved = [a for a in changed if a not in self.wanted]
+        followed = [a for a in moved if self._follows(a, routes)]
+        others = [self._difference(a, routes[a]) for a in moved if a not in followed]
+        as_before = not changed.keys() & self.wanted.keys() and self.wanted.keys() <= self.before.keys()
+        trouble = [why for address in self.wanted if (why := self._trouble(address, routes))]
+        if self.back:
+            return self._taken_back(as_before, others, trouble)
+        if others:
+            return blocked(f"other routes have changed: {listed(others)}")
+        if not trouble:
+            count = len(self.before.keys() - self.wanted.keys()) - len(followed)
+            along = f", and with them {listed(followed)}" if followed else ""
+            return done(f"{len(self.wanted)} as promised{along}; {count} as before")
+        if as_before:
+            return later(note=f"every route is as before: {listed(trouble, 1)}")
+        return blocked(listed(trouble))
+
+    def _taken_back(self, as_before: bool, others: Sequence[str], trouble: Sequence[str]) -> Finding:
+        if as_before:
+            return done(f"as before; others have changed since: {listed(others)}" if others else "as before")
+        if not trouble:
+            return later(note="as the change has it")
+        return blocked(f"neither as before nor as the change had it: {listed(trouble)}")
+
+    def _difference(self, address: str, route: Route) -> str:
+        return f"{address} went to {_said(self.before[address])}, and now to {_said(route.shown)}{_because(route)}"
+
+    def _follows(self, address: str, routes: Mapping[str, Route]) -> bool:
+        """Whether an address goes elsewhere only because a wanted one does, which is among its targets."""
+        was, now = set(self.before[address]), set(routes[address].shown)
+        through = {parent.casefold() for end in routes[address].ends for parent in end.parents}
+        wanted = [other for other in self.wanted if other.casefold() in through]
+        lost = {end for other in wanted for end in self.before.get(other, ())}
+        gained = {end for other in wanted for end in routes[other].shown}
+        return bool(wanted) and was - now <= lost and now - was <= gained
+
+    def _trouble(self, address: str, routes: Mapping[str, Route]) -> str:
+        """Why an address does not go where it is wanted; nothing where it does."""
+        route, targets = routes[address], self.wanted[address]
+        if not targets:
+            gone = not route.is_by_alias and (route.fate in (*_GOOD, Fate.UNDELIVERABLE))
+            if gone and not _is_as(route, self.before.get(address, ())):
+                return ""
+            return f"{address} still goes to {_said(route.shown)}{_because(route)}"
+        if bad := [target for target in targets if routes[target].fate not in _GOOD]:
+            return (
+                f"{address}: its target {bad[0]} goes nowhere: {_said(routes[bad[0]].shown)}{_because(routes[bad[0]])}"
+            )
+        expected = _together([routes[target] for target in targets])
+        if set(route.shown) == expected:
+            return ""
+        return f"{address} goes to {_said(route.shown)}{_because(route)}, not to {_said(sorted(expected))}"
+
+    def inverse(self, before: Facts) -> RoutesAsPlanned:  # noqa: ARG002
+        """After the change was taken back: these addresses go where they went."""
+        return replace(self, back=not self.back)
+
+
+def _is_as(route: Route, was: Sequence[str]) -> bool:
+    return list(route.shown) == sorted(was)
+
+
+def _together(routes: Sequence[Route]) -> set[str]:
+    """Where mail for all of them ends. What one of them discards is not seen beside what others deliver."""
+    ends = {end for route in routes for end in route.shown}
+    return ends - {_DISCARDED} or ends
+
+
+def _said(ends: Sequence[str]) -> str:
+    return listed(ends) or "nowhere"
+
+
+def _because(route: Route) -> str:
+    return f" ({route.why})" if route.fate is Fate.DEFERRED and route.why else ""
+
+
+@dataclass(frozen=True)
+class _OnHost(HeadFiles):
+    """The files of the repository's directory as they lie in a host's, under the same names."""
+
+    def read(self, path: str) -> bytes:
+        """A file's contents. Raises CommandFailed where there is none."""
+        return self.asker.ask(reads.checkout_file(self.checkout, path.rpartition("/")[2]))
+
+
+@dataclass(frozen=True)
+class BringAliases(Change[HostReader, HostWriter]):
+    """Puppet has brought a patch of the private repository's alias files into a mail host's ``directory``; or where
+    ``back``, has taken it away again.
+
+    It is judged by the patch itself: a file in which it has nothing left to change has it. So neither what others
+    commit in between nor what puppet writes around the aliases matters, and puppet may also come of itself.
+    """
+
+    puppet: Puppet
+    directory: str
+    patch: FilePatch
+    back: bool = False
+
+    by_others = True
+
+    def check(self, reader: HostReader) -> Finding:
+        """Done when the file has it; blocked where somebody has stopped puppet."""
+        if self._is_there(reader) is not self.back:
+            return done()
+        if (why := self.puppet.reason(self.puppet.state(reader))) is not None:
+            return blocked(self._stopped(why))
+        return todo(f"$ {command_line(self.puppet.agent)}")
+
+    def do(self, writer: HostWriter, before: Facts) -> None:  # noqa: ARG002
+        """Run puppet, after a run that is under way. Raises CommandFailed."""
+        self.puppet.wait_until_idle(writer)
+        if (why := self.puppet.reason(self.puppet.state(writer))) is not None:
+            raise CommandFailed(self._stopped(why))
+        writer.run(*self.puppet.agent, ok=(0, 2), timeout_s=self.puppet.run_timeout_s)
+
+    def verify(self, reader: HostReader, before: Facts) -> Finding:  # noqa: ARG002
+        """Look at the file again."""
+        if self._is_there(reader) is not self.back:
+            return done()
+        return todo(note=f"{self.directory} has not followed: is the private repository what puppet takes it from?")
+
+    def inverse(self, before: Facts) -> BringAliases:  # noqa: ARG002
+        """Bring what was reverted by then."""
+        return replace(self, back=not self.back)
+
+    def _is_there(self, asker: HostReader) -> bool:
+        """Whether the patch has nothing left to change here."""
+        files = _OnHost(asker, self.directory, "")
+        try:
+            return all(files.read(path) == content for path, content in self.patch.edit(files).items())
+        except (RegistryError, CommandFailed):
+            # An older file, to which it does not even apply, or none yet.
+            return False
+
+    @staticmethod
+    def _stopped(why: str) -> str:
+        return f"puppet is stopped here: {why}: ask whoever stopped it, and let it run again"
