@@ -457,6 +457,12 @@ def list_owners(surface, name):  # type: ignore[no-untyped-def]
     surface.list_owners(name)
 
 
+@runbook(*SHOWN, positional=["addresses"], help={"addresses": "A mail address, or several by commas."})
+def mail_route(surface, addresses):  # type: ignore[no-untyped-def]
+    """Mail: show where mail for an address goes, as each mail host says; exit status 8 where it does not get there."""
+    surface.mail_route(_words(addresses))
+
+
 HOST = {"host": "Its name, lab01; the directory is ldap, lab01's BMC lab01.mgmt."}
 
 
@@ -545,6 +551,7 @@ ns = Collection(
     list_reset_password,
     list_info,
     list_owners,
+    mail_route,
     apply,
     resume,
     undo,

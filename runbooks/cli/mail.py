@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from runbooks.cli.surface import Surface
+from runbooks.cli.surface import FOUND, Surface
 from runbooks.cli.waiting import waiting
 
 if TYPE_CHECKING:
@@ -39,6 +40,23 @@ class Mail(Surface):
             if not self.options.as_json:
                 print_list(found, every, file=sys.stdout)
             return 0
+
+        self.run(command)
+
+    def mail_route(self, addresses: Sequence[str]) -> NoReturn:
+        """Where mail for some addresses goes."""
+
+        def command(site: Site) -> int:
+            from runbooks.procedures.mail_routes import mail_routes
+            from runbooks.report.mail import print_routes
+
+            with waiting("Asking the mail hosts"):
+                ways = mail_routes(site, addresses)
+            self.document = {"routes": [asdict(way) for way in ways]}
+            if not self.options.as_json:
+                print_routes(self.document["routes"], file=sys.stdout)
+            said = {(way.address, way.ends) for way in ways}
+            return 0 if all(way.is_well for way in ways) and len(said) == len(addresses) else FOUND
 
         self.run(command)
 

@@ -8,15 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from runbooks.cli.surface import Surface
+from runbooks.cli.surface import FOUND, Surface
 from runbooks.cli.waiting import counting, waiting
 from runbooks.errors import UsageError
 
 if TYPE_CHECKING:
     from runbooks.site import Site
-
-FOUND = 8
-"""The exit status of a report that found something."""
 
 
 class Reports(Surface):

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from runbooks.site import Site
     from runbooks.walker import Stop
 
+FOUND = 8
+"""The exit status of a report that found something."""
 ROOT = Path(__file__).resolve().parents[2]
 
 

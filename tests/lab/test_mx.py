@@ -88,7 +88,7 @@ def test_puppet_brings_files_links_and_what_the_manifest_holds(lab: Lab) -> None
             "www.example.org example.org",
         ]
         for domain in ("example.org", "example.info", "example.edu", "www.example.org"):
-            assert f"bob@{host}.lab.example.org\n    <-- noc@{domain}" in route(lab, host, f"noc@{domain}")
+            assert f"bob@lab.example.org\n    <-- noc@{domain}" in route(lab, host, f"noc@{domain}")
         assert "<-- info@example.com\n    <-- visit@example.museum" in route(lab, host, "visit@example.museum")
         assert "router = outside, transport = nowhere" in route(lab, host, "sales@example.biz")
         assert "this desk is closed" in route(lab, host, "old-desk@example.info")

@@ -1,0 +1,70 @@
+"""Where mail for an address goes, as each mail host says. Nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runbooks.errors import RunbookError, UsageError
+from runbooks.inventory.names import short
+from runbooks.looking import side_by_side
+from runbooks.procedures.patching import is_address
+from runbooks.site import Site
+from runbooks.systems import reads
+from runbooks.systems.exim_routes import End, Fate
+
+REACHES = (Fate.ROUTED, Fate.DISCARDED)
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Way:
+    """What one mail host says of one address: what becomes of it (``fate``, or ``unknown``), each place where it
+    ends, and over which aliases; ``note`` is why it says nothing, or why it goes nowhere."""
+
+    address: str
+    host: str
+    fate: str
+    ends: tuple[str, ...] = ()
+    through: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def is_well(self) -> bool:
+        """Whether mail gets there."""
+        return self.fate in REACHES
+
+
+def _through(ends: Sequence[End]) -> tuple[str, ...]:
+    """The aliases on the way, the first ahead."""
+    return tuple(dict.fromkeys(parent for end in ends for parent in reversed(end.parents)))
+
+
+def _why(error: RunbookError, host: str) -> str:
+    return str(error).removeprefix(f"{host}: ").removeprefix("unreachable: ")
+
+
+def mail_routes(site: Site, addresses: Sequence[str]) -> list[Way]:
+    """What each mail host says, address by address. Raises UsageError for what is no address, InventoryError."""
+    for address in addresses:
+        if not is_address(address):
+            raise UsageError(f"{short(address)!r} is no mail address: name@example.org")
+    hosts = site.hosts_named([site.settings.aliases.mail_hosts])
+    found: dict[str, list[Way]] = {}
+
+    def ask(host: str) -> None:
+        try:
+            reader = site.targets[host].reader()
+            routes = reader.ask(reads.mail_routes(site.settings.aliases.command, addresses))  # type: ignore[attr-defined]
+        except RunbookError as error:
+            found[host] = [Way(address, host, UNKNOWN, note=_why(error, host)) for address in addresses]
+            return
+        finally:
+            site.targets.rest(host)
+        found[host] = [
+            Way(address, host, str(route.fate), route.shown, _through(route.ends), route.why)
+            for address, route in ((address, routes[address]) for address in addresses)
+        ]
+
+    side_by_side(hosts, site.targets, ask)
+    return [way for number in range(len(addresses)) for way in (found[host][number] for host in hosts)]
