@@ -170,6 +170,20 @@ def test_sudo_is_on_unless_the_user_is_root(ssh: dict[str, Any], sudo: bool) -> 
     assert of({"ssh": ssh}).ssh.sudo is sudo
 
 
+def test_list_domains_are_read_one_level_deeper(tmp_path: Path) -> None:
+    core = {"url": "http://localhost:8001/", "password_file": "mm", "timeout_s": 5}
+    old = {"driver": "mailman2", "host": "lists01", "bin": "/opt/mailman/bin", "url": None}
+    first, second = of({"lists": {"domains": {"lists.example.org": core, "old.example.org": old}}}).lists.domains
+    assert (first.name, first.driver, first.url, first.user) == (
+        "lists.example.org",
+        "mailman3",
+        core["url"][:-1],
+        "restadmin",
+    )
+    assert first.password_file is not None and first.password_file.is_absolute() and first.timeout_s == 5
+    assert (second.driver, second.host, second.bin) == ("mailman2", "lists01", "/opt/mailman/bin")
+
+
 def test_repr_shows_no_password() -> None:
     settings = of({"journal": "postgresql+psycopg://a:geheim@db/x", "repository": {"url": "https://a:geheim@git/x"}})
     assert "geheim" not in repr(settings)
@@ -212,6 +226,23 @@ def test_repr_shows_no_password() -> None:
             "must be https://HOST, without a user",
         ),
         ({"alertmanager": {"label": "instance=~"}}, "alertmanager.label must be the name of a label"),
+        ({"lists": {"domains": ["x"]}}, "lists.domains must be a mapping of domains, not ['x']"),
+        ({"lists": {"domains": {"Lists.Example.org": {}}}}, "lists.domains.Lists.Example.org is no domain in small"),
+        ({"lists": {"domains": {"lists": {}}}}, "lists.domains.lists is no domain"),
+        ({"lists": {"domains": {"a.org": "x"}}}, "lists.domains.a.org must be a mapping"),
+        ({"lists": {"domains": {"a.org": {"hots": "x"}}}}, "lists.domains.a.org.hots is no setting (did you mean host"),
+        ({"lists": {"domains": {"a.org": {"driver": "majordomo"}}}}, "a.org.driver must be mailman3 or mailman2, not"),
+        ({"lists": {"domains": {"a.org": {}}}}, "lists.domains.a.org.url is not set: say"),
+        ({"lists": {"domains": {"a.org": {"url": "ftp://x"}}}}, "lists.domains.a.org.url must be https://HOST"),
+        ({"lists": {"domains": {"a.org": {"driver": "mailman2"}}}}, "lists.domains.a.org.host is not set: say"),
+        (
+            {"lists": {"domains": {"a.org": {"url": "http://x", "web_password": ["mailman-web"]}}}},
+            "lists.domains.a.org.host is not set: say",
+        ),
+        ({"lists": {"name_pattern": "[a-"}}, "lists.name_pattern is no regular expression: "),
+        ({"aliases": {"policy": "all"}}, "aliases.policy must be role or any, not 'all'"),
+        ({"aliases": {"personal": ["("]}}, "aliases.personal is no regular expression: "),
+        ({"aliases": {"host_directory": "aliases"}}, "aliases.host_directory is a path on the hosts"),
         ({"puppetdb": {"port": 0}}, "puppetdb.port must be from 1 to 65535"),
         ({"puppetdb": {"scheme": "ftp"}}, "puppetdb.scheme must be https or http, not 'ftp'"),
         ({"puppetdb": {"ssl_verify": 7}}, "puppetdb.ssl_verify must be text"),
