@@ -1,0 +1,145 @@
+"""Where an alias leads: exim's redirection list, item by item.
+
+Source: exim specification, 22.4 and 22.6, and ``parse_forward_list`` in parse.c of exim 4.96. Names of people that are
+no ASCII count as bytes there, and so do the positions here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from runbooks.aliases.addresses import BLANKS, behind, extract
+
+
+class Kind(StrEnum):
+    """What an item of the list is."""
+
+    ADDRESS = "address"
+    PIPE = "pipe"
+    FILE = "file"
+    INCLUDE = "include"
+    FAIL = "fail"
+    DEFER = "defer"
+    BLACKHOLE = "blackhole"
+    BAD = "bad"
+
+
+WHOLE = frozenset({Kind.FAIL, Kind.DEFER, Kind.BLACKHOLE})
+"""Such an item counts for the whole list, and the list ends with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One item. ``text`` is how it stands there, without quotes around all of it; ``address`` what exim takes for the
+    address; ``error`` why it refuses it. ``start`` and ``end`` are offsets into the list."""
+
+    kind: Kind
+    text: str
+    address: str
+    start: int
+    end: int
+    error: str = ""
+
+    @property
+    def domain(self) -> str:
+        """The address's domain in small letters; empty where it has none."""
+        local, _, domain = self.address.rpartition("@")
+        return domain.lower() if local and _DOMAIN.fullmatch(domain) else ""
+
+    @property
+    def meaning(self) -> tuple[str, str]:
+        """What two items are compared by: case does not matter in addresses."""
+        return self.kind, (self.address or self.text).lower()
+
+
+_LABEL = "[A-Za-z0-9][A-Za-z0-9-]*"
+_PLAIN = re.compile(rf"[ \t,]*([A-Za-z0-9_+.-]+(?:@{_LABEL}(?:\.{_LABEL})*)?)[ \t]*(?:,|\Z)")
+_DOMAIN = re.compile(r"[A-Za-z0-9.-]+")
+_GAP = re.compile(f"[{BLANKS},]*")
+_SPECIAL = {":defer:": Kind.DEFER, ":blackhole:": Kind.BLACKHOLE, ":fail:": Kind.FAIL}
+_UNKNOWN = ":unknown:"
+
+
+def targets_of(value: bytes) -> tuple[Target, ...]:
+    """The items of a list, up to the one that counts for the whole. What exim passes over in silence is left out:
+    ``:unknown:``, comments in place of addresses, and all behind a ``#`` where an item may begin."""
+    return tuple(_items(value.decode("latin-1")))
+
+
+def text_of(value: str) -> str:
+    """Bytes as people read them, from one character a byte."""
+    return value.encode("latin-1").decode("utf-8", "surrogateescape")
+
+
+def _items(value: str) -> Iterator[Target]:
+    at = 0
+    while True:
+        if plain := _PLAIN.match(value, at):
+            yield Target(Kind.ADDRESS, plain[1], plain[1], plain.start(1), plain.end(1))
+            at = plain.end()
+            continue
+        gap = _GAP.match(value, at)
+        at = gap.end() if gap else at
+        if at == len(value) or value[at] == "#":
+            return
+        end = _end(value, at)
+        found = _item(value, at, at + len(value[at:end].rstrip(BLANKS)))
+        at = end
+        if found:
+            yield found
+            if found.kind in WHOLE:
+                return
+
+
+def _item(value: str, start: int, end: int) -> Target | None:
+    item = value[start:end]
+    if item[0] == item[-1] == '"':
+        item = item[1:-1].strip(BLANKS)
+    if _UNKNOWN.startswith(item):
+        return None
+    for word, kind in _SPECIAL.items():
+        if item.startswith(word):
+            rest = value[start:].rstrip(BLANKS)
+            return Target(kind, text_of(rest), "", start, start + len(rest))
+    if item.startswith(":include:"):
+        return Target(Kind.INCLUDE, text_of(item), "", start, end)
+    return _address(item, start, end)
+
+
+def _address(item: str, start: int, end: int) -> Target | None:
+    # A backslash before a name without a domain stands for the domain that the mail came for.
+    found = extract(item[1:]) if item[0] == "\\" else None
+    if found is None or found.error or found.domain:
+        found = extract(item)
+    if item[0] in "|/" and (found.error or not found.domain):
+        return Target(Kind.PIPE if item[0] == "|" else Kind.FILE, text_of(item), "", start, end)
+    if found.error == "empty address":
+        return None
+    if found.error:
+        return Target(Kind.BAD, text_of(item), "", start, end, text_of(found.error))
+    return Target(Kind.ADDRESS, text_of(item), text_of(found.address), start, end)
+
+
+def _end(value: str, start: int) -> int:
+    """Where an item ends: at a comma outside of quotes, comments, angle brackets and source routes."""
+    at, routed = start, value[start] == "@"
+    shut = int(routed)
+    while at < len(value) and (value[at] != "," or shut > 0):
+        char = value[at]
+        if char == "\\" and at + 1 < len(value):
+            at += 2
+        elif char == '"':
+            at = behind(value, at, "", '"')
+        elif char == "(":
+            at = behind(value, at, "(", ")")
+        else:
+            if char == "<":
+                routed = value[at + 1 : at + 2] == "@"
+                shut = 2 if routed else 1
+            elif char == ">" or (routed and char == ":"):
+                shut -= 1
+            at += 1
+    return at
