@@ -7,14 +7,11 @@ Sources: slapd.conf(5), slapo-memberof(5), slapo-refint(5).
 from __future__ import annotations
 
 import os
-import random
 import re
 import secrets
 import signal
-import socket
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +20,7 @@ from runbooks.lab import certificates
 from runbooks.lab.host import process_stat, wait_for
 from runbooks.lab.layout import FILES
 from runbooks.lab.machine import CLEAN, find, install
-from runbooks.lab.network import answers
+from runbooks.lab.network import answers, free_port, is_free
 from runbooks.secret import Secret
 
 SUFFIX = "dc=example,dc=org"
@@ -121,8 +118,8 @@ class DirectoryServer:
             return
         _need_slapd()
         for _ in range(_TRIES):
-            if not self.port or not _is_free(self.port):
-                self.port = _free_port()
+            if not self.port or not is_free(self.address, self.port):
+                self.port = free_port(self.address)
             # By itself it goes into a session of its own, and lets go of our files. It is about to listen then.
             if not self._slapd("-h", self.url).returncode:
                 wait_for(lambda: answers(self.address, self.port), 10, f"lab: {self.name}: slapd does not answer")
@@ -138,7 +135,9 @@ class DirectoryServer:
         """End it as a power cut would; what it has answered for stays."""
         if self._signal(signal.SIGKILL):
             # A process on its way out has no arguments any more, and its port still.
-            wait_for(lambda: self.pid() is None and _is_free(self.port), 10, f"lab: {self.name}: slapd does not end")
+            wait_for(
+                lambda: not self.pid() and is_free(self.address, self.port), 10, f"lab: {self.name}: slapd does not end"
+            )
 
     def freeze(self) -> None:
         """Have it stand still: connections are made, and nothing is answered. Raises Unreachable where it is dead."""
@@ -236,13 +235,3 @@ def person_entry(name: str, entry: Entry) -> str:
 def _group(name: str, members: Sequence[str]) -> str:
     found = "".join(f"member: uid={member},{PEOPLE}\n" for member in members)
     return f"dn: cn={name},{GROUPS}\nobjectClass: groupOfNames\ncn: {name}\nmember: {TOOL}\n{found}"
-
-
-def _is_free(port: int) -> bool:
-    with suppress(OSError), socket.create_server((DirectoryServer.address, port)):
-        return True
-    return False
-
-
-def _free_port() -> int:
-    return next(port for port in iter(lambda: random.randrange(20000, 32000), 0) if _is_free(port))

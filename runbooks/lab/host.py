@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,17 +38,40 @@ def process_stat(pid: int) -> tuple[str, str] | None:
     return fields[0], fields[19]
 
 
-def living(where: Path) -> int | None:
-    """The process that a file names by its number, start time and the machine's boot; a number left from an earlier
-    life or boot does not count."""
+def noted(where: Path) -> tuple[int, str] | None:
+    """A process's (number, start time) as ``record`` has written them; None where they are of an earlier boot."""
     try:
         pid, start, boot = where.read_text().split()
     except (FileNotFoundError, ValueError):
         return None
-    if boot != _BOOT_ID.read_text().strip():
-        return None
-    seen = process_stat(int(pid))
-    return int(pid) if seen and seen[1] == start and seen[0] not in "ZX" else None
+    return (int(pid), start) if boot == _BOOT_ID.read_text().strip() else None
+
+
+def living(where: Path) -> int | None:
+    """The process that a file names; a number left from an earlier life or boot does not count."""
+    pid, start = noted(where) or (0, "")
+    seen = process_stat(pid) if pid else None
+    return pid if seen and seen[1] == start and seen[0] not in "ZX" else None
+
+
+def session_of(where: Path) -> list[int]:
+    """The living processes of the session that the process named in a file leads, or led; the leader first.
+
+    A session's number becomes nobody else's while anyone is left in it: where it is another process's, nobody is.
+    """
+    leader, start = noted(where) or (0, "")
+    seen = process_stat(leader) if leader else None
+    if not leader or (seen and seen[1] != start):
+        return []
+    found = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    found = [pid for pid in found if _session(pid) == leader and (seen := process_stat(pid)) and seen[0] not in "ZX"]
+    return sorted(found, key=lambda pid: (pid != leader, pid))
+
+
+def _session(pid: int) -> int | None:
+    with suppress(ProcessLookupError):
+        return os.getsid(pid)
+    return None
 
 
 def record(pid: int, where: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import random
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +26,18 @@ def answers(address: str, port: int, timeout_s: float = 0.2) -> bool:
             return True
     except OSError:
         return False
+
+
+def is_free(address: str, port: int) -> bool:
+    """Whether a server could have it."""
+    with suppress(OSError), socket.create_server((address, port)):
+        return True
+    return False
+
+
+def free_port(address: str) -> int:
+    """One that a server could have, below those that the kernel gives to anybody."""
+    return next(port for port in iter(lambda: random.randrange(20000, 32000), 0) if is_free(address, port))
 
 
 class Network(Protocol):

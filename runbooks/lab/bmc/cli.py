@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runbooks.lab.bmc.detached import DetachedBmc, write_secret
+from runbooks.lab.bmc.detached import DetachedBmc
+from runbooks.lab.detached import write_secret
 from runbooks.lab.network import answers
 
 VENDORS = {

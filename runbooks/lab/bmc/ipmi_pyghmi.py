@@ -13,8 +13,8 @@ from typing import Any
 
 from pyghmi.ipmi.bmc import Bmc
 
-from runbooks.lab.bmc.detached import write_secret
 from runbooks.lab.bmc.ipmi_sim import IpmiBmc
+from runbooks.lab.detached import write_secret
 
 _NOT_NOW = 0xD5
 

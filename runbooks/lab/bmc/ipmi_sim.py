@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from runbooks.errors import Blocked
-from runbooks.lab.bmc.detached import DetachedBmc, write_secret
+from runbooks.lab.bmc.detached import DetachedBmc
+from runbooks.lab.detached import write_secret
 from runbooks.lab.machine import CLEAN, find, install
 
 _LAN = """name "{name}"

@@ -1,0 +1,7 @@
+"""Mail in the lab: Mailman 3 and exim, both real, from which no mail ever leaves the machine."""
+
+ADDRESS = "127.0.0.1"
+LISTS = "lists.example.org"
+"""The domain that is Mailman's."""
+MAILBOXES = "example.net"
+"""The domain of which every address is a mailbox."""
