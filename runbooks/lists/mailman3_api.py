@@ -109,15 +109,17 @@ class Core:
             raise self._odd(f"{path} is {str(answer)[:60]!r}")
         return answer
 
-    def rows(self, path: str) -> list[Mapping[str, Any]] | None:
-        """All rows of a collection, page by page; None where there is none. Raises Unreachable, Blocked."""
+    def rows(self, path: str, *keys: str) -> list[Mapping[str, Any]] | None:
+        """All rows of a collection, page by page, each with these keys; None where there is no such collection. Raises
+        Unreachable, Blocked."""
         rows: list[Mapping[str, Any]] = []
         for number in count(1):
             page = self.get(f"{path}?count={PAGE}&page={number}")
             if page is None:
                 return None
             entries = page.get("entries", [])
-            if not isinstance(page.get("total_size"), int) or not isinstance(entries, list):
+            are_rows = isinstance(entries, list) and all(isinstance(row, dict) and {*keys} <= {*row} for row in entries)
+            if not are_rows or not isinstance(page.get("total_size"), int):
                 raise self._odd(f"{path} is no collection")
             rows += entries
             if not entries or len(rows) >= page["total_size"]:
