@@ -37,7 +37,18 @@ smtp_host: {address}
 smtp_port: {smtp_port}
 lmtp_host: {address}
 lmtp_port: {lmtp_port}
+[dmarc]
+org_domain_data_url: file://{suffixes}
+[archiver.mhonarc]
+class:
+[archiver.mail_archive]
+class:
+[archiver.prototype]
+class:
 """
+# No archivers: two runners put them down for a new list, and if both do, no mail of it is delivered any more (3.3.8).
+# Mailman's own copy of the public suffixes: with the address that it has otherwise, mail waits for the Internet.
+_SUFFIXES = "/usr/lib/python3/dist-packages/mailman/rules/data/public_suffix_list.dat"
 _FLOW = ("in", "command", "bounces", "pipeline", "digest", "nntp", "archive", "virgin", "out", "retry", "out")
 """The queues, each before those into which its runner puts what comes of a message."""
 _BROKEN = ("bad", "shunt")
@@ -97,7 +108,8 @@ class Mailman(Detached):
             write_secret(self.password_file, secrets.token_hex(16))
         config = _CONFIG.format(
             folder=self.folder, bin=_BIN, address=ADDRESS, port=self.port, user=self.user, smtp_port=self.smtp_port,
-            lmtp_port=self.lmtp_port, mailboxes=self.site_domain, password=self.password_file.read_text(),
+            lmtp_port=self.lmtp_port, mailboxes=self.site_domain, suffixes=_SUFFIXES,
+            password=self.password_file.read_text(),
         )  # fmt: skip
         write_secret(self.config, config + (_PACE if self.lmtp_port else _ALONE))
         # --force: the lock of one that was killed is no obstacle.
