@@ -37,15 +37,25 @@ smtp_host: {address}
 smtp_port: {smtp_port}
 lmtp_host: {address}
 lmtp_port: {lmtp_port}
+[dmarc]
+org_domain_data_url: file://{suffixes}
+[archiver.mhonarc]
+class:
+[archiver.mail_archive]
+class:
+[archiver.prototype]
+class:
 """
-# How often a runner looks into its queue, else 1 s to 15 min.
-_PACE = "".join(
-    f"[runner.{name}]\nsleep_time: 0.2s\n"
-    for name in ("in", "pipeline", "out", "virgin", "command", "bounces", "retry", "archive", "digest")
-)
+# No archivers: two runners put them down for a new list, and if both do, no mail of it is delivered any more (3.3.8).
+# Mailman's own copy of the public suffixes: with the address that it has otherwise, mail waits for the Internet.
+_SUFFIXES = "/usr/lib/python3/dist-packages/mailman/rules/data/public_suffix_list.dat"
 _FLOW = ("in", "command", "bounces", "pipeline", "digest", "nntp", "archive", "virgin", "out", "retry", "out")
 """The queues, each before those into which its runner puts what comes of a message."""
 _BROKEN = ("bad", "shunt")
+# How often a runner looks into its queue; it would be 1 s to 15 min.
+_PACE = "".join(f"[runner.{name}]\nsleep_time: 0.2s\n" for name in sorted(set(_FLOW)))
+# By options of master it cannot be said (3.3.8: a TypeError).
+_ALONE = "".join(f"[runner.{name}]\nstart: no\n" for name in sorted({*_FLOW, "lmtp", "task"}))
 
 
 @dataclass(frozen=True)
@@ -98,12 +108,12 @@ class Mailman(Detached):
             write_secret(self.password_file, secrets.token_hex(16))
         config = _CONFIG.format(
             folder=self.folder, bin=_BIN, address=ADDRESS, port=self.port, user=self.user, smtp_port=self.smtp_port,
-            lmtp_port=self.lmtp_port, mailboxes=self.site_domain, password=self.password_file.read_text(),
+            lmtp_port=self.lmtp_port, mailboxes=self.site_domain, suffixes=_SUFFIXES,
+            password=self.password_file.read_text(),
         )  # fmt: skip
-        write_secret(self.config, config + _PACE)
+        write_secret(self.config, config + (_PACE if self.lmtp_port else _ALONE))
         # --force: the lock of one that was killed is no obstacle.
-        alone = [] if self.lmtp_port else ["--runners", "rest"]
-        return [str(_BIN / "master"), "--force", "--config", str(self.config), *alone]
+        return [str(_BIN / "master"), "--force", "--config", str(self.config)]
 
     def answers(self) -> bool:
         """The REST API does, to its user, and LMTP takes connections."""
