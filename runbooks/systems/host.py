@@ -72,6 +72,9 @@ class HostReader(Reader):
     def ask(self, read: Read[T]) -> T:
         """One question. Raises Unreachable, CommandFailed (an answer that makes no sense)."""
         self._refuse_other(read)
+        if read.secret:
+            fed = f"{read.secret.reveal()}\n".encode()
+            return read.answer(self.host, self.__shell.read([read.argv], read.timeout_s, fed)[0])
         if not self._knows(read):
             self._ask([read])
         return read.answer(self.host, self._answers[read.argv].result)
@@ -80,6 +83,8 @@ class HostReader(Reader):
         """Several questions in one round trip; the same errors."""
         for read in reads:
             self._refuse_other(read)
+            if read.secret:
+                raise TypeError("a question about a secret is asked alone")
         if asked := [read for read in reads if not self._knows(read)]:
             self._ask(asked)
         return [read.answer(self.host, self._answers[read.argv].result) for read in reads]

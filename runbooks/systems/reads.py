@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Generic, NamedTuple, TypeVar
 
 from runbooks.errors import CommandFailed, UsageError
+from runbooks.secret import Secret
 from runbooks.systems.accounts import (
     Account,
     AccountRecord,
@@ -32,12 +33,14 @@ T = TypeVar("T", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Read(Generic[T]):
-    """A question to a host: the command, the exit statuses that are answers, and what the answer means."""
+    """A question to a host: the command, the exit statuses that are answers, and what the answer means. One that is
+    about a ``secret`` gets it as a line on its standard input, and its answer is never remembered."""
 
     argv: tuple[Argument, ...]
     parse: Callable[[Result], T]
     ok: tuple[int, ...] = (0,)
     timeout_s: float | None = None
+    secret: Secret | None = None
 
     def answer(self, host: str, result: Result) -> T:
         """The answer's meaning. Raises CommandFailed for one that is none."""
@@ -82,6 +85,15 @@ def boot() -> Read[Boot]:
         return Boot(boot_id.strip(), int(age))
 
     return Read(_script(text), parse)
+
+
+# log-ins of its services
+
+
+def takes_secret(command: tuple[str, ...], secret: Secret) -> Read[bool]:
+    """Whether a service would let somebody in by a secret: 0 is yes, 1 is no. The command is one of the settings
+    (``web_check``), the only one that is not on this page: they have to name one that changes nothing."""
+    return Read(command, lambda result: result.status == 0, ok=(0, 1), secret=secret)
 
 
 # accounts

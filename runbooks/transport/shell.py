@@ -76,14 +76,16 @@ class Shell:
         except Lost as lost:
             raise Unreachable(target, lost.why) from lost
 
-    def read(self, commands: Sequence[Sequence[Argument]], timeout_s: float | None = None) -> list[Result]:
-        """Run commands that only look, in one round trip. Raises Unreachable where the host does not answer, and what
-        ``granted`` does."""
+    def read(
+        self, commands: Sequence[Sequence[Argument]], timeout_s: float | None = None, feed: bytes | None = None
+    ) -> list[Result]:
+        """Run commands that only look, in one round trip; ``feed`` goes to the standard input of each. Raises
+        Unreachable where the host does not answer, and what ``granted`` does."""
         self.granted()
         if time.monotonic() > self._foretold_at + _FRESH_S:
             self._foretold.clear()
         parts: list[bytes] = []
-        tokens = [self._foretold.pop(tuple(argv), b"") or self._asking(argv, parts) for argv in commands]
+        tokens = [self._foretold.pop(tuple(argv), b"") or self._asking(argv, parts, feed) for argv in commands]
         try:
             if parts:
                 self._send(b"".join(parts))
@@ -93,10 +95,10 @@ class Shell:
             raise Unreachable(self.target, lost.why) from lost
         return [results[token] for token in tokens]
 
-    def _asking(self, argv: Sequence[Argument], parts: list[bytes]) -> bytes:
+    def _asking(self, argv: Sequence[Argument], parts: list[bytes], feed: bytes | None = None) -> bytes:
         """The token that stands behind the answer."""
         token = self._next_token()
-        parts += (fed(argv, None), b" 9<&-\n", scripts.report(token, b"$?"))
+        parts += (fed(argv, feed), b" 9<&-\n", scripts.report(token, b"$?"))
         return token
 
     def lock(self, run_id: str, epoch: int, wait_s: float) -> None:

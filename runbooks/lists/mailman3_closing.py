@@ -1,0 +1,89 @@
+"""Which settings of Mailman 3 stop a list, and which ones make it work again.
+
+The default chain of a post is: DMARC, ``Approved:``, emergency, loop, bans, then members and non-members. So the ban of
+everybody discards mail in silence, whatever a member's own ``moderation_action`` is, and nobody can join, either;
+``emergency`` comes before it, holds and tells the owners, and has to be off. What gets past the ban is a post with the
+list's moderator password in an ``Approved:`` header, or a held one that is let through: REST tells of that password
+only a hash, and takes none, so it can neither be looked into nor put back and is left alone. Instead the list gets the
+``virgin`` pipeline, which adds no recipients and no archive: what goes through it arrives nowhere. Whoever opens a list
+by hand has to set ``posting_pipeline`` back, too.
+
+An auto-response is sent before the chain. A subscription that was asked for earlier can still be confirmed: by a policy
+with a moderator it then waits, and nobody is told. Bounces of earlier mail would have members warned and removed. A
+digest that waits is sent from cron.
+
+What no setting stops: mail to LIST-owner (where nobody is owner, it goes to the site's), answers to commands that are
+mailed to LIST-request, and `mailman digests --send`, if somebody types that.
+
+Sources: Mailman 3.3.8, chains/builtin.py, rules/approved.py, runners/incoming.py, runners/bounce.py,
+pipelines/virgin.py, app/subscriptions.py, commands/cli_digests.py; the defaults are those of styles/base.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runbooks.lists.model import EVERYBODY, Settings
+
+_CLOSED: Mapping[str, Any] = {
+    "emergency": False,
+    "default_member_action": "discard",
+    "default_nonmember_action": "discard",
+    "posting_pipeline": "virgin",
+    "autorespond_postings": "none",
+    "autorespond_requests": "none",
+    "admin_immed_notify": False,
+    "admin_notify_mchanges": False,
+    "send_welcome_message": False,
+    "process_bounces": False,
+    "digest_send_periodic": False,
+}
+_DEFAULTS: Mapping[str, Any] = {
+    "default_member_action": "defer",
+    "default_nonmember_action": "hold",
+    "posting_pipeline": "default-posting-pipeline",
+    "admin_immed_notify": True,
+    "send_welcome_message": True,
+    "process_bounces": True,
+    "digest_send_periodic": True,
+}
+"""Of those that closing changes; what is not here has the same value in a closed list and in a new one."""
+_MODERATED = ("moderate", "confirm_then_moderate")
+
+
+def closed(settings: Settings) -> Settings:
+    """What closes a list, as far as it is not so already; settings that this version does not have are left out."""
+    wanted = dict(_CLOSED)
+    if settings.get("subscription_policy") not in _MODERATED:
+        wanted["subscription_policy"] = "confirm_then_moderate"
+    # The only thing before the ban that tells a sender anything.
+    if settings.get("dmarc_mitigate_action") == "reject":
+        wanted["dmarc_mitigate_action"] = "no_mitigation"
+    wanted["ban_list"] = sorted({*settings["ban_list"], EVERYBODY})
+    return _unlike(settings, wanted)
+
+
+def reopened(settings: Settings) -> Settings:
+    """What a new list has, of all that ``closed`` changes; subscriptions stay moderated, as the page wants them.
+    Nothing for a list that is not closed."""
+    if EVERYBODY not in settings["ban_list"] and settings.get("posting_pipeline") != _CLOSED["posting_pipeline"]:
+        return {}
+    wanted = {key: value for key, value in _DEFAULTS.items() if settings.get(key) == _CLOSED[key]}
+    wanted["emergency"] = False
+    wanted["ban_list"] = [ban for ban in settings["ban_list"] if ban != EVERYBODY]
+    return _unlike(settings, wanted)
+
+
+def fresh(private: bool) -> Settings:
+    """What the page wants of a new list."""
+    hidden = {"archive_policy": "private", "advertised": False} if private else {}
+    return {"subscription_policy": "confirm_then_moderate", **hidden}
+
+
+def _unlike(settings: Settings, wanted: Mapping[str, Any]) -> Settings:
+    return {key: value for key, value in wanted.items() if key in settings and not _same(settings[key], value)}
+
+
+def _same(one: Any, other: Any) -> bool:
+    return list(one) == list(other) if isinstance(one, Sequence) and not isinstance(one, str) else bool(one == other)
