@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from runbooks.errors import Blocked, CommandFailed, UsageError
-from runbooks.lab import base, directory_people, end, fleet, inventory, mail, repository
+from runbooks.lab import base, directory_people, end, fleet, inventory, repository
 from runbooks.lab.bmc import hosts as bmcs
 from runbooks.lab.directory import DirectoryServer
 from runbooks.lab.host import Host
 from runbooks.lab.layout import SERVER, Layout, State
 from runbooks.lab.machine import Machine, look, say
+from runbooks.lab.mail import hosts as mail
 from runbooks.lab.network import Netns, address_list, choose_loopback, network_of
 from runbooks.lab.people import Person, cast
 from runbooks.lab.registry_text import registry_text, with_people

@@ -13,10 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
-from runbooks.lab import mail
 from runbooks.lab.host import Host, wait_for
 from runbooks.lab.layout import FILES, SERVER, Layout, State
 from runbooks.lab.machine import Machine
+from runbooks.lab.mail import hosts as mail
 from runbooks.lab.network import network_of
 from runbooks.lab.people import Person
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import yaml
 
-from runbooks.lab import directory_people, mail
+from runbooks.lab import directory_people
 from runbooks.lab.bmc import hosts as bmcs
 from runbooks.lab.layout import SERVER, Layout, State
+from runbooks.lab.mail import hosts as mail
 
 _ROLES = ("web", "db", "web", "cache")
 _VENDORS = ("dell", "hpe", "supermicro")

@@ -10,11 +10,12 @@ import pytest
 import yaml
 
 from runbooks.errors import Blocked, UsageError
-from runbooks.lab import Lab, Person, fleet, mail
+from runbooks.lab import Lab, Person, fleet
 from runbooks.lab.host import wait_for
 from runbooks.lab.inventory import PRIVATE
 from runbooks.lab.layout import SERVER
 from runbooks.lab.machine import Machine
+from runbooks.lab.mail import hosts as mail
 from tests.labs import small_lab
 
 PEOPLE = (Person("alice", 1001, home_files=8), Person("bob", 1002, ("ops",), home_files=8, odd_names=False))
