@@ -210,13 +210,20 @@ class Surface:
             site.journal.save_plan(plan)
 
     def _walk(self, site: Site, plan: Plan, walk: Callable[[Engine], Run], earlier: Run | None = None) -> int:
+        """Walk, and tell; and whatever happens, a new password that somebody has by now is handed over."""
+        site.fresh.nowhere = nowhere(_place(plan))
+        try:
+            return self._walked(site, plan, walk, earlier)
+        finally:
+            hand_over(site.fresh, _place(plan))
+
+    def _walked(self, site: Site, plan: Plan, walk: Callable[[Engine], Run], earlier: Run | None = None) -> int:
         from runbooks.report.terminal import Progress, print_summary
         from runbooks.report.ticket import outcome, still_missing
         from runbooks.verdicts import exit_status
         from runbooks.walker import Stop
 
         stop = Stop()
-        site.fresh.nowhere = nowhere(_place(plan))
         with signals(stop):
             progress = Progress(plan, file=sys.stderr, earlier=earlier)
 
@@ -225,11 +232,8 @@ class Surface:
                 with suppress(OSError):
                     progress(event)
 
-            try:
-                with quiet(progress):
-                    run = walk(self.engine(site, stop, observe))
-            finally:
-                hand_over(site.fresh, _place(plan))
+            with quiet(progress):
+                run = walk(self.engine(site, stop, observe))
             self.walked = exit_status(run, stop)
             self.document = {"plan": plan.to_json(), "run": run.to_json()}
             if not self.options.as_json:

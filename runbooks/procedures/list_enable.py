@@ -6,7 +6,7 @@ such run, what the list is to be is told, and its name has to be typed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +78,15 @@ def steps(case: Case) -> Steps:
         )
     for record in case.records:
         change = Restored(case.name, record["was"], record["ours"])
-        yield _step(f"Give it back: {', '.join(record['was'])}", change, case)
+        yield _step(_sentence(case, record["was"].keys()), change, case)
+
+
+def _sentence(case: Case, settings: Collection[str]) -> str:
+    if set(settings) <= {"owner", "moderator"}:
+        return "Put its admins back"
+    if set(settings) == {"description"}:
+        return "Give it its description back"
+    return f"Let mail into {case.address} as before"
 
 
 def _step(sentence: str, change: Change[Any, Any], case: Case) -> Step:

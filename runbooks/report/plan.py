@@ -45,7 +45,8 @@ def draw_plan(canvas: Canvas, plan: Plan, title_line: str = "", hint: bool = Tru
 def _draw_head(canvas: Canvas, plan: Plan, plan_id: str, title_line: str) -> None:
     hosts = hosts_of(plan)
     canvas.line((title(plan.procedure), "bold"), "  ", arguments(plan.arguments))
-    canvas.line((f"plan {plan_id} · {number(len(hosts), 'host')} · {number(len(plan.steps), 'step')}", "dim"))
+    many = [f"plan {plan_id}", *([number(len(hosts), "host")] if hosts else []), number(len(plan.steps), "step")]
+    canvas.line((" · ".join(many), "dim"))
     if title_line:
         canvas.line((clean(title_line), "dim"))
     if hosts:

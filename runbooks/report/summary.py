@@ -64,7 +64,8 @@ def _draw_head(canvas: Canvas, story: Story) -> None:
     hosts, through, bad = run.tally()
     told = f"{through:,} of {number(hosts, 'host')} done"
     told += f", {bad:,} in trouble" if bad else ""
-    canvas.line(f"{told}; steps on hosts: {counted((word, totals[word]) for word in RESULT_WORDS)}")
+    steps = counted((word, totals[word]) for word in RESULT_WORDS)
+    canvas.line(f"{told}; steps on hosts: {steps}" if hosts else f"steps: {steps}")
 
 
 def _draw_steps(canvas: Canvas, story: Story) -> None:
