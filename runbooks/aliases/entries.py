@@ -101,7 +101,10 @@ def entries_of(data: bytes) -> Iterator[Entry | int]:
         if not kept or kept.startswith(b"#"):
             if entry:
                 entry.ended = True
-            comments = [*comments, _text(kept)] if kept else []
+            if kept:
+                comments.append(_text(kept))
+            else:
+                comments.clear()
             continue
         if kept[0] not in SPACE:
             if entry:
@@ -111,7 +114,7 @@ def entries_of(data: bytes) -> Iterator[Entry | int]:
             entry.take(kept, number, start, match.end())
         else:
             yield number
-        comments = []
+        comments.clear()
     if entry:
         yield entry.closed()
 

@@ -34,7 +34,8 @@ WHOLE = frozenset({Kind.FAIL, Kind.DEFER, Kind.BLACKHOLE})
 @dataclass(frozen=True, slots=True)
 class Target:
     """One item. ``text`` is how it stands there, without quotes around all of it; ``address`` what exim takes for the
-    address; ``error`` why it refuses it. ``start`` and ``end`` are offsets into the list."""
+    address; ``error`` why it refuses it. ``start`` and ``end`` are offsets into the list. ``own``: a backslash before
+    a local part stands for the domain that the mail came for; without it, the mail host adds its own."""
 
     kind: Kind
     text: str
@@ -42,6 +43,7 @@ class Target:
     start: int
     end: int
     error: str = ""
+    own: bool = False
 
     @property
     def domain(self) -> str:
@@ -110,9 +112,9 @@ def _item(value: str, start: int, end: int) -> Target | None:
 
 
 def _address(item: str, start: int, end: int) -> Target | None:
-    # A backslash before a name without a domain stands for the domain that the mail came for.
-    found = extract(item[1:]) if item[0] == "\\" else None
-    if found is None or found.error or found.domain:
+    found = extract(item.removeprefix("\\"))
+    own = item[0] == "\\" and not found.error and not found.domain
+    if not own:
         found = extract(item)
     if item[0] in "|/" and (found.error or not found.domain):
         return Target(Kind.PIPE if item[0] == "|" else Kind.FILE, text_of(item), "", start, end)
@@ -120,7 +122,7 @@ def _address(item: str, start: int, end: int) -> Target | None:
         return None
     if found.error:
         return Target(Kind.BAD, text_of(item), "", start, end, text_of(found.error))
-    return Target(Kind.ADDRESS, text_of(item), text_of(found.address), start, end)
+    return Target(Kind.ADDRESS, text_of(item), text_of(found.address), start, end, own=own)
 
 
 def _end(value: str, start: int) -> int:
