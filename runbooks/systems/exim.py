@@ -50,24 +50,24 @@ class RoutesAsPlanned(Change[HostReader, HostWriter]):
         if self.back:
             return self._taken_back(as_before, others, trouble)
         if others:
-            return blocked(f"other routes have changed: {listed(others)}")
+            return blocked(f"other routes have changed: {_all(others)}")
         if not trouble:
             count = len(self.before.keys() - self.wanted.keys()) - len(followed)
             along = f", and with them {listed(followed)}" if followed else ""
             return done(f"{len(self.wanted)} as promised{along}; {count} as before")
         if as_before:
-            return later(note=f"every route is as before: {listed(trouble, 1)}")
-        return blocked(listed(trouble))
+            return later(note=f"every route is as before: {_all(trouble, 1)}")
+        return blocked(_all(trouble))
 
     def _taken_back(self, as_before: bool, others: Sequence[str], trouble: Sequence[str]) -> Finding:
         if as_before:
-            return done(f"as before; others have changed since: {listed(others)}" if others else "as before")
+            return done(f"as before; others have changed since: {_all(others)}" if others else "as before")
         if not trouble:
             return later(note="as the change has it")
-        return blocked(f"neither as before nor as the change had it: {listed(trouble)}")
+        return blocked(f"neither as before nor as the change had it: {_all(trouble)}")
 
     def _difference(self, address: str, route: Route) -> str:
-        return f"{address} went to {_said(self.before[address])}, and now to {_said(route.shown)}{_because(route)}"
+        return f"{address} now {_apart(self.before[address], route)}"
 
     def _follows(self, address: str, routes: Mapping[str, Route]) -> bool:
         """Whether an address goes elsewhere only because a wanted one does, which is among its targets."""
@@ -85,15 +85,15 @@ class RoutesAsPlanned(Change[HostReader, HostWriter]):
             gone = not route.is_by_alias and (route.fate in (*_GOOD, Fate.UNDELIVERABLE))
             if gone and not _is_as(route, self.before.get(address, ())):
                 return ""
-            return f"{address} still goes to {_said(route.shown)}{_because(route)}"
+            return f"{address} still goes to {listed(route.shown)}{_because(route)}"
         if bad := [target for target in targets if routes[target].fate not in _GOOD]:
             return (
-                f"{address}: its target {bad[0]} goes nowhere: {_said(routes[bad[0]].shown)}{_because(routes[bad[0]])}"
+                f"{address}: its target {bad[0]} goes nowhere: {listed(routes[bad[0]].shown)}{_because(routes[bad[0]])}"
             )
         expected = _together([routes[target] for target in targets])
         if set(route.shown) == expected:
             return ""
-        return f"{address} goes to {_said(route.shown)}{_because(route)}, not to {_said(sorted(expected))}"
+        return f"{address} {_apart(sorted(expected), route)}"
 
     def inverse(self, before: Facts) -> RoutesAsPlanned:  # noqa: ARG002
         """After the change was taken back: these addresses go where they went."""
@@ -110,8 +110,16 @@ def _together(routes: Sequence[Route]) -> set[str]:
     return ends - {_DISCARDED} or ends
 
 
-def _said(ends: Sequence[str]) -> str:
-    return listed(ends) or "nowhere"
+def _apart(wanted: Sequence[str], route: Route) -> str:
+    """How a route differs from the ends that it should have."""
+    missing, extra = [end for end in wanted if end not in route.shown], [e for e in route.shown if e not in wanted]
+    if not extra:
+        return f"does not go to {listed(missing)}"
+    return f"goes to {listed(extra)}{_because(route)}{f', not to {listed(missing)}' if missing else ', too'}"
+
+
+def _all(what: Sequence[str], most: int = 4) -> str:
+    return "; ".join(what[:most]) + (f"; and {len(what) - most} more" if len(what) > most else "")
 
 
 def _because(route: Route) -> str:
