@@ -457,6 +457,45 @@ def list_owners(surface, name):  # type: ignore[no-untyped-def]
     surface.list_owners(name)
 
 
+ALIAS = {"alias": "Its address, noc@example.org."}
+AROUND = {
+    "task": "The ticket, T123: goes into a comment beside the line, and into the commit.",
+    "without": "Leave this mail host out, and see to it yourself; once for each host.",
+}
+
+
+@runbook(
+    *PLANNED,
+    positional=["alias"],
+    iterable=["without"],
+    help=ALIAS
+    | AROUND
+    | {"to": "Where its mail goes: addresses, by commas.", "more": "An alias that is there leads to these, too."},
+)
+def alias_add(surface, alias, to="", more=False, task="", without=None):  # type: ignore[no-untyped-def]
+    """Mail: make a mail alias for a role or a group."""
+    arguments = {"alias": alias, "to": _words(to), "more": more, "task": task}
+    surface.procedure("alias-add", arguments | {"without": list(without or [])})
+
+
+@runbook(
+    *PLANNED,
+    positional=["alias"],
+    iterable=["without"],
+    help=ALIAS | AROUND | {"to": "Only these addresses go, by commas; without, the alias does."},
+)
+def alias_remove(surface, alias, to="", task="", without=None):  # type: ignore[no-untyped-def]
+    """Mail: take a mail alias away, or some addresses out of it."""
+    arguments = {"alias": alias, "to": _words(to), "task": task, "without": list(without or [])}
+    surface.procedure("alias-remove", arguments)
+
+
+@runbook(*SHOWN, positional=["alias"], help={"alias": "Its address, or a domain for all of its aliases."})
+def alias_show(surface, alias):  # type: ignore[no-untyped-def]
+    """Mail: show an alias or a domain's: its line, its comments, the domains that share it, who has changed it."""
+    surface.alias_show(alias)
+
+
 @runbook(*SHOWN, positional=["addresses"], help={"addresses": "A mail address, or several by commas."})
 def mail_route(surface, addresses):  # type: ignore[no-untyped-def]
     """Mail: show where mail for an address goes, as each mail host says; exit status 8 where it does not get there."""
@@ -551,6 +590,9 @@ ns = Collection(
     list_reset_password,
     list_info,
     list_owners,
+    alias_add,
+    alias_remove,
+    alias_show,
     mail_route,
     apply,
     resume,

@@ -43,6 +43,21 @@ class Mail(Surface):
 
         self.run(command)
 
+    def alias_show(self, text: str) -> NoReturn:
+        """An alias, or those of a domain."""
+
+        def command(site: Site) -> int:
+            from runbooks.procedures.alias_show import alias_show
+            from runbooks.report.aliases import print_aliases
+
+            with waiting(f"Asking for {text}"):
+                self.document = alias_show(site, text)
+            if not self.options.as_json:
+                print_aliases(self.document, file=sys.stdout)
+            return FOUND if self.document["domain"]["problem"] else 0
+
+        self.run(command)
+
     def mail_route(self, addresses: Sequence[str]) -> NoReturn:
         """Where mail for some addresses goes."""
 

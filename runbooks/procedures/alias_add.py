@@ -1,0 +1,50 @@
+"""Make a mail alias, or have one lead to more people (duty page, "Mail aliases")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runbooks.aliases.patches import AliasIn
+from runbooks.aliases.policy import Policy, judge, people_of
+from runbooks.errors import Blocked, UsageError
+from runbooks.procedure import Procedure, Steps
+from runbooks.procedures.mail_aliases import Edited, Seen, edit_steps, edited, look_at, notes, subjects, typed
+from runbooks.procedures.mailing_lists import check_task
+from runbooks.site import Site
+
+
+def look(
+    site: Site, *, alias: str, to: Sequence[str], more: bool = False, task: str = "", without: Sequence[str] = ()
+) -> Edited:
+    """Whether it may be made, and where. Raises UsageError, Blocked where it would be somebody's own."""
+    check_task(task)
+    if not to:
+        raise UsageError("give --to, where its mail is to go: addresses, by commas")
+    seen = look_at(site, alias, without)
+    if seen.was is not None and not more and set(seen.was) != set(to):
+        raise UsageError(f"{alias} leads to {', '.join(seen.was)} already: --more has it lead to others, too")
+    if seen.was is None and more:
+        raise UsageError(f"--more: there is no alias {alias}: leave it out to make one")
+    refuse_personal(site, seen, to)
+    wanted = dict.fromkeys((*(seen.was or ()), *to))
+    return edited(site, seen, to, tuple(wanted), task, more)
+
+
+def refuse_personal(site: Site, seen: Seen, to: Sequence[str]) -> None:
+    """Raise Blocked for an alias of one person's."""
+    chosen = site.settings.aliases
+    policy = Policy(chosen.policy, chosen.roles, chosen.personal, chosen.handled_by)
+    people = people_of(site.registry()) if site.settings.repository.url else []
+    for domain in dict.fromkeys((seen.domain.name, *seen.domain.together)):
+        if why := judge(seen.name, domain, tuple(to), policy, people):
+            raise Blocked(f"{why}; nothing was changed")
+
+
+def steps(case: Edited) -> Steps:
+    """The page's order."""
+    was = None if case.was is None else tuple(case.was)
+    patch = AliasIn(case.path, case.name, tuple(case.targets), case.remark, was=was, more=case.more)
+    yield from edit_steps(case, patch)
+
+
+PROCEDURE = Procedure("alias-add", "Add mail alias", Edited, look, steps, subjects, notes, "1", typed)

@@ -1,0 +1,40 @@
+"""Take a mail alias away, or some of those whom it leads to (duty page, "Mail aliases")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runbooks.aliases.patches import AliasOut
+from runbooks.errors import UsageError
+from runbooks.inventory.names import suggest
+from runbooks.procedure import Procedure, Steps
+from runbooks.procedures.mail_aliases import Edited, edit_steps, edited, look_at, notes, subjects, typed
+from runbooks.procedures.mailing_lists import check_task
+from runbooks.site import Site
+
+
+def look(site: Site, *, alias: str, to: Sequence[str] = (), task: str = "", without: Sequence[str] = ()) -> Edited:
+    """Whether there is one, and where. Raises UsageError."""
+    check_task(task)
+    seen = look_at(site, alias, without)
+    if seen.was is None:
+        raise UsageError(f"there is no alias {alias}{suggest(seen.name, seen.file.names)}: check the name")
+    known = {target.lower() for target in seen.was}
+    if strangers := [target for target in to if target.lower() not in known]:
+        raise UsageError(f"{alias} does not lead to {strangers[0]}, but to {', '.join(seen.was)}")
+    gone = {target.lower() for target in to}
+    wanted = tuple(target for target in seen.was if gone and target.lower() not in gone)
+    if gone and not wanted:
+        raise UsageError(f"nobody would be left in {alias}: leave --to out to remove the alias")
+    return edited(site, seen, to, wanted, task)
+
+
+def steps(case: Edited) -> Steps:
+    """The page's order."""
+    was = None if case.was is None else tuple(case.was)
+    yield from edit_steps(case, AliasOut(case.path, case.name, tuple(case.targets), case.remark, was=was))
+
+
+PROCEDURE = Procedure(
+    "alias-remove", "Remove mail alias", Edited, look, steps, subjects, notes, batch_size="1", typed=typed
+)
