@@ -22,7 +22,7 @@ def alias_show(site: Site, text: str) -> dict[str, Any]:
     place = place_of(site)
     repository = repository_of(site, place)
     found = domains_of(site, repository, place.mail_hosts).find(domain)
-    shown = {"domain": _domain(found), "aliases": [], "commits": []}
+    shown: dict[str, Any] = {"domain": _domain(found), "aliases": [], "commits": []}
     if not found.path:
         return shown
     file = repository.file(found.path)
