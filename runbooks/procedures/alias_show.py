@@ -27,10 +27,10 @@ def alias_show(site: Site, text: str) -> dict[str, Any]:
         return shown
     file = repository.file(found.path)
     entries = file.entries_for(name) if name else file.entries
-    if name and not entries:
-        raise UsageError(f"there is no alias {text}{suggest(name, file.names)}: `inv mail-route` says where it goes")
     shown["aliases"] = [_alias(entry) for entry in entries]
     shown["commits"] = _commits(repository, found.path, name) if name else []
+    if name and not entries and not shown["commits"]:
+        raise UsageError(f"there is no alias {text}{suggest(name, file.names)}: `inv mail-route` says where it goes")
     return shown
 
 

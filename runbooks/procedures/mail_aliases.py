@@ -173,9 +173,9 @@ def look_at(site: Site, alias: str, without: Sequence[str]) -> Seen:
 @dataclass(frozen=True)
 class Edited:
     """The case of an edit: the alias (``name`` in the file at ``path``, asked for as ``domain``, whose links lead along
-    ``chain``), its ``targets`` that come or go, all that it has then (``wanted``), and what it had (``was``; None: there
-    was none). ``domains`` are all that change with the file; ``before`` says where each mail host sent what came for its
-    addresses."""
+    ``chain``), its ``targets`` that come or go, all that it has then (``wanted``), and what it had (``was``; None where
+    there was none). ``domains`` are all that change with the file; ``before`` says where each mail host sent what came
+    for its addresses."""
 
     name: str
     domain: str

@@ -25,6 +25,8 @@ def print_aliases(found: Mapping[str, Json], *, file: TextIO) -> None:
         canvas.line("  ", (f"{one['line']:>{lines}}", "dim"), "  ", name, "  → ", targets, hang=lines + names + 8)
     if len(aliases) > 1:
         canvas.line("  ", number(len(aliases), "alias", "aliases"))
+    if found["commits"] and not aliases:
+        canvas.line("  there is no such alias any more")
     for commit in found["commits"]:
         canvas.line("  ", (commit["date"][:10], "dim"), f"  {commit['id'][:10]}  ", clean(commit["subject"]), hang=26)
     canvas.show()

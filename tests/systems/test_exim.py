@@ -12,7 +12,7 @@ from runbooks.errors import CommandFailed, RegistryError
 from runbooks.lab import Lab, Person
 from runbooks.lab.inventory import PRIVATE
 from runbooks.lab.layout import SERVER
-from runbooks.lab.mail import DIRECTORY, REPOSITORY_FILES
+from runbooks.lab.mail.hosts import DIRECTORY, REPOSITORY_FILES
 from runbooks.model import Status
 from runbooks.systems import reads
 from runbooks.systems.commits import Commit, HeadFiles
@@ -25,7 +25,7 @@ from .machine import Machine, connect, let_puppet_run, stop_puppet
 EXIM = ("/usr/sbin/exim4",)
 PATH = f"{REPOSITORY_FILES}/example.org"
 PEOPLE = (Person("alice", 1001, home_files=8), Person("bob", 1002, ("ops",), home_files=8))
-HERE = "lab01.lab.example.org"
+HERE = "lab.example.org"
 ALICE, BOB = (f"{name}@{HERE} by people/mailbox" for name in ("alice", "bob"))
 OUT = "desk@example.net by outside/nowhere at mail.example.net"
 

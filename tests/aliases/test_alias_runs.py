@@ -1,0 +1,216 @@
+"""`inv alias-add` and its like on a real private repository, real puppet and real mail hosts."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from runbooks.lab.inventory import PRIVATE
+from runbooks.lab.mail.hosts import REPOSITORY_FILES
+from tests.aliases.conftest import MAIL_HOSTS, Post
+from tests.surface.helpers import Inv, eventually, finish
+
+ALL_OF_IT = ("example.org", "example.info", "example.edu", "www.example.org")
+"""The domains that share one file: links of the repository, and of a manifest."""
+
+
+def run_of(out: str) -> str:
+    """The run's id, as a summary tells it."""
+    found = re.search(r"^run (\S+),", out, re.MULTILINE)
+    assert found, out
+    return found[1]
+
+
+def test_an_alias_comes_to_every_mail_host_and_goes_again(inv: Inv, post: Post) -> None:
+    before, head = post.file(), post.head()
+    words = ("alias-add", "foobar@example.org", "--to", "alice,desk@example.net", "--task", "T77")
+    looked = inv(*words, "--dry-run")
+    assert looked.status == 0, looked.err
+    assert "+foobar: alice, desk@example.net" in looked.out and "+# T77 (carol)" in looked.out
+    assert "with example.org change example.edu, example.info, www.example.org" in looked.out
+    assert post.head() == head and post.file() == before, "nothing is changed by looking"
+
+    done = inv(*words, "--yes")
+    assert done.status == 0, done.err + done.out
+    assert "# T77 (carol)\nfoobar: alice, desk@example.net\n" in post.file()
+    author, subject = post.log().splitlines()[0].split("|")
+    assert (author, subject) == ("carol", "(carol) adding alias foobar@example.org")
+    for host in MAIL_HOSTS:
+        for domain in ALL_OF_IT:
+            said = post.route(f"foobar@{domain}", host)
+            assert "alice@lab.example.org" in said and "desk@example.net" in said
+    told = inv("alias-show", "foobar@example.org").out
+    assert "T77 (carol)" in told and "adding alias foobar@example.org" in told
+    asked = inv("mail-route", "foobar@example.info", "--json")
+    assert asked.status == 0 and {way["host"] for way in asked.json["routes"]} == set(MAIL_HOSTS)
+
+    undone = inv("undo", run_of(done.out), "--yes")
+    assert undone.status == 0, undone.err + undone.out
+    assert post.file() == before, "by a new commit"
+    assert post.log().startswith("carol|(carol) Revert: adding alias foobar@example.org")
+    for host in MAIL_HOSTS:
+        assert "undeliverable" in post.route("foobar@example.org", host)
+    assert "there is no such alias any more" in inv("alias-show", "foobar@example.org").out
+
+
+def test_an_alias_gets_more_people_loses_one_and_goes(inv: Inv, post: Post) -> None:
+    one = inv("alias-add", "desk-team@example.com", "--to", "alice", "--yes")
+    assert one.status == 0, one.err + one.out
+    inv("alias-add", "desk-team@example.com", "--to", "bob", "--yes").refuses(2, "leads to alice already", "--more")
+    assert inv("alias-add", "desk-team@example.com", "--to", "bob,alice", "--more", "--task", "T2", "--yes").status == 0
+    assert "bob@lab" in post.route("desk-team@example.com") and "alice@lab" in post.route("desk-team@example.com")
+    inv("alias-remove", "desk-team@example.com", "--to", "eve", "--yes").refuses(
+        2, "does not lead to eve, but to alice"
+    )
+    inv("alias-remove", "desk-team@example.com", "--to", "bob,alice", "--yes").refuses(2, "nobody would be left")
+    assert inv("alias-remove", "desk-team@example.com", "--to", "alice", "--yes").status == 0
+    assert "alice@lab" not in post.route("desk-team@example.com")
+    again = inv("alias-add", "desk-team@example.com", "--to", "bob", "--yes")
+    assert (again.status, "Nothing to do." in again.out) == (0, True), again.err + again.out
+    gone = inv("alias-remove", "desk-team@example.com", "--task", "T3", "--yes")
+    assert gone.status == 0, gone.err + gone.out
+    assert "undeliverable" in post.route("desk-team@example.com", MAIL_HOSTS[1])
+    assert "desk-team removed" in post.file("example.com")
+    inv("alias-remove", "desk-team@example.com", "--yes").refuses(2, "there is no alias desk-team@example.com")
+
+
+def test_the_domain_that_is_really_edited_has_to_be_typed(inv: Inv, post: Post) -> None:
+    head = post.head()
+    words = ("alias-add", "linked-team@example.biz", "--to", "alice")
+    refused = inv(*words, "--yes")
+    assert refused.status == 3 and "give --confirm example.com" in refused.err
+    assert "example.biz → example.com: it is example.com that is edited" in refused.out
+    inv(*words, "--dry-run", "--json")
+    assert post.head() == head
+    done = inv(*words, "--confirm", "example.com")
+    assert done.status == 0, done.err + done.out
+    assert "linked-team: alice" in post.file("example.com")
+    assert "alice@lab" in post.route("linked-team@example.biz", MAIL_HOSTS[1])
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (("alice@example.org", "--to", "bob"), 3, "alice is the account of"),
+        (("john.doe@example.org", "--to", "bob"), 3, "looks like a person's name"),
+        (("stone-team@example.museum", "--to", "bob"), 3, "init.pp:33 may say what makes it"),
+        (
+            ("stone-team@example.ogr", "--to", "bob"),
+            2,
+            "example.ogr is no mail domain of ours (did you mean example.org",
+        ),
+        (("stone-team", "--to", "bob"), 2, "is no mail address"),
+        (("stone-team@example.org",), 2, "give --to"),
+        (("stone-team@example.org", "--to", "|/bin/sh"), 2, "is no mail address"),
+        (("stone-team@example.org", "--to", "/etc/passwd"), 2, "/etc/passwd"),
+        (("stone-team@example.org", "--to", "bob", "--task", "77"), 2, "'77' is no task"),
+        (("stone-team@example.org", "--to", "bob", "--more"), 2, "there is no alias"),
+        (("stone-team@example.org", "--to", "bob", "--without", "puppet01"), 2, "puppet01: is no mail host"),
+    ],
+)
+def test_what_is_refused(inv: Inv, post: Post, words: tuple[str, ...], status: int, said: str) -> None:
+    head = post.head()
+    refused = inv("alias-add", *words, "--yes")
+    assert refused.status == status, refused.err + refused.out
+    assert said in refused.err and "Traceback" not in refused.err
+    assert post.head() == head and post.status() == ""
+
+
+def test_a_target_that_goes_nowhere_is_seen_at_the_end(inv: Inv, post: Post) -> None:
+    done = inv("alias-add", "void-team@example.org", "--to", "nobody-here@example.org", "--yes")
+    assert done.status == 5, done.err + done.out
+    assert "its target nobody-here@example.org goes nowhere" in done.out
+    assert inv("undo", run_of(done.out), "--yes").status == 0
+
+
+def test_a_route_that_changes_meanwhile_is_told(inv: Inv, post: Post) -> None:
+    """A colleague's edit of another alias comes with the same puppet run: ours is not the only thing that changed."""
+    words = ("alias-add", "calm-team@example.org", "--to", "alice", "--yes")
+    process = inv.start(*words, "--batch-sleep", "0")
+    eventually(lambda: "calm-team" in post.file())
+    post.by_hand("s/^press: .*/press: carol/")
+    done = finish(process)
+    if done.status == 0:
+        pytest.skip("puppet was there before the colleague")
+    assert done.status == 5 and "other routes have changed: press@example" in done.out, done.out
+    assert "press: carol" in post.file(), "a colleague's line is never lost"
+    assert inv("undo", run_of(done.out), "--yes").status == 0
+    assert "press: carol" in post.file() and "calm-team" not in post.file()
+
+
+def test_what_somebody_is_editing_there_is_left_alone(inv: Inv, post: Post) -> None:
+    path = f"{PRIVATE}/{REPOSITORY_FILES}/example.org"
+    post.sh('echo "half: done" >>"$1"', path)
+    try:
+        refused = inv("alias-add", "busy-team@example.org", "--to", "alice", "--yes")
+        assert refused.status == 3 and "somebody has edited modules/privateexim/files/example.org" in refused.err
+        assert post.file().endswith("half: done\n")
+    finally:
+        post.sh('git -C "$1" checkout -q .', PRIVATE)
+
+
+def test_two_operators_at_once_lose_no_line(inv: Inv, post: Post) -> None:
+    names = [f"pair{number}-team" for number in range(3)]
+    started = [inv.start("alias-add", f"{name}@example.com", "--to", "alice", "--yes", "--without", "lab01", "--without",
+                         "lab02") for name in names]  # fmt: skip
+    ended = [finish(process) for process in started]
+    committed = [name for name, one in zip(names, ended, strict=True) if one.status == 0]
+    assert committed, [one.err for one in ended]
+    for name, one in zip(names, ended, strict=True):
+        assert (one.status == 0) == (f"{name}: alice" in post.file("example.com")), one.err + one.out
+        assert one.status in (0, 4, 5, 7)
+    subjects = post.log(len(names) + 1)
+    assert all(f"adding alias {name}@example.com" in subjects for name in committed)
+    same = [inv.start("alias-add", "same-team@example.com", "--to", to, "--yes", "--without", "lab01", "--without",
+                      "lab02") for to in ("alice", "bob")]  # fmt: skip
+    first, second = (finish(process) for process in same)
+    assert sorted([first.status, second.status])[0] == 0 and max(first.status, second.status) in (2, 3, 4, 5, 7)
+    assert len(re.findall(r"^same-team:", post.file("example.com"), re.MULTILINE)) == 1
+
+
+def test_a_mail_host_that_is_down_is_left_out_by_name_or_nothing_is_done(inv: Inv, post: Post) -> None:
+    head = post.head()
+    post.lab.kill("lab02")
+    try:
+        quick = {"INVOKE_OPS_CLINIC_SSH_CONNECT_TIMEOUT_S": "2"}
+        inv("alias-add", "lone-team@example.com", "--to", "alice", "--yes", env=quick).refuses(3, "lab02: unreachable")
+        assert post.head() == head
+        done = inv("alias-add", "lone-team@example.com", "--to", "alice", "--without", "lab02", "--yes", env=quick)
+        assert done.status == 0 and "left out: lab02: let puppet run there" in done.out
+        asked = inv("mail-route", "lone-team@example.com", env=quick)
+        assert asked.status == 8 and "unknown" in asked.out
+    finally:
+        post.lab.start("lab02")
+
+
+def test_where_puppet_is_stopped_nothing_is_committed(inv: Inv, post: Post) -> None:
+    head = post.head()
+    post.sh("puppet agent --disable 'a test of mail'", host="lab02")
+    try:
+        refused = inv("alias-add", "still-team@example.com", "--to", "alice", "--yes")
+        assert refused.status == 3 and "puppet is stopped here: a test of mail" in refused.err
+        assert post.head() == head
+    finally:
+        post.sh("puppet agent --enable", host="lab02")
+
+
+def test_killed_after_the_commit_it_is_resumed(inv: Inv, post: Post) -> None:
+    process = inv.start("alias-add", "late-team@example.com", "--to", "alice", "--yes")
+    eventually(lambda: "late-team" in post.file("example.com"))
+    process.send_signal(signal.SIGKILL)
+    finish(process)
+    resumed = inv("resume", "--yes")
+    assert resumed.status == 0, resumed.err + resumed.out
+    for host in MAIL_HOSTS:
+        assert "alice@lab" in post.route("late-team@example.com", host)
+    assert post.log(20).count("(carol) adding alias late-team@example.com") == 1
+
+
+def test_an_address_that_the_hosts_do_not_know(inv: Inv, tmp_path: Path) -> None:
+    asked = inv("mail-route", "nobody-at-all@example.org")
+    assert asked.status == 8 and "undeliverable" in asked.out and "lab[01-02]" in asked.out
+    inv("mail-route", "nobody").refuses(2, "is no mail address")
+    inv("mail-route", "alice@example.org,-x@example.org").refuses(2, "is no mail address")
