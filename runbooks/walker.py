@@ -213,9 +213,9 @@ class Walker:
         expected = self.expected.get((number, target))
         if expected is None or expected.status is Status.LATER or (number, target) in self.record.befores:
             return ""
-        if self.steps[number].patient:
-            return ""
-        return "" if same(expected, finding) else f"no longer as planned ({expected.status}, now {finding.status})"
+        step, is_done = self.steps[number], finding.status is Status.DONE
+        fine = step.patient or (is_done and step.change_on(target).by_others) or same(expected, finding)
+        return "" if fine else f"no longer as planned ({expected.status}, now {finding.status})"
 
     def _act(self, number: int, target: str, change: AnyChange, finding: Finding) -> bool:
         kept = self.record.kept(number, target)

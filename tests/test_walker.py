@@ -229,6 +229,28 @@ def test_a_surprise_after_the_first_begin_stops_that_host_only(url: str) -> None
     assert exit_status(run, Stop()) == 5
 
 
+class Anyones(Put):
+    """A Put that others may do as well."""
+
+    by_others = True
+
+
+@pytest.mark.parametrize(("change", "result"), [(Put("a"), "pending"), (Anyones("a"), "done")])
+def test_what_others_have_done_meanwhile_is_a_surprise_unless_they_may(url: str, change: Put, result: str) -> None:
+    world = World.of(*HOSTS)
+
+    def meddle(point: str, host: str, _key: str) -> None:
+        if (point, host) == ("begin", "h1"):
+            world.hosts["h2"]["a"] = "new"
+            world.hosts["h3"]["a"] = "else"
+
+    world.hooks.append(meddle)
+    run = Life(url, world).apply(draft(step("a", change=change)), Batch(max_failures="3"))
+    ended = results(run)
+    assert (ended[0, "h1"], ended[0, "h2"], ended[0, "h3"]) == ("done", result, "pending")
+    assert not {("h2", "a"), ("h3", "a")} & set(world.did())
+
+
 def test_lost_while_doing_is_unknown(url: str) -> None:
     world = World.of("h1")
     world.hooks.append(fail(("h1", "a"), error=Lost))

@@ -121,7 +121,8 @@ class Change(ABC, Generic[R, W]):
     once: bool = False
     """Never begun a second time by a run that has not seen what became of the first: it stays unknown."""
     by_others: bool = False
-    """Others may do it for the run (submit its change): where it was found done, an undo takes it back all the same."""
+    """Others may do it for the run (submit its change): that it is done when its turn comes is no surprise, and an undo
+    takes it back all the same."""
 
     @abstractmethod
     def check(self, reader: R) -> Finding:

@@ -111,7 +111,7 @@ def test_an_edit_in_the_private_repository_comes_with_puppet_and_counts_at_once(
     for host in MAIL_HOSTS:
         assert "undeliverable" in route(lab, host, "helpdesk@example.org")
         assert "undeliverable" in route(lab, host, "noc@example.edu"), "a link that is gone from the manifest"
-        assert f"@{host}.lab" in route(lab, host, "welcome@example.museum")
+        assert "@lab.example.org" in route(lab, host, "welcome@example.museum")
 
 
 def test_mail_is_taken_delivered_and_never_let_out(lab: Lab) -> None:
@@ -136,7 +136,7 @@ def test_a_mail_host_that_died_has_exim_again_when_it_is_revived(lab: Lab) -> No
     assert not greets(lab, "lab02")
     lab.start("lab02")
     wait_for(lambda: greets(lab, "lab02"), 20, "no exim after a start")
-    assert "bob@lab02" in route(lab, "lab02", "noc@example.org")
+    assert "bob@lab.example.org" in route(lab, "lab02", "noc@example.org")
     lab.kill("lab02")
     lab.up()
     assert greets(lab, "lab02")

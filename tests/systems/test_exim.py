@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 import pytest
 
-from runbooks.errors import CommandFailed, RegistryError
+from runbooks.aliases.patches import AliasIn, AliasOut
+from runbooks.errors import CommandFailed
 from runbooks.lab import Lab, Person
 from runbooks.lab.inventory import PRIVATE
 from runbooks.lab.layout import SERVER
 from runbooks.lab.mail.hosts import DIRECTORY, REPOSITORY_FILES
 from runbooks.model import Status
 from runbooks.systems import reads
-from runbooks.systems.commits import Commit, HeadFiles
+from runbooks.systems.commits import Commit, FilePatch
 from runbooks.systems.exim import BringAliases, RoutesAsPlanned
 from runbooks.systems.puppet import Puppet
 from tests.labs import small_lab
@@ -219,33 +220,7 @@ def test_no_exim_is_an_error_and_no_finding(mx: Machine) -> None:
 # what puppet brings
 
 
-@dataclass(frozen=True)
-class OneMore:
-    """A patch as the procedures have them: one more line in a file; ``needs`` is one that has to be there."""
-
-    path: str
-    line: str
-    needs: str = ""
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        return (self.path,)
-
-    @property
-    def title(self) -> str:
-        return "adding an alias"
-
-    def edit(self, files: HeadFiles) -> Mapping[str, bytes]:
-        lines = files.read(self.path).decode().splitlines()
-        if self.needs and self.needs not in lines:
-            raise RegistryError(f"{self.needs} is not there")
-        return {self.path: "".join(f"{line}\n" for line in lines + [self.line] * (self.line not in lines)).encode()}
-
-    def remarks(self, files: HeadFiles) -> str:  # noqa: ARG002
-        return ""
-
-
-PATCH = OneMore(PATH, "desk: bob, desk@example.net")
+PATCH = AliasIn(PATH, "desk", ("bob", "desk@example.net"), "T1 (carol)")
 
 
 @pytest.fixture
@@ -255,7 +230,7 @@ def mail_host(targets: Mapping[str, Machine]) -> Iterator[Machine]:
     let_puppet_run(targets["lab01"])
 
 
-def bring(patch: OneMore = PATCH) -> BringAliases:
+def bring(patch: FilePatch = PATCH) -> BringAliases:
     return BringAliases(Puppet(), DIRECTORY, patch)
 
 
@@ -304,7 +279,7 @@ def test_the_patch_decides_whatever_else_the_file_holds(mx: Machine) -> None:
     edit(mx, "$ a somebody-elses: alice")
     assert mx.check(change).status is Status.TODO
     assert mx.check(change.inverse({})).status is Status.DONE
-    edit(mx, f"$ a {PATCH.line}")
+    edit(mx, "$ a desk: desk@example.net, bob")
     assert mx.check(change).status is Status.DONE, "puppet came of itself"
     assert change.by_others, "and an undo takes it away all the same"
     stop_puppet(mx)
@@ -313,6 +288,9 @@ def test_the_patch_decides_whatever_else_the_file_holds(mx: Machine) -> None:
 
 
 def test_an_older_file_or_none_is_one_that_does_not_have_it(mx: Machine) -> None:
-    change = bring(OneMore(PATH, "desk: bob", needs="added-a-minute-ago: bob"))
-    assert mx.check(change).status is Status.TODO
-    assert mx.check(bring(OneMore(f"{REPOSITORY_FILES}/example.aero", "a: bob"))).status is Status.TODO
+    added_a_minute_ago = replace(PATCH, more=True)
+    assert mx.check(bring(added_a_minute_ago)).status is Status.TODO
+    assert mx.check(bring(replace(PATCH, path=f"{REPOSITORY_FILES}/example.aero"))).status is Status.TODO
+    assert mx.check(bring(AliasOut(PATH, "ops"))).status is Status.TODO
+    edit(mx, "/^ops:/,+2d")
+    assert mx.check(bring(AliasOut(PATH, "ops"))).status is Status.DONE
