@@ -8,7 +8,7 @@ from runbooks.aliases.patches import AliasIn
 from runbooks.aliases.policy import Policy, judge, people_of
 from runbooks.errors import Blocked, UsageError
 from runbooks.procedure import Procedure, Steps
-from runbooks.procedures.mail_aliases import Edited, Seen, edit_steps, edited, look_at, notes, subjects, typed
+from runbooks.procedures.alias_edit import Edited, Seen, edit_steps, edited, look_at, notes, subjects, typed
 from runbooks.procedures.mailing_lists import check_task
 from runbooks.site import Site
 

@@ -8,7 +8,7 @@ from runbooks.aliases.patches import AliasOut
 from runbooks.errors import UsageError
 from runbooks.inventory.names import suggest
 from runbooks.procedure import Procedure, Steps
-from runbooks.procedures.mail_aliases import Edited, edit_steps, edited, look_at, notes, subjects, typed
+from runbooks.procedures.alias_edit import Edited, edit_steps, edited, look_at, notes, subjects, typed
 from runbooks.procedures.mailing_lists import check_task
 from runbooks.site import Site
 

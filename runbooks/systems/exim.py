@@ -45,10 +45,13 @@ class RoutesAsPlanned(Change[HostReader, HostWriter]):
         moved = [a for a in changed if a not in self.wanted]
         followed = [a for a in moved if self._follows(a, routes)]
         others = [self._difference(a, routes[a]) for a in moved if a not in followed]
+        bad = [why for address in self.wanted if (why := self._bad_target(address, routes))]
         as_before = not changed.keys() & self.wanted.keys() and self.wanted.keys() <= self.before.keys()
         trouble = [why for address in self.wanted if (why := self._trouble(address, routes))]
         if self.back:
             return self._taken_back(as_before, others, trouble)
+        if bad:
+            return blocked(_all(bad))
         if others:
             return blocked(f"other routes have changed: {_all(others)}")
         if not trouble:
@@ -62,9 +65,8 @@ class RoutesAsPlanned(Change[HostReader, HostWriter]):
     def _taken_back(self, as_before: bool, others: Sequence[str], trouble: Sequence[str]) -> Finding:
         if as_before:
             return done(f"as before; others have changed since: {_all(others)}" if others else "as before")
-        if not trouble:
-            return later(note="as the change has it")
-        return blocked(f"neither as before nor as the change had it: {_all(trouble)}")
+        # Whatever it is now: the steps before this one change it back.
+        return later(note=f"not as before: {_all(trouble)}" if trouble else "as the change has it")
 
     def _difference(self, address: str, route: Route) -> str:
         return f"{address} now {_apart(self.before[address], route)}"
@@ -86,14 +88,18 @@ class RoutesAsPlanned(Change[HostReader, HostWriter]):
             if gone and not _is_as(route, self.before.get(address, ())):
                 return ""
             return f"{address} still goes to {listed(route.shown)}{_because(route)}"
-        if bad := [target for target in targets if routes[target].fate not in _GOOD]:
-            return (
-                f"{address}: its target {bad[0]} goes nowhere: {listed(routes[bad[0]].shown)}{_because(routes[bad[0]])}"
-            )
         expected = _together([routes[target] for target in targets])
         if set(route.shown) == expected:
             return ""
         return f"{address} {_apart(sorted(expected), route)}"
+
+    def _bad_target(self, address: str, routes: Mapping[str, Route]) -> str:
+        """Which of its targets leads nowhere: that is known before anything is done."""
+        for target in self.wanted[address]:
+            route = routes[target]
+            if route.fate not in _GOOD:
+                return f"{address}: its target {target} goes nowhere: {listed(route.shown)}{_because(route)}"
+        return ""
 
     def inverse(self, before: Facts) -> RoutesAsPlanned:  # noqa: ARG002
         """After the change was taken back: these addresses go where they went."""

@@ -59,6 +59,11 @@ class Post:
         """What exim says of it."""
         return self.lab.run(host, ["exim4", "-bt", address], check=False).stdout.decode()
 
+    def puppet(self, *hosts: str) -> None:
+        """Let puppet run."""
+        for host in hosts:
+            self.sh("puppet agent --test || [ $? = 2 ]", host=host)
+
     def by_hand(self, script: str, message: str = "(carol) by hand", domain: str = "example.org") -> None:
         """An edit by a colleague, with an editor: by ``sed``, committed."""
         path = f"{REPOSITORY_FILES}/{domain}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-from pathlib import Path
 
 import pytest
 
@@ -62,9 +61,7 @@ def test_an_alias_gets_more_people_loses_one_and_goes(inv: Inv, post: Post) -> N
     inv("alias-add", "desk-team@example.com", "--to", "bob", "--yes").refuses(2, "leads to alice already", "--more")
     assert inv("alias-add", "desk-team@example.com", "--to", "bob,alice", "--more", "--task", "T2", "--yes").status == 0
     assert "bob@lab" in post.route("desk-team@example.com") and "alice@lab" in post.route("desk-team@example.com")
-    inv("alias-remove", "desk-team@example.com", "--to", "eve", "--yes").refuses(
-        2, "does not lead to eve, but to alice"
-    )
+    inv("alias-remove", "desk-team@example.com", "--to", "eve", "--yes").refuses(2, "does not lead to eve, but")
     inv("alias-remove", "desk-team@example.com", "--to", "bob,alice", "--yes").refuses(2, "nobody would be left")
     assert inv("alias-remove", "desk-team@example.com", "--to", "alice", "--yes").status == 0
     assert "alice@lab" not in post.route("desk-team@example.com")
@@ -100,7 +97,7 @@ def test_the_domain_that_is_really_edited_has_to_be_typed(inv: Inv, post: Post) 
         (
             ("stone-team@example.ogr", "--to", "bob"),
             2,
-            "example.ogr is no mail domain of ours (did you mean example.org",
+            "no mail domain of ours (did you mean example.org",
         ),
         (("stone-team", "--to", "bob"), 2, "is no mail address"),
         (("stone-team@example.org",), 2, "give --to"),
@@ -119,11 +116,11 @@ def test_what_is_refused(inv: Inv, post: Post, words: tuple[str, ...], status: i
     assert post.head() == head and post.status() == ""
 
 
-def test_a_target_that_goes_nowhere_is_seen_at_the_end(inv: Inv, post: Post) -> None:
-    done = inv("alias-add", "void-team@example.org", "--to", "nobody-here@example.org", "--yes")
-    assert done.status == 5, done.err + done.out
-    assert "its target nobody-here@example.org goes nowhere" in done.out
-    assert inv("undo", run_of(done.out), "--yes").status == 0
+def test_a_target_that_goes_nowhere_is_seen_before_anything_is_done(inv: Inv, post: Post) -> None:
+    head = post.head()
+    done = inv("alias-add", "void-team@example.org", "--to", "alice,nobody-here@example.org", "--yes")
+    assert done.status == 3 and "its target nobody-here@example.org goes nowhere" in done.err, done.err + done.out
+    assert post.head() == head
 
 
 def test_a_route_that_changes_meanwhile_is_told(inv: Inv, post: Post) -> None:
@@ -153,9 +150,9 @@ def test_what_somebody_is_editing_there_is_left_alone(inv: Inv, post: Post) -> N
 
 
 def test_two_operators_at_once_lose_no_line(inv: Inv, post: Post) -> None:
+    nobody = ("--yes", "--without", "lab01", "--without", "lab02")
     names = [f"pair{number}-team" for number in range(3)]
-    started = [inv.start("alias-add", f"{name}@example.com", "--to", "alice", "--yes", "--without", "lab01", "--without",
-                         "lab02") for name in names]  # fmt: skip
+    started = [inv.start("alias-add", f"{name}@example.com", "--to", "alice", *nobody) for name in names]
     ended = [finish(process) for process in started]
     committed = [name for name, one in zip(names, ended, strict=True) if one.status == 0]
     assert committed, [one.err for one in ended]
@@ -164,11 +161,14 @@ def test_two_operators_at_once_lose_no_line(inv: Inv, post: Post) -> None:
         assert one.status in (0, 4, 5, 7)
     subjects = post.log(len(names) + 1)
     assert all(f"adding alias {name}@example.com" in subjects for name in committed)
-    same = [inv.start("alias-add", "same-team@example.com", "--to", to, "--yes", "--without", "lab01", "--without",
-                      "lab02") for to in ("alice", "bob")]  # fmt: skip
+    same = [inv.start("alias-add", "same-team@example.com", "--to", to, *nobody) for to in ("alice", "bob")]
     first, second = (finish(process) for process in same)
     assert sorted([first.status, second.status])[0] == 0 and max(first.status, second.status) in (2, 3, 4, 5, 7)
     assert len(re.findall(r"^same-team:", post.file("example.com"), re.MULTILINE)) == 1
+    behind = inv("alias-add", "next-team@example.com", "--to", "alice", "--yes")
+    assert behind.status == 3, behind.err + behind.out
+    assert "lab01 does not have yet what is committed for example.com: pair" in behind.err
+    post.puppet(*MAIL_HOSTS)
 
 
 def test_a_mail_host_that_is_down_is_left_out_by_name_or_nothing_is_done(inv: Inv, post: Post) -> None:
@@ -184,6 +184,7 @@ def test_a_mail_host_that_is_down_is_left_out_by_name_or_nothing_is_done(inv: In
         assert asked.status == 8 and "unknown" in asked.out
     finally:
         post.lab.start("lab02")
+        post.puppet("lab02")
 
 
 def test_where_puppet_is_stopped_nothing_is_committed(inv: Inv, post: Post) -> None:
@@ -209,8 +210,9 @@ def test_killed_after_the_commit_it_is_resumed(inv: Inv, post: Post) -> None:
     assert post.log(20).count("(carol) adding alias late-team@example.com") == 1
 
 
-def test_an_address_that_the_hosts_do_not_know(inv: Inv, tmp_path: Path) -> None:
+def test_an_address_that_the_hosts_do_not_know(inv: Inv) -> None:
     asked = inv("mail-route", "nobody-at-all@example.org")
     assert asked.status == 8 and "undeliverable" in asked.out and "lab[01-02]" in asked.out
     inv("mail-route", "nobody").refuses(2, "is no mail address")
-    inv("mail-route", "alice@example.org,-x@example.org").refuses(2, "is no mail address")
+    odd = inv("mail-route", "desk@example.net,-C@example.org")
+    assert odd.status == 8 and odd.out.count("undeliverable") == 1, "it is no option"

@@ -1,0 +1,204 @@
+"""An edit of mail aliases: what is looked at before, and how it gets to where it counts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runbooks.aliases.domains import Domain
+from runbooks.aliases.file import AliasFile
+from runbooks.aliases.patches import AliasIn, AliasOut
+from runbooks.errors import Blocked, UsageError
+from runbooks.model import Step
+from runbooks.procedure import Steps
+from runbooks.procedures.mail_aliases import Repository, domains_of, on_each, place_of, repository_of, split
+from runbooks.site import Site
+from runbooks.systems import reads
+from runbooks.systems.commits import Commit
+from runbooks.systems.exim import BringAliases, RoutesAsPlanned
+from runbooks.systems.puppet import Puppet
+from runbooks.systems.wording import listed
+
+_ASKED = re.compile(r"[!-?A-\[\]-~]+")
+"""Names that exim can be asked about; what is written otherwise is no address of anybody's."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An alias, as it is looked at before an edit: its ``domain``, and the file with all others. ``hosts`` are the mail
+    hosts that are looked at and told, ``left_out`` the others."""
+
+    name: str
+    domain: Domain
+    repository: Repository
+    file: AliasFile
+    hosts: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def was(self) -> tuple[str, ...] | None:
+        """Its targets; None where there is no such alias."""
+        entry = self.file.entry(self.name)
+        return tuple(target.text for target in entry.targets) if entry else None
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every address that the file is about, and its own, in every domain that changes with the file."""
+        names = dict.fromkeys([*filter(_ASKED.fullmatch, self.file.names), self.name])
+        return tuple(f"{name}@{domain}" for domain in self.domain.together for name in names)
+
+
+def look_at(site: Site, alias: str, without: Sequence[str]) -> Seen:
+    """The alias that is meant. Raises UsageError, Blocked where its domain has no file that could be edited, and what
+    hosts that cannot be asked give reason to."""
+    name, domain = split(alias)
+    place = place_of(site)
+    left_out = site.hosts_named(without)
+    if strangers := [host for host in left_out if host not in place.mail_hosts]:
+        raise UsageError(f"--without {strangers[0]}: is no mail host: there are {', '.join(place.mail_hosts)}")
+    hosts = tuple(host for host in place.mail_hosts if host not in left_out)
+    repository = repository_of(site, place)
+    found = domains_of(site, repository, hosts).find(domain)
+    if not found.path or found.problem:
+        raise Blocked(f"{domain}: {found.problem or 'has no file that could be edited'}; nothing was changed")
+    seen = Seen(name, found, repository, repository.file(found.path), hosts, left_out)
+    _refuse_behind(site, seen)
+    return seen
+
+
+def _refuse_behind(site: Site, seen: Seen) -> None:
+    """What others have committed, and no puppet run has brought yet, would come along with ours and look like its
+    doing. Raises Blocked. What a mail host has besides is no matter."""
+    own = seen.domain.path.rpartition("/")[2]
+    directory = site.settings.aliases.host_directory
+    found = on_each(site, seen.hosts, lambda reader: reader.ask(reads.checkout_file(directory, own)))
+    for host in seen.hosts:
+        there = AliasFile.parse(found[host])
+        missing = [name for name in seen.file.names if _meaning(there, name) != _meaning(seen.file, name)]
+        if missing:
+            raise Blocked(
+                f"{host} does not have yet what is committed for {own}: {listed(missing)}: let puppet run there first, "
+                "so that what comes is told apart; nothing was changed"
+            )
+
+
+def _meaning(file: AliasFile, name: str) -> object:
+    entry = file.entry(name)
+    return entry and entry.meaning
+
+
+@dataclass(frozen=True)
+class Edited:
+    """The case of an edit: the alias (``name`` in the file at ``path``, asked for as ``domain``, whose links lead along
+    ``chain``), its ``targets`` that come or go, all that it has then (``wanted``), and what it had (``was``; None where
+    there was none). ``domains`` are all that change with the file; ``before`` says where each mail host sent what came
+    for its addresses."""
+
+    name: str
+    domain: str
+    path: str
+    chain: tuple[str, ...]
+    domains: tuple[str, ...]
+    targets: tuple[str, ...]
+    was: tuple[str, ...] | None
+    wanted: tuple[str, ...]
+    task: str
+    operator: str
+    host: str
+    checkout: str
+    mail_hosts: tuple[str, ...]
+    left_out: tuple[str, ...]
+    host_directory: str
+    command: tuple[str, ...]
+    before: Mapping[str, Mapping[str, Sequence[str]]]
+    puppet: Mapping[str, Any]
+    more: bool
+
+    @property
+    def own(self) -> str:
+        """The domain that the file is of."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def remark(self) -> str:
+        """What stands beside the changed line."""
+        return " ".join(filter(None, (self.task, f"({self.operator})")))
+
+
+def edited(
+    site: Site, seen: Seen, targets: Sequence[str], wanted: Sequence[str], task: str, more: bool = False
+) -> Edited:
+    """The case. Raises Unreachable, CommandFailed."""
+    command = site.settings.aliases.command
+    routes = on_each(site, seen.hosts, lambda reader: reader.ask(reads.mail_routes(command, seen.addresses)))
+    return Edited(
+        name=seen.name,
+        domain=seen.domain.name,
+        path=seen.domain.path,
+        chain=seen.domain.chain,
+        domains=seen.domain.together,
+        targets=tuple(targets),
+        was=seen.was,
+        wanted=tuple(wanted),
+        task=task,
+        operator=site.operator,
+        host=seen.repository.place.host,
+        checkout=seen.repository.place.checkout,
+        mail_hosts=seen.hosts,
+        left_out=seen.left_out,
+        host_directory=site.settings.aliases.host_directory,
+        command=command,
+        before={host: {one: list(route.shown) for one, route in routes[host].items()} for host in seen.hosts},
+        puppet=site.puppet_record(),
+        more=more,
+    )
+
+
+def edit_steps(case: Edited, patch: AliasIn | AliasOut) -> Steps:
+    """Committed, brought to each mail host, and looked at there, before the next one's turn."""
+    yield Step(
+        f"Commit it to the private repository: {patch.title}",
+        Commit(case.checkout, patch, case.operator),
+        on=(case.host,),
+        must_all=True,
+        undo="Commit the revert to the private repository",
+    )
+    if not case.mail_hosts:
+        return
+    yield Step(
+        "Let puppet bring it to the mail hosts",
+        BringAliases(Puppet.of(case.puppet), case.host_directory, patch),
+        on=case.mail_hosts,
+        carries=True,
+        undo="Let puppet bring the revert to the mail hosts",
+    )
+    wanted = {f"{case.name}@{domain}": case.wanted for domain in case.domains}
+    yield Step(
+        "Ask exim where mail goes: the alias as promised, every other address as before",
+        None,
+        on=case.mail_hosts,
+        carries=True,
+        undo="Ask exim where mail goes: every address as before",
+        changes={host: RoutesAsPlanned(tuple(case.command), case.before[host], wanted) for host in case.mail_hosts},
+    )
+
+
+def notes(case: Edited) -> tuple[str, ...]:
+    """Which domains change, and what is left to do by hand."""
+    others = [domain for domain in case.domains if domain != case.own]
+    link = f"{' → '.join(case.chain)}: it is {case.own} that is edited" if len(case.chain) > 1 else ""
+    along = f"with {case.own} change {', '.join(others)}, which are links to it" if others else ""
+    left = f"left out: {', '.join(case.left_out)}: let puppet run there, and look with `inv mail-route`"
+    return tuple(filter(None, (link, along, left if case.left_out else "")))
+
+
+def typed(case: Edited) -> str:
+    """The domain that is really edited, where another one was named."""
+    return case.own if case.domain != case.own else ""
+
+
+def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """The alias; others may be edited meanwhile."""
+    return (f"alias:{str(arguments['alias']).lower()}",)
