@@ -118,10 +118,10 @@ def encoded(text: str, charset: str) -> bytes:
 
 def _has(charset: str, character: str) -> bool:
     try:
-        character.encode(charset)
-    except UnicodeEncodeError:
+        # Some sets take a character, and give another one back: a yen sign for a backslash.
+        return character.encode(charset).decode(charset) == character
+    except UnicodeError:
         return False
-    return True
 
 
 def source(values: Mapping[str, Json], charset: str) -> bytes:
