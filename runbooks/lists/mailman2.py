@@ -33,6 +33,11 @@ T = TypeVar("T")
 WRITE_S = 120.0
 """How long a command that changes a list may take; it may have to wait for the list's lock."""
 _NAME = re.compile(r"[a-z0-9][-+_.=a-z0-9]*")
+"""What is taken as a new list's name (mm_cfg.ACCEPTABLE_LISTNAME_CHARACTERS); older lists may have others."""
+_WORD = re.compile(r"[!-~]+")
+# Files are the mail system's alone, as those that it writes by itself. Without a terminal (which some sudo gives them)
+# Python's getpass takes what is on standard input.
+_AS_MAILMAN = 'umask 007; exec setsid -w "$@"'
 
 
 class Mailman2Reader(ListReader):
@@ -77,7 +82,7 @@ class Mailman2Reader(ListReader):
 
     def config(self, name: str) -> Config | None:
         """The settings, and what they are written in."""
-        found = self._ask(reads.config(self._target.commands, name))
+        found = self._ask(reads.config(self._target.commands, name)) if _WORD.fullmatch(name) else None
         if found is None or str(found.settings.get("host_name")).lower() != self.domain:
             return None
         own = {key: sorted({str(one).lower() for one in found.settings[key]}) for key in ("owner", "moderator")}
@@ -159,7 +164,6 @@ class Mailman2Writer(ListWriter):
         domain = self.reader.domain
         web = [f"--urlhost={found.web_hosts[domain]}"] if domain in found.web_hosts else []
         argv = ["newlist", "-q", *web, f"--emailhost={domain}", "--", name, owners[0]]
-        # Python's getpass, without a terminal, takes the first line of standard input.
         feed = self._password(name).reveal() + "\n"
         self._run(argv, lambda: self.reader.settings(name) is not None, feed.encode())
         self._configure(name, {**self.reader.fresh(private), "owner": list(owners)})

@@ -141,6 +141,12 @@ def test_python_2_means_the_same_by_it() -> None:
     assert said.decode().strip() == f"[{repr(raw)[1:]!r}, [('.*', 3, 0)], ['a@b.c'], 1]"
 
 
+def test_python_2_takes_a_password_from_standard_input_where_there_is_no_terminal() -> None:
+    program = "import getpass; print(repr(getpass.getpass('Initial password: ')))"
+    done = subprocess.run(["setsid", "-w", python2(), "-c", program], input=b"secret\nmore\n", capture_output=True)
+    assert done.stdout.decode().strip().endswith("'secret'"), done
+
+
 @pytest.mark.parametrize("program", ["_LISTS_PROGRAM", "_STATE_PROGRAM"])
 def test_the_programs_run_under_python_2(program: str, tmp_path: Path) -> None:
     """With as little of Mailman around them as they look at."""
