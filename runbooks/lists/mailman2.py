@@ -35,8 +35,8 @@ WRITE_S = 120.0
 _NAME = re.compile(r"[a-z0-9][-+_.=a-z0-9]*")
 """What is taken as a new list's name (mm_cfg.ACCEPTABLE_LISTNAME_CHARACTERS); older lists may have others."""
 _WORD = re.compile(r"[!-~]+")
-# Files are the mail system's alone, as those that it writes by itself. Without a terminal (which some sudo gives them)
-# Python's getpass takes what is on standard input.
+# Files are the mail system's alone, as those that it writes by itself. Without a terminal of its own, which some ways
+# to a host give it, newlist (Python's getpass) takes the password from standard input.
 _AS_MAILMAN = 'umask 007; exec setsid -w "$@"'
 
 
@@ -233,10 +233,10 @@ class Mailman2Writer(ListWriter):
             raise CommandFailed(f"there is no list {name}@{self.reader.domain}")
 
     def _run(self, argv: Sequence[str], is_done: Callable[[], bool], feed: bytes | None = None) -> None:
-        """Run one of Mailman's commands. Its files are the mail system's alone, as those that it writes by itself."""
         program = f"{self._target.commands}/{argv[0]}"
+        self._writer.transcript = self.transcript
         try:
-            self._writer.run("sh", "-c", 'umask 007; exec "$@"', "sh", program, *argv[1:], feed=feed, timeout_s=WRITE_S)
+            self._writer.run("sh", "-c", _AS_MAILMAN, "sh", program, *argv[1:], feed=feed, timeout_s=WRITE_S)
         except Lost:
             if not _holds(is_done):
                 raise

@@ -91,6 +91,7 @@ def look():
 """
     + _SHOW
 )
+_NEEDED = {"host_name", "description", "owner", "moderator", "ban_list", "header_filter_rules", "emergency"}
 _LISTED = 'names=$("$1/list_lists" -b) || exit; printf "%s\\n" "$names" | grep -qixF -e "$2" || exit 0; '
 
 
@@ -150,7 +151,14 @@ def lists(commands: str) -> Read[Lists]:
 def config(commands: str, name: str) -> Read[Config | None]:
     """A list's settings, or None where there is no such list."""
     text = _LISTED + 'exec "$1/config_list" -o - -- "$2"'
-    return Read(_script(text, commands, name), lambda result: parse(result.stdout) if result.stdout.strip() else None)
+
+    def meaning(result: Result) -> Config | None:
+        found = parse(result.stdout) if result.stdout.strip() else None
+        if found and (missing := _NEEDED - set(found.settings)):
+            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+        return found
+
+    return Read(_script(text, commands, name), meaning)
 
 
 def state(commands: str, name: str) -> Read[State | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import tarfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from runbooks.errors import Blocked, CommandFailed, Lost, Unreachable
 from runbooks.lab import Lab, Person
@@ -28,7 +30,7 @@ from runbooks.transport.route import SshSettings
 from runbooks.transport.shell import Shell
 from runbooks.transport.ssh import SshTransport
 from tests.labs import small_lab
-from tests.surface.helpers import eventually
+from tests.surface.helpers import Inv, eventually
 
 STANDIN = Path(__file__).parent / "mailman2_standin"
 TOP = "/var/local/mailman"
@@ -60,10 +62,8 @@ class Server:
 
     def write(self, what: Callable[[Mailman2Writer], object], domain: str = DOMAIN) -> None:
         with self.target(domain).writer("run1", 1, 5) as writer:
-            try:
-                what(writer)
-            finally:
-                self.transcript += writer.transcript
+            writer.transcript = self.transcript
+            what(writer)
 
     def sh(self, script: str, *arguments: str, input: str = "", check: bool = True) -> str:
         done = self.lab.run(HOST, ["bash", "-c", script, "-", *arguments], input=input.encode(), check=check)
@@ -493,17 +493,75 @@ def test_nobody_has_a_password_that_was_not_made(server: Server) -> None:
     assert not server.fresh.is_made
 
 
+# as an operator has it
+
+
+@pytest.fixture
+def inv(lab: Lab, tmp_path: Path) -> Inv:
+    """`inv` in the lab, with this list server."""
+    shutil.copytree(lab.inventory, tmp_path / "inventory")
+    place = tmp_path / "inventory/settings.yaml"
+    domain = {"driver": "mailman2", "host": HOST, "bin": BIN}
+    settings = yaml.safe_load(place.read_text()) | {"lists": {"domains": {DOMAIN: domain}}}
+    place.write_text(yaml.safe_dump(settings))
+    ours = {"INVENTORY": str(tmp_path / "inventory"), "JOURNAL": f"sqlite:///{tmp_path}/journal/journal.db"}
+    return Inv(lab, {f"INVOKE_OPS_CLINIC_{key}": value for key, value in ours.items()})
+
+
+def test_a_list_is_made_disabled_and_enabled_by_inv(server: Server, inv: Inv, tmp_path: Path) -> None:
+    place = tmp_path / "password"
+    words = ("list-create", "ops", "--owners", ",".join(OWNERS), "--description", "Café “ops”", "--task", "T1")
+    made = inv(*words, "--private", "--yes", "--password-file", str(place))
+    assert made.status == 0, made.err
+    secret = place.read_text().strip()
+    assert server.post("ops", "x@example.org", more=f"Approved: {secret}\n") == "delivered"
+    before = server.settings("ops")
+    assert before["description"] == "Café “ops”" and before["owner"] == list(OWNERS)
+
+    assert server.post("ops", "x@example.org", subject="waits") == "held"
+    inv("list-disable", "ops", "--yes").refuses(3, "1 held message: x@example.org (waits)", "--discard-held")
+    inv("list-disable", "op", "--yes").refuses(2, "has no list op (did you mean ops?)")
+    closed = inv("list-disable", "ops", "--discard-held", "--yes", "--json")
+    assert closed.status == 0 and closed.json["run"]["status"] == "done", closed.err
+    assert server.settings("ops")["owner"] == [] and server.settings("ops")["description"] == "[disabled] Café “ops”"
+    assert server.post("ops", "x@example.org", more=f"Approved: {secret}\n") == "discarded"
+    assert inv("list-enable", "ops", "--yes").status == 0
+    assert server.settings("ops") == before
+
+    new = tmp_path / "new"
+    reset = inv("list-reset-password", "ops", "--yes", "--password-file", str(new))
+    assert reset.status == 0 and "ops@lists.example.org" in reset.err, reset.err
+    assert server.post("ops", "x@example.org", more=f"Approved: {secret}\n") == "held"
+    assert server.post("ops", "x@example.org", more=f"Approved: {new.read_text().strip()}\n") == "delivered"
+    shown = inv("list-info", "ops", "--all")
+    assert shown.status == 0 and "Café “ops”" in shown.out and "ann@example.org" in shown.out
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "journal").iterdir())
+    for password in (secret, new.read_text().strip()):
+        for hidden in (password, hashlib.sha1(password.encode()).hexdigest()):
+            assert hidden.encode() not in kept and hidden not in made.err + made.out + reset.err + reset.out + shown.out
+
+
 # when things go wrong
 
 
-def test_what_makes_no_sense_is_said(server: Server) -> None:
-    for bin, why in (("/nowhere", "not found"), ("/tmp/bin", "cannot read its answer")):
-        server.sh("mkdir -p /tmp/bin; for one in list_lists config_list; do "
-                  "printf '#!/bin/sh\\necho ops\\n' > /tmp/bin/$one; chmod +x /tmp/bin/$one; done")  # fmt: skip
-        reader = server.target(bin=bin).reader()
-        for look in (reader.names, lambda: reader.settings("ops"), lambda: reader.held("ops")):  # noqa: B023
-            with pytest.raises(Blocked, match=why):
-                look()
+@pytest.mark.parametrize(
+    ("bin", "said", "why"),
+    [
+        ("/nowhere", "", "not found"),
+        ("/tmp/bin", "ops", "cannot read its answer"),
+        ("/tmp/bin", "ops\nowner = []", "it lacks ban_list, description"),
+        ("/tmp/bin", "ops\nowner = __import__('os')", "no plain value"),
+    ],
+)
+def test_what_makes_no_sense_is_said(server: Server, bin: str, said: str, why: str) -> None:
+    script = "mkdir -p /tmp/bin; cd /tmp/bin; cat > list_lists; chmod +x list_lists; cp list_lists config_list"
+    server.sh(script, input=f"#!/bin/sh\ncat <<'END'\n{said}\nEND\n")
+    reader = server.target(bin=bin).reader()
+    with pytest.raises(Blocked, match=why):
+        reader.settings("ops")
+    for look in (reader.names, lambda: reader.held("ops")):
+        with pytest.raises(Blocked):
+            look()
 
 
 def test_a_list_that_will_not_open_is_said(server: Server) -> None:
