@@ -72,7 +72,7 @@ class Mailman(Detached):
     user = "restadmin"
     program = "Mailman"
     name = "mailman"
-    patience_s = 60
+    patience_s = 120
 
     @property
     def folder(self) -> Path:
