@@ -158,14 +158,21 @@ def test_no_mail_leaves_the_machine(cats: MailingList) -> None:
 
 def test_as_long_as_mail_is_under_way_it_is_waited_for(cats: MailingList) -> None:
     server = cats.server
-    for frozen in (server.mailman, server.exim):
-        server.settle()
-        cats.mail("mia")
-        frozen.freeze()
-        with pytest.raises(RunbookError, match="mail is still under way"):
-            server.settle(0.5)
-        frozen.thaw()
-    assert cats.everybody() == {"mia": ["from mia"] * 2, "max": ["from mia"] * 2}
+    server.mailman.freeze()
+    cats.mail("mia")
+    assert (server.exim.waiting(), server.mailman.waiting()) == (1, [])
+    with pytest.raises(RunbookError, match="mail is still under way"):
+        server.settle(0.5)
+    server.mailman.thaw()
+    assert cats.everybody() == {"mia": ["from mia"], "max": ["from mia"]}
+    server.exim.freeze()
+    handed_in = f"From: {cats.address('mia')}\nTo: {cats.name}@{LISTS}\nSubject: past exim\n\nMiau.\n".encode()
+    subprocess.run(server.mailman.command("inject", f"{cats.name}@{LISTS}"), input=handed_in, check=True)
+    assert server.exim.waiting() == 0
+    with pytest.raises(RunbookError, match="mail is still under way"):
+        server.settle(0.5)
+    server.exim.thaw()
+    assert cats.everybody() == {"mia": ["from mia", "past exim"], "max": ["from mia", "past exim"]}
 
 
 def test_mail_that_mailman_puts_aside_is_no_silence(cats: MailingList) -> None:
@@ -216,15 +223,22 @@ def test_a_closed_list_delivers_nothing_holds_nothing_and_tells_nobody(cats: Mai
     for sender in ("mia", "stranger", "owner", "moderator"):
         cats.mail(sender)
         cats.mail(sender, Approved="geheim")
-    cats.mail("stranger", "-bounces")
-    cats.mail("stranger", "-subscribe")
+    for to in ("-bounces", "-subscribe", "-request"):
+        cats.mail("stranger", to)
     cats.mail("max", "-leave")
     for words in ("digests --periodic", "notify"):
         subprocess.run(mailman.command(*words.split()), check=True, capture_output=True)
+    assert cats.everybody() == before | {
+        "max": [f"Your confirmation is needed to leave the {cats.name}@{LISTS} mailing list."]
+    }
+    answer = str(cats.server.exim.mailbox(cats.address("max"))[0]["From"])
+    cats.mail("max", answer.removeprefix(cats.name).partition("@")[0])
+    cats.mail("stranger", "-owner")
     after = cats.everybody()
-    assert after.pop("max") == [f"Your confirmation is needed to leave the {cats.name}@{LISTS} mailing list."]
-    assert after == before
-    assert cats.got("stranger") == {"stranger": ["The results of your email commands"]}
+    assert after.pop("max")[1:] == [f"You have been unsubscribed from the {cats.name.capitalize()} mailing list"]
+    no_setting_stops = ["from stranger-owner"]
+    assert after == before | {"owner": no_setting_stops, "moderator": no_setting_stops}
+    assert cats.got("stranger") == {"stranger": ["The results of your email commands"] * 2}
     assert cats.held() == 0
 
 
