@@ -502,7 +502,7 @@ def mail_route(surface, addresses):  # type: ignore[no-untyped-def]
     surface.mail_route(_words(addresses))
 
 
-HOST = {"host": "Its name, lab01; the directory is ldap, lab01's BMC lab01.mgmt."}
+HOST = {"host": "Its name, lab01; the directory is ldap, the list server lists, lab01's BMC lab01.mgmt."}
 
 
 @lab_task(
@@ -512,9 +512,10 @@ HOST = {"host": "Its name, lab01; the directory is ldap, lab01's BMC lab01.mgmt.
         "home-files": "How many files alice's home has.",
         "puppet-every-s": "Seconds between puppet runs on each host.",
         "bmcs": "Give each host a BMC, for its power.",
+        "mail": "A list server (Mailman, 700 MB of memory), and mail hosts.",
     }
 )
-def up(_c, hosts="", network="auto", home_files=2000, puppet_every_s=60, bmcs=True):  # type: ignore[no-untyped-def]
+def up(_c, hosts="", network="auto", home_files=2000, puppet_every_s=60, bmcs=True, mail=False):  # type: ignore[no-untyped-def]
     """Start a fleet of real hosts on this machine; what follows uses it by itself."""
 
 

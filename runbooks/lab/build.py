@@ -15,6 +15,8 @@ from runbooks.lab.host import Host
 from runbooks.lab.layout import SERVER, Layout, State
 from runbooks.lab.machine import Machine, look, say
 from runbooks.lab.mail import hosts as mail
+from runbooks.lab.mail import lists
+from runbooks.lab.mail.servers import ListServer
 from runbooks.lab.network import Netns, address_list, choose_loopback, network_of
 from runbooks.lab.people import Person, cast
 from runbooks.lab.registry_text import registry_text, with_people
@@ -36,10 +38,13 @@ class Order:
     seed_processes: bool
     bmcs: bool = False
     mx: bool = False
+    lists: bool = False
 
 
 def up(layout: Layout, order: Order) -> None:
     """Make the lab, or bring it back."""
+    if order.lists:
+        lists.need()
     state = layout.load()
     if state and not state.ready:
         say("an earlier start was cut short: clearing it away")
@@ -158,6 +163,8 @@ def _finish(layout: Layout, state: State, new: Sequence[Host], order: Order) -> 
     fleet.side_by_side(lambda host: mail.bring_up(host, state), mail_hosts)
     if order.bmcs or state.bmc_ports:
         bmcs.bring_up(layout, state)
+    if order.lists or state.list_ports:
+        lists.bring_up(layout, state)
     state.ready = True
     _start_directory(layout, state)
     with_bmcs = ", each with a BMC" if state.bmc_ports else ""
@@ -168,9 +175,9 @@ def _finish(layout: Layout, state: State, new: Sequence[Host], order: Order) -> 
 
 
 def start(layout: Layout, state: State, name: str, *, wait: bool = True) -> None:
-    """Boot one host, or start the directory or a BMC, if it is dead."""
-    if name == DirectoryServer.name:
-        _start_directory(layout, state)
+    """Boot one host, or start the directory, the list server or a BMC, if it is dead."""
+    if name in (DirectoryServer.name, ListServer.name):
+        (_start_directory if name == DirectoryServer.name else _start_lists)(layout, state)
         return
     if name.endswith(bmcs.SUFFIX):
         bmcs.bmc_of(layout, state, name.removesuffix(bmcs.SUFFIX)).start()
@@ -183,6 +190,13 @@ def start(layout: Layout, state: State, name: str, *, wait: bool = True) -> None
         host.network.plug(name, connected=name not in state.cut)
     if wait and name not in state.cut:
         host.wait_until_up()
+
+
+def _start_lists(layout: Layout, state: State) -> None:
+    """Bring the list server up; where its ports have become others, the settings follow. Raises Blocked."""
+    lists.bring_up(layout, state)
+    inventory.write_inventory(layout, state)
+    layout.save(state)
 
 
 def _start_directory(layout: Layout, state: State) -> None:

@@ -15,7 +15,7 @@ DEFAULT = Path(__file__).resolve().parents[2] / ".lab"
 
 
 def up(hosts: int | str = "", network: str = "auto", home_files: int = 2000, puppet_every_s: int = 60,
-       bmcs: bool = True, directory: Path = DEFAULT) -> None:  # fmt: skip
+       bmcs: bool = True, mail: bool = False, directory: Path = DEFAULT) -> None:  # fmt: skip
     """Start the lab, bring back dead hosts, add missing ones; then say how it stands."""
     if network not in ("auto", "netns", "loopback"):
         raise UsageError(f"lab.up: --network {network}: auto, netns or loopback")
@@ -24,7 +24,8 @@ def up(hosts: int | str = "", network: str = "auto", home_files: int = 2000, pup
     except ValueError as error:
         raise UsageError(f"lab.up: --hosts {hosts}: a number") from error
     lab = Lab(directory)
-    lab.up(wanted, network=cast(Wanted, network), home_files=home_files, puppet_every_s=puppet_every_s, bmcs=bmcs)
+    lab.up(wanted, network=cast(Wanted, network), home_files=home_files, puppet_every_s=puppet_every_s, bmcs=bmcs,
+           lists=mail, mx=mail)  # fmt: skip
     status(directory)
 
 

@@ -8,6 +8,7 @@ from runbooks.lab import directory_people, fleet
 from runbooks.lab.bmc import hosts as bmcs
 from runbooks.lab.layout import Layout, State
 from runbooks.lab.machine import Machine
+from runbooks.lab.mail import lists
 from runbooks.lab.network import network_of
 
 
@@ -26,6 +27,7 @@ def clear(layout: Layout) -> None:
         bmcs.remove(layout)
         fleet.side_by_side(lambda host: host.kill(), fleet.hosts_of(layout, state))
         directory_people.remove(layout)
+        lists.remove(layout)
         fleet.end_stragglers(layout)
         network_of(state).remove()
         _remove_tree(layout, state)

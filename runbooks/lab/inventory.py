@@ -11,6 +11,7 @@ from runbooks.lab import directory_people
 from runbooks.lab.bmc import hosts as bmcs
 from runbooks.lab.layout import SERVER, Layout, State
 from runbooks.lab.mail import hosts as mail
+from runbooks.lab.mail import lists
 
 _ROLES = ("web", "db", "web", "cache")
 _VENDORS = ("dell", "hpe", "supermicro")
@@ -39,6 +40,7 @@ def write_inventory(layout: Layout, state: State) -> None:
         **directory_people.settings(layout, state),
         **bmcs.settings(layout, state),
         **mail.settings(state),
+        **lists.settings(layout, state),
     }
     _dump(layout.inventory / "hosts.yaml", {"hosts": rows})
     _dump(layout.inventory / "aliases.yaml", {"aliases": aliases})

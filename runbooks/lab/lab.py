@@ -13,10 +13,12 @@ from runbooks.lab.bmc.hosts import SUFFIX, HostBmc, bmc_of, bmcs_of
 from runbooks.lab.directory import DirectoryServer
 from runbooks.lab.host import Host, wait_for
 from runbooks.lab.layout import FILES, SERVER, HostStatus, Layout, Life, State
+from runbooks.lab.mail import lists
+from runbooks.lab.mail.servers import ListServer
 from runbooks.lab.people import Person
 
 Entry = tuple[object, ...]
-Target = Host | DirectoryServer | HostBmc
+Target = Host | DirectoryServer | ListServer | HostBmc
 
 
 class Lab:
@@ -41,13 +43,15 @@ class Lab:
         seed_processes: bool = True,
         bmcs: bool = False,
         mx: bool = False,
+        lists: bool = False,
     ) -> None:
         """Make the lab, or bring back what is dead and add what is missing; safe to repeat.
 
-        Over a standing lab only ``hosts`` counts (None: as many as there are, 8 for a new lab), and ``bmcs``, if it has
-        none: its people, network and rhythm stay as they were made. ``mx`` makes mail hosts of a new lab's first two.
+        Over a standing lab only ``hosts`` counts (None: as many as there are, 8 for a new lab), and ``bmcs`` and
+        ``lists``, if it has none: its people, network and rhythm stay as they were made. ``mx`` makes mail hosts of a
+        new lab's first two; ``lists`` is a list server.
         """
-        order = build.Order(hosts, people, puppet_every_s, network, home_files, seed_processes, bmcs, mx)
+        order = build.Order(hosts, people, puppet_every_s, network, home_files, seed_processes, bmcs, mx, lists)
         with self.layout.locked():
             build.up(self.layout, order)
 
@@ -57,13 +61,16 @@ class Lab:
             end.down(self.layout)
 
     def status(self) -> list[HostStatus]:
-        """Every host as it is now, then the puppet server, the directory and the BMCs; empty where there is no lab."""
+        """Every host as it is now, then the puppet server, the directory, the list server and the BMCs; empty where
+        there is no lab."""
         state = self.layout.load()
         if state is None:
             return []
         rows = [self._status(host, state) for host in fleet.hosts_of(self.layout, state)]
         if state.ldap_port:
             rows.append(self._status(directory_people.server_of(self.layout, state), state))
+        if state.list_ports:
+            rows.append(self._status(lists.server_of(self.layout, state), state))
         return rows + [self._status(bmc, state) for bmc in bmcs_of(self.layout, state)]
 
     @staticmethod
@@ -108,6 +115,14 @@ class Lab:
             raise UsageError("lab: this lab has no directory; once slapd can be had here, inv lab.up makes one")
         return directory_people.server_of(self.layout, state)
 
+    @property
+    def lists(self) -> ListServer:
+        """The list server. Raises UsageError where there is none."""
+        state = self._state()
+        if not state.list_ports:
+            raise UsageError("lab: this lab has no list server; one made by inv lab.up --mail has")
+        return lists.server_of(self.layout, state)
+
     def _bmc(self, name: str) -> HostBmc:
         state = self._state()
         if not state.bmc_ports:
@@ -117,9 +132,11 @@ class Lab:
     def _target(self, name: str) -> Target:
         if name.endswith(SUFFIX):
             return self._bmc(name)
+        if name == ListServer.name:
+            return self.lists
         return self.directory if name == DirectoryServer.name else self._host(name)
 
-    # ---- faults; the directory is a host named ldap, the BMC of lab01 one named lab01.mgmt
+    # ---- faults; the directory is a host named ldap, the list server one named lists, a BMC one named lab01.mgmt
 
     def kill(self, host: str) -> None:
         """Pull the plug: its processes end at once and its address falls silent; the disk stays."""

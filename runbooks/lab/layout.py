@@ -49,7 +49,8 @@ class HostStatus:
 @dataclass
 class State:
     """What a lab remembers: written whole, and only ``ready`` once everything stands; ``ldap_port`` is 0 where there is
-    no directory, ``bmc_ports`` (by driver) empty where there are no BMCs, ``mx`` the mail hosts."""
+    no directory, ``bmc_ports`` (by driver) empty where there are no BMCs, ``mx`` the mail hosts,
+    ``list_ports`` (REST, LMTP, SMTP) empty where there is no list server."""
 
     rootless: bool
     network: Literal["netns", "loopback"]
@@ -63,6 +64,7 @@ class State:
     ldap_port: int = 0
     bmc_ports: dict[str, int] = field(default_factory=dict)
     mx: list[str] = field(default_factory=list)
+    list_ports: list[int] = field(default_factory=list)
     ready: bool = False
 
 
@@ -103,6 +105,10 @@ class Layout:
     @property
     def directory(self) -> Path:
         return self.top / "ldap"
+
+    @property
+    def lists(self) -> Path:
+        return self.top / "lists"
 
     @property
     def bmcs(self) -> Path:

@@ -1,7 +1,7 @@
-"""An exim of its own: mail for Mailman's domain goes to Mailman, every address of another domain is a mailbox, and all
-else is refused: no mail ever leaves the machine.
+"""An exim of its own: mail for Mailman's domain goes to Mailman, every address of some other domains is a mailbox, and
+all else is refused: no mail ever leaves the machine.
 
-Its files: ``exim.conf``, ``spool``, ``mail`` (one mbox per mailbox), ``log``. As root it runs as the user
+Its files: ``exim.conf``, ``spool``, ``mail`` (one mbox per address), ``log``. As root it runs as the user
 ``mail``, so that nobody is delivered to as root; it keeps the right to use a folder that is root's alone.
 
 Sources: the Exim 4.96 specification; Mailman's own manual, "Hooking up your mail server", of exim.
@@ -26,7 +26,7 @@ from runbooks.lab.network import answers, is_free
 
 _CONFIG = r"""exim_user = {user}
 exim_group = {group}
-primary_hostname = mx.{mailboxes}
+primary_hostname = lists.{mailboxes[0]}
 spool_directory = {folder}/spool
 log_file_path = {folder}/%slog
 log_selector = -queue_run
@@ -54,7 +54,7 @@ lists:
   transport = mailman
 mailboxes:
   driver = accept
-  domains = {mailboxes}
+  domains = {mailbox_domains}
   local_parts = ^[a-z0-9][a-z0-9._+-]*\$
   # The local part, whatever it is, as something that may name a file.
   address_data = ${{lookup{{$local_part}}lsearch*,ret=key{{{folder}/any}}}}
@@ -70,7 +70,7 @@ mailman:
   rcpt_include_affixes
 mailbox:
   driver = appendfile
-  file = {folder}/mail/$address_data
+  file = {folder}/mail/$address_data@$domain_data
   envelope_to_add
   return_path_add
   mode = 0600
@@ -117,7 +117,8 @@ class Exim(Detached):
         root = os.geteuid() == 0
         config = _CONFIG.format(
             user="mail" if root else os.geteuid(), group="mail" if root else os.getegid(),
-            folder=self.folder, address=ADDRESS, port=self.port, lists=LISTS, mailboxes=MAILBOXES, mailman=self.mailman,
+            folder=self.folder, address=ADDRESS, port=self.port, lists=LISTS, mailboxes=MAILBOXES,
+            mailbox_domains=" : ".join(MAILBOXES), mailman=self.mailman,
             lmtp_port=self.lmtp_port,
         )  # fmt: skip
         self.config.write_text(config)
@@ -148,7 +149,7 @@ class Exim(Detached):
 
     def mailbox(self, address: str) -> list[Message]:
         """What was delivered to an address, oldest first."""
-        path = self.folder / "mail" / address.partition("@")[0]
+        path = self.folder / "mail" / address
         return list(mailbox.mbox(path, create=False)) if path.exists() else []
 
     def waiting(self) -> int:

@@ -16,13 +16,15 @@ from typing import Any
 from runbooks.errors import Blocked
 from runbooks.lab.detached import Detached, write_secret
 from runbooks.lab.machine import find, install
-from runbooks.lab.mail import ADDRESS
+from runbooks.lab.mail import ADDRESS, MAILBOXES
 from runbooks.lab.network import answers, is_free
 
+SITE_OWNER = f"postmaster@{MAILBOXES[0]}"
+"""Who gets what is for a list's owners where it has none."""
 _BIN = Path("/usr/lib/mailman3/bin")
 _CONFIG = """[mailman]
 layout: own
-site_owner: postmaster@{mailboxes}
+site_owner: {site_owner}
 [paths.own]
 var_dir: {folder}/var
 bin_dir: {bin}
@@ -49,29 +51,28 @@ class:
 # No archivers: two runners put them down for a new list, and if both do, no mail of it is delivered any more (3.3.8).
 # Mailman's own copy of the public suffixes: with the address that it has otherwise, mail waits for the Internet.
 _SUFFIXES = "/usr/lib/python3/dist-packages/mailman/rules/data/public_suffix_list.dat"
-_FLOW = ("in", "command", "bounces", "pipeline", "digest", "nntp", "archive", "virgin", "out", "retry", "out")
+_FLOW = ("in", "command", "bounces", "pipeline", "digest", "archive", "virgin", "out", "retry", "out")
 """The queues, each before those into which its runner puts what comes of a message."""
 _BROKEN = ("bad", "shunt")
-# How often a runner looks into its queue; it would be 1 s to 15 min.
-_PACE = "".join(f"[runner.{name}]\nsleep_time: 0.2s\n" for name in sorted(set(_FLOW)))
+# How often a runner looks into its queue, else 1 s to 15 min; there is no news server.
+_ALL = "[runner.nntp]\nstart: no\n" + "".join(f"[runner.{name}]\nsleep_time: 0.2s\n" for name in sorted(set(_FLOW)))
 # By options of master it cannot be said (3.3.8: a TypeError).
-_ALONE = "".join(f"[runner.{name}]\nstart: no\n" for name in sorted({*_FLOW, "lmtp", "task"}))
+_ALONE = "".join(f"[runner.{name}]\nstart: no\n" for name in sorted({*_FLOW, "lmtp", "nntp", "task"}))
 
 
 @dataclass(frozen=True)
 class Mailman(Detached):
     """One Mailman. Without an ``lmtp_port`` it is REST alone: it can be asked and told everything, and no mail flows.
-    Its own mail goes to ``smtp_port``. ``site_domain`` is where the address of its site owner is."""
+    Its own mail goes to ``smtp_port``."""
 
     top: Path
     port: int
     lmtp_port: int = 0
     smtp_port: int = 0
-    site_domain: str = "example.net"
     user = "restadmin"
     program = "Mailman"
     name = "mailman"
-    patience_s = 60
+    patience_s = 120
 
     @property
     def folder(self) -> Path:
@@ -108,10 +109,10 @@ class Mailman(Detached):
             write_secret(self.password_file, secrets.token_hex(16))
         config = _CONFIG.format(
             folder=self.folder, bin=_BIN, address=ADDRESS, port=self.port, user=self.user, smtp_port=self.smtp_port,
-            lmtp_port=self.lmtp_port, mailboxes=self.site_domain, suffixes=_SUFFIXES,
+            lmtp_port=self.lmtp_port, site_owner=SITE_OWNER, suffixes=_SUFFIXES,
             password=self.password_file.read_text(),
         )  # fmt: skip
-        write_secret(self.config, config + (_PACE if self.lmtp_port else _ALONE))
+        write_secret(self.config, config + (_ALL if self.lmtp_port else _ALONE))
         # --force: the lock of one that was killed is no obstacle.
         return [str(_BIN / "master"), "--force", "--config", str(self.config)]
 
@@ -142,6 +143,11 @@ class Mailman(Detached):
         if not done.ok:
             raise Blocked(f"lab: {self.name}: {verb} {path}: {done.status_code} {done.text[:300]}")
         return done.json() if done.content else {}
+
+    def command(self, *words: str) -> list[str]:
+        """One of Mailman's own commands, as cron jobs are: ``digests --periodic``, ``notify``."""
+        root = ["--run-as-root"] if os.geteuid() == 0 else []
+        return [str(_BIN / "mailman"), *root, "--config", str(self.config), *words]
 
     # ---- mail on its way
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from runbooks.errors import Unreachable
 from runbooks.lab.host import wait_for
-from runbooks.lab.mail import ADDRESS
+from runbooks.lab.mail import ADDRESS, LISTS
 from runbooks.lab.mail.exim import Exim
 from runbooks.lab.mail.mailman import Mailman
 
@@ -44,6 +46,10 @@ class ListServer:
         """Whether either stands still."""
         return self.mailman.frozen() or self.exim.frozen()
 
+    def ports_are_free(self) -> bool:
+        """Whether nobody has any of them."""
+        return self.mailman.port_is_free() and self.exim.port_is_free()
+
     def start(self) -> None:
         """Until both answer; a live one is left alone. Raises Blocked."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -58,13 +64,33 @@ class ListServer:
 
     def freeze(self) -> None:
         """Have both stand still. Raises Unreachable where either is dead."""
+        self._alive()
         self.exim.freeze()
         self.mailman.freeze()
 
     def thaw(self) -> None:
         """Have both go on. Raises Unreachable where either is dead."""
+        self._alive()
         self.exim.thaw()
         self.mailman.thaw()
+
+    def _alive(self) -> None:
+        if not self.powered():
+            raise Unreachable(self.name, f"the lab's list server is dead; start it with: inv lab.start {self.name}")
+
+    def add_list(self, name: str, **settings: Any) -> None:
+        """A list of ``LISTS``, in Mailman's default style, with settings as the REST API has them. Raises Blocked."""
+        if not self.mailman.rest("domains")["total_size"]:
+            self.mailman.rest("domains", {"mail_host": LISTS})
+        self.mailman.rest("lists", {"fqdn_listname": f"{name}@{LISTS}"})
+        if settings:
+            self.mailman.rest(f"lists/{name}.{LISTS}/config", settings, "PATCH")
+
+    def add_member(self, name: str, address: str, role: str = "member") -> None:
+        """A ``member``, ``owner`` or ``moderator`` of a list; nobody is told. Raises Blocked."""
+        sure = dict.fromkeys(("pre_verified", "pre_confirmed", "pre_approved"), True) | {"send_welcome_message": False}
+        about = {"list_id": f"{name}.{LISTS}", "subscriber": address, "role": role}
+        self.mailman.rest("members", about | sure)
 
     def settle(self, timeout_s: float = 60) -> None:
         """Wait until no mail is under way: what is in no mailbox then comes into none. Raises RunbookError, and Blocked
