@@ -441,6 +441,22 @@ def test_what_nobody_remembers_becomes_as_a_new_list_is(lists: Opened, name: str
     assert lists.reader.reopened(again) == {}
 
 
+def test_a_list_that_was_closed_by_hand_with_emergency_opens(server: Mailman, lists: Opened, name: str) -> None:
+    by_hand = {"emergency": True, "default_member_action": "discard", "default_nonmember_action": "reject"}
+    lists.configure(name, ban_list=[EVERYBODY], **by_hand)
+    closed = lists.reader.settings(name)
+    assert closed is not None
+    lists.configure(name, **lists.reader.reopened(closed))
+    found = config(server, name)
+    assert {key: found[key] for key in by_hand} == {
+        "emergency": False,
+        "default_member_action": "defer",
+        # Not what closing sets: somebody's own choice.
+        "default_nonmember_action": "reject",
+    }
+    assert lists.reader.bans(name) == []
+
+
 def test_a_ban_that_is_lifted_for_an_admin_is_put_back_when_that_fails(lists: Opened, name: str) -> None:
     lists.configure(name, ban_list=[EVERYBODY, "^.*@example\\.net"])
     with pytest.raises(CommandFailed):
