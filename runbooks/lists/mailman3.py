@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from runbooks.errors import Blocked, CommandFailed, Lost, Unreachable
@@ -61,6 +61,10 @@ class Mailman3Writer(ListWriter):
             # One that is there already is somebody else's.
             is_repeatable=False,
         )
+        # Else the first mail has two runners make the list's rows of archivers at once: with double ones, Mailman 3.3.8
+        # sets all later mail aside (model/mailinglist.py, ListArchiverSet).
+        with suppress(Unreachable, Blocked):
+            self._core.get(f"{self.reader.path(name)}/archivers")
         self._set_role(name, "owner", owners)
 
     def remove(self, name: str) -> None:

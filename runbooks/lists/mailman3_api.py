@@ -106,7 +106,7 @@ class Core:
         except NoAnswer as error:
             raise self._explained(error) from error
         if not isinstance(answer, Mapping):
-            raise self._odd(f"{path} is {str(answer)[:60]!r}")
+            raise self.odd(f"{path} is {str(answer)[:60]!r}")
         return answer
 
     def rows(self, path: str, *keys: str) -> list[Mapping[str, Any]] | None:
@@ -120,7 +120,7 @@ class Core:
             entries = page.get("entries", [])
             are_rows = isinstance(entries, list) and all(isinstance(row, dict) and {*keys} <= {*row} for row in entries)
             if not are_rows or not isinstance(page.get("total_size"), int):
-                raise self._odd(f"{path} is no collection")
+                raise self.odd(f"{path} is no collection")
             rows += entries
             if not entries or len(rows) >= page["total_size"]:
                 break
@@ -142,7 +142,7 @@ class Core:
     def _explained(self, error: Refused | NoAnswer) -> Unreachable | Blocked:
         """What it means for a look."""
         if isinstance(error, Senseless):
-            return self._odd(str(error))
+            return self.odd(str(error))
         if isinstance(error, NoAnswer) or error.status >= 500:
             status = "" if isinstance(error, NoAnswer) else f"{error.status} "
             return Unreachable(self.name, f"{self.url}: {status}{error}")
@@ -150,9 +150,10 @@ class Core:
             return Blocked(
                 f"{self.name}: {self.url} refuses {self.user} ({error}): look at {self.setting}.password_file"
             )
-        return self._odd(f"{error.status} {error}")
+        return self.odd(f"{error.status} {error}")
 
-    def _odd(self, what: str) -> Blocked:
+    def odd(self, what: str) -> Blocked:
+        """An answer that makes no sense."""
         return Blocked(
             f"{self.name}: {self.url} does not answer as a Mailman core does ({what}): look at {self.setting}.url"
         )

@@ -1,22 +1,25 @@
 """Which settings of Mailman 3 stop a list, and which ones make it work again.
 
-The default chain of a post is: DMARC, ``Approved:``, emergency, loop, bans, then members and non-members. So the ban of
-everybody discards mail in silence, whatever a member's own ``moderation_action`` is, and nobody can join, either;
-``emergency`` comes before it, holds and tells the owners, and has to be off. What gets past the ban is a post with the
-list's moderator password in an ``Approved:`` header, or a held one that is let through: REST tells of that password
-only a hash, and takes none, so it can neither be looked into nor put back and is left alone. Instead the list gets the
-``virgin`` pipeline, which adds no recipients and no archive: what goes through it arrives nowhere. Whoever opens a list
-by hand has to set ``posting_pipeline`` back, too.
+The default chain of a post is: DMARC, senders, ``Approved:``, emergency, loop, bans, then members and non-members. So
+the ban of everybody discards mail in silence, whatever a member's own ``moderation_action`` is, and nobody can join;
+``emergency`` comes before it, holds, and tells the owners: it has to be off. What gets past the ban is a post with the
+list's moderator password in an ``Approved:`` header, or a held one that is let through. REST tells of that password
+only a hash, and would hash that again, so it cannot be put back and is left alone. Instead the list gets the ``virgin``
+pipeline, which finds no recipients, no archive and no digest: what goes through it arrives nowhere. Whoever opens a
+list by hand has to set ``posting_pipeline`` back, too.
 
-An auto-response is sent before the chain. A subscription that was asked for earlier can still be confirmed: by a policy
-with a moderator it then waits, and nobody is told. Bounces of earlier mail would have members warned and removed. A
-digest that waits is sent from cron.
+The actions of members and non-members count while the ban is lifted to give somebody a role. An auto-response is sent
+before the chain. Who asked to join earlier can still confirm that: with a moderated policy it then waits, and nobody is
+told; who leaves must not wait. Bounces of earlier mail have owners told, and members warned and removed. A digest that
+waits is sent from cron; it stays for later.
 
-What no setting stops: mail to LIST-owner (where nobody is owner, it goes to the site's), answers to commands that are
-mailed to LIST-request, and `mailman digests --send`, if somebody types that.
+What no setting stops: mail to LIST-owner (to owners and moderators, and where there is neither, to the site's owner);
+cron's reminder of requests, as long as there is either; answers to who writes to LIST-request, LIST-join or LIST-leave;
+and `mailman digests --send`.
 
 Sources: Mailman 3.3.8, chains/builtin.py, rules/approved.py, runners/incoming.py, runners/bounce.py,
-pipelines/virgin.py, app/subscriptions.py, commands/cli_digests.py; the defaults are those of styles/base.py.
+pipelines/virgin.py, app/subscriptions.py, commands/cli_digests.py, commands/cli_notify.py; all of it seen with real
+mail, but for a sender's domain whose DMARC policy is reject. The defaults are those of styles/base.py.
 """
 
 from __future__ import annotations
@@ -31,11 +34,11 @@ _CLOSED: Mapping[str, Any] = {
     "default_member_action": "discard",
     "default_nonmember_action": "discard",
     "posting_pipeline": "virgin",
+    "autorespond_owner": "none",
     "autorespond_postings": "none",
     "autorespond_requests": "none",
     "admin_immed_notify": False,
     "admin_notify_mchanges": False,
-    "send_welcome_message": False,
     "process_bounces": False,
     "digest_send_periodic": False,
 }
@@ -44,7 +47,6 @@ _DEFAULTS: Mapping[str, Any] = {
     "default_nonmember_action": "hold",
     "posting_pipeline": "default-posting-pipeline",
     "admin_immed_notify": True,
-    "send_welcome_message": True,
     "process_bounces": True,
     "digest_send_periodic": True,
 }
@@ -57,6 +59,8 @@ def closed(settings: Settings) -> Settings:
     wanted = dict(_CLOSED)
     if settings.get("subscription_policy") not in _MODERATED:
         wanted["subscription_policy"] = "confirm_then_moderate"
+    if settings.get("unsubscription_policy") in _MODERATED:
+        wanted["unsubscription_policy"] = "confirm"
     # The only thing before the ban that tells a sender anything.
     if settings.get("dmarc_mitigate_action") == "reject":
         wanted["dmarc_mitigate_action"] = "no_mitigation"

@@ -58,7 +58,7 @@ class Mailman3Reader(ListReader):
         if config is None:
             return None
         if "description" not in config:
-            raise Blocked(f"{self.__core.name}: the settings of {name} have no description: look at the list server")
+            raise self.__core.odd(f"{name} has no description")
         found = {key: value for key, value in sorted(config.items()) if key not in _NO_SETTINGS}
         roles = {role: sorted(self.members(name, role)) for role in ROLES}
         return found | roles | {"ban_list": self.bans(name)}

@@ -42,7 +42,7 @@ class ProxyStandIn:
                 self.end_headers()
                 self.wfile.write(text.encode())
 
-            do_POST = do_DELETE = do_GET
+            do_POST = do_PATCH = do_DELETE = do_GET
 
             def date_time_string(self, timestamp: float | None = None) -> str:
                 return super().date_time_string((timestamp or time.time()) + proxy.ahead_s)
@@ -70,8 +70,6 @@ class ProxyStandIn:
             return 401, "text/plain", "Unauthorized"
         if own := self.before(method):
             return own
-        kind = headers.get("Content-Type")
-        passed = requests.request(
-            method, self.behind + path, data=body, headers={"Content-Type": kind} if kind else {}, timeout=30
-        )
+        kept = {name: headers[name] for name in ("Content-Type", "Authorization") if name in headers}
+        passed = requests.request(method, self.behind + path, data=body, headers=kept, timeout=30)
         return self.after(method) or (passed.status_code, passed.headers.get("Content-Type", ""), passed.text)
