@@ -93,7 +93,7 @@ def entries_of(data: bytes) -> Iterator[Entry | int]:
     entry where none has begun, which are lost. Raises RegistryError for a NUL, where exim joins two lines."""
     if (nul := data.find(b"\0")) >= 0:
         line = data.count(b"\n", 0, nul) + 1
-        raise RegistryError(f"line {line}: a NUL character: exim misreads what follows; remove it")
+        raise RegistryError(f"line {line}: a NUL character, behind which exim misreads the file: remove it")
     entry, comments = None, list[str]()
     for number, match in enumerate(_LINE.finditer(data), start=1):
         raw, start = match.group(), match.start()

@@ -136,7 +136,7 @@ class AliasFile:
         found = self.entries_for(name)
         if len(found) > 1:
             lines = ", ".join(str(entry.line) for entry in found)
-            raise RegistryError(f"lines {lines}: {name} stands {len(found)} times; leave the first alone by hand")
+            raise RegistryError(f"lines {lines}: {name} stands {len(found)} times; take the others out by hand first")
         for entry in found:
             if entry.lost:
                 raise RegistryError(
