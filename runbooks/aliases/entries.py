@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from runbooks.aliases.names import printable
 from runbooks.aliases.targets import Target, targets_of
 from runbooks.errors import RegistryError
 
@@ -85,7 +86,7 @@ class Entry:
 
     def shown(self) -> str:
         """Its targets, for people."""
-        return ", ".join(target.text for target in self.targets) or "nothing"
+        return printable(", ".join(target.text for target in self.targets)) or "nothing"
 
 
 def entries_of(data: bytes) -> Iterator[Entry | int]:

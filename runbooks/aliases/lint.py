@@ -85,6 +85,8 @@ def _key(path: str, entry: Entry) -> Iterator[Problem]:
                     f"write {entry.key.partition('@')[0]}")  # fmt: skip
     elif entry.key != entry.name:
         yield warning(path, entry.line, f"{entry.key} has capital letters, which mean nothing", f"write {entry.name}")
+    if not entry.key.isascii():
+        yield _no_ascii(path, entry.line, entry.key)
     if not entry.colon:
         yield warning(path, entry.line, f"no colon behind {entry.key}: exim takes it for an alias all the same",
                       "write one, or a # before the line")  # fmt: skip
@@ -108,6 +110,8 @@ def _target(path: str, line: int, entry: Entry, target: Target) -> Iterator[Prob
     if target.kind is Kind.BAD:
         what = f"exim refuses {short(target.text)!r} ({short(target.error)}), and delivers nothing for {entry.key}"
         yield error(path, line, what, _repair(target.text))
+    elif not target.address.isascii():
+        yield _no_ascii(path, line, target.address)
     elif target.text == "/dev/null":
         yield warning(path, line, f"{entry.key} leads to /dev/null", "write :blackhole:")
     elif target.kind in _TELLING:
@@ -120,6 +124,11 @@ def _target(path: str, line: int, entry: Entry, target: Target) -> Iterator[Prob
             yield error(
                 path, line, f"{word} counts for all of {entry.key}: its other targets get nothing", "choose one"
             )
+
+
+def _no_ascii(path: str, line: int, text: str) -> Problem:
+    """A blank that is none, a byte-order mark: such things cannot be seen."""
+    return warning(path, line, f"{text!a} has characters that addresses have not", "write it anew")
 
 
 def _repair(text: str) -> str:

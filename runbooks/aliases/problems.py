@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from runbooks.aliases.names import printable
+
 
 class Severity(StrEnum):
     """How bad it is: with an ``error`` mail does not go where it shall; a ``warning`` works, but not as it looks."""
@@ -30,9 +32,9 @@ class Problem:
 
 def error(path: str, line: int, what: str, todo: str) -> Problem:
     """A problem with which mail does not go where it shall."""
-    return Problem(path, line, Severity.ERROR, what, todo)
+    return Problem(path, line, Severity.ERROR, printable(what), printable(todo))
 
 
 def warning(path: str, line: int, what: str, todo: str) -> Problem:
     """A problem with which mail does."""
-    return Problem(path, line, Severity.WARNING, what, todo)
+    return Problem(path, line, Severity.WARNING, printable(what), printable(todo))

@@ -75,6 +75,9 @@ WRONG = {
     "no name": (": ann\n", ["1: error: there is no name before the colon"]),
     "a NUL": (b"ops: ann\nroot: a\0\n", ["2: error: a NUL character, behind which exim misreads the file: remove it"]),
     "no UTF-8": (b"ops: ann\n# \xfc\n", ["2: warning: the byte 0xfc is no UTF-8"]),
+    "no characters": (b"ops: \xfc b\n", ["1: warning: the byte 0xfc", "1: error: exim refuses '\\udcfc b'"]),
+    "a byte-order mark": ("\ufeffops: ann\n", ["1: warning: '\\ufeffops' has characters that addresses have not"]),
+    "a blank that is none": ("ops:\u00a0z@example.org\n", ["1: warning: '\\xa0z@example.org' has characters"]),
     "unknown": ("ops: an, zoe@example.org\n", ["1: error: an is neither an alias nor known otherwise"]),
     "unknown, misspelled": ("ops: rooot\nroot: ann\n", ["known otherwise (did you mean root?)"]),
     "unknown, of another": ("ops: x@two.example\n", ["1: error: x@two.example is neither"]),
@@ -171,7 +174,7 @@ def test_anything_can_be_looked_at(data: bytes) -> None:
         assert problem.path
         assert problem.what
         assert problem.todo
-        assert "\n" not in str(problem)
+        assert str(problem).isprintable()
         assert 0 <= problem.line <= data.count(b"\n") + 1
 
 
