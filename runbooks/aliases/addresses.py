@@ -1,7 +1,7 @@
 """Mail addresses as exim reads them where it expects one: RFC 2822 with what it allows besides and what it forbids.
 
-Source: exim 4.96, ``parse_extract_address`` in parse.c, with the settings' defaults (no domain literals, no UTF-8 in
-domains, no trailing dots, no excess angle brackets).
+Source: exim 4.96, ``parse_extract_address`` in parse.c, with the settings' defaults (no UTF-8 in domains, no trailing
+dots, no excess angle brackets).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 BLANKS = " \t\n\v\f\r"
 """What C's isspace takes in the C locale, and nothing else."""
 
-_LITERAL = re.compile(r"\[(?:ipv[46]:)?[.:0-9a-f]*\]", re.IGNORECASE)
 _END = "\0"
+_LITERAL = re.compile(r"\[[!-Z^-~]*\]")
 _SPECIAL = set('()<>@,;:\\".[] \x7f') | {chr(code) for code in range(33)}
 _DOMAIN = set(string.ascii_letters + string.digits + "-")
 
@@ -67,7 +67,7 @@ class _Scan:
             return self._whole(self._in_brackets())
         if found:
             self.at += 1
-            return self._whole(Address(found, self._domain()))
+            return self._whole(Address(found, self._domain(literals=True)))
         self._route()
         return self._whole(self._address(_END, routed=True))
 
@@ -162,11 +162,10 @@ class _Scan:
             self.at += 2 if self.next == "\\" and self.text[self.at + 1] != _END else 1
         return self.text[start : self.at]
 
-    def _domain(self) -> str:
+    def _domain(self, literals: bool = False) -> str:
         self._skip()
         if self.next == "[":
-            whole = _LITERAL.match(self.text, self.at)
-            raise _Malformed("domain literals not allowed" if whole else "malformed domain literal")
+            return self._literal(literals)
         found = ""
         while True:
             start = self.at
@@ -182,6 +181,16 @@ class _Scan:
             found += "."
             self.at += 1
             self._skip()
+
+    def _literal(self, allowed: bool) -> str:
+        """An address of a host, or what is taken for one. By an oversight those that are not allowed are refused only
+        between angle brackets."""
+        found = _LITERAL.match(self.text, self.at)
+        if not allowed or not found:
+            raise _Malformed("malformed domain literal" if allowed else "domain literals not allowed")
+        self.at = found.end()
+        self._skip()
+        return found.group()
 
     def _skip(self) -> None:
         """Past blanks and comments."""

@@ -20,7 +20,7 @@ from runbooks.inventory.names import host_problem, suggest
 Files = Mapping[str, "str | None"]
 
 
-class Kind(StrEnum):
+class DomainKind(StrEnum):
     """What there is of a domain."""
 
     OWN = "own file"
@@ -51,7 +51,7 @@ class Domain:
     """
 
     name: str
-    kind: Kind
+    kind: DomainKind
     path: str
     chain: tuple[str, ...]
     together: tuple[str, ...]
@@ -88,12 +88,12 @@ class Domains:
                 raise UsageError(f"{name} is no mail domain of ours{suggest(name, self._known)}")
             where = ", ".join(map(str, mentions))
             problem = f"{name} has no alias file: {where} may say what it is"
-            return Domain(name, Kind.MANIFEST, "", (name,), (name,), mentions, problem)
+            return Domain(name, DomainKind.MANIFEST, "", (name,), (name,), mentions, problem)
         chain, problem = self._chains[name]
         end = chain[-1]
         path = posixpath.join(self.directory, end) if not problem and self._link(end) is None else ""
         together = tuple(one for one in self.names if self._chains[one][0][-1] == end)
-        kind = Kind.LINK if len(chain) > 1 else Kind.OWN if path else Kind.MANIFEST
+        kind = DomainKind.LINK if len(chain) > 1 else DomainKind.OWN if path else DomainKind.MANIFEST
         return Domain(name, kind, path, chain, together, mentions, problem or self._contradiction(chain))
 
     def mentions(self, name: str) -> tuple[Mention, ...]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from runbooks.aliases.names import printable
 from runbooks.aliases.targets import Target, targets_of
 from runbooks.errors import RegistryError
 
@@ -85,7 +86,7 @@ class Entry:
 
     def shown(self) -> str:
         """Its targets, for people."""
-        return ", ".join(target.text for target in self.targets) or "nothing"
+        return printable(", ".join(target.text for target in self.targets)) or "nothing"
 
 
 def entries_of(data: bytes) -> Iterator[Entry | int]:
@@ -93,7 +94,7 @@ def entries_of(data: bytes) -> Iterator[Entry | int]:
     entry where none has begun, which are lost. Raises RegistryError for a NUL, where exim joins two lines."""
     if (nul := data.find(b"\0")) >= 0:
         line = data.count(b"\n", 0, nul) + 1
-        raise RegistryError(f"line {line}: a NUL character: exim misreads what follows; remove it")
+        raise RegistryError(f"line {line}: a NUL character, behind which exim misreads the file: remove it")
     entry, comments = None, list[str]()
     for number, match in enumerate(_LINE.finditer(data), start=1):
         raw, start = match.group(), match.start()

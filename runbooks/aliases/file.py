@@ -9,7 +9,7 @@ from functools import cached_property
 
 from runbooks.aliases import style
 from runbooks.aliases.entries import SPACE, Entry, entries_of
-from runbooks.aliases.names import check_alias, check_remark, check_target
+from runbooks.aliases.names import check_alias, check_remark, check_target, printable
 from runbooks.aliases.targets import WHOLE, Kind, Target
 from runbooks.errors import RegistryError
 from runbooks.inventory.names import suggest
@@ -100,7 +100,9 @@ class AliasFile:
         if not fresh:
             return self.data
         if odd := [one for one in entry.targets if one.kind in WHOLE or one.kind is Kind.BAD]:
-            raise RegistryError(f"line {entry.line}: {name} leads to {odd[0].text}: nothing can be added to that")
+            raise RegistryError(
+                f"line {entry.line}: {name} leads to {printable(odd[0].text)}: nothing can be added to that"
+            )
         if not entry.targets:
             raise RegistryError(f"line {entry.line}: {name} leads nowhere: complete it by hand, or remove it first")
         end = entry.span(entry.targets[-1])[1]
@@ -136,7 +138,7 @@ class AliasFile:
         found = self.entries_for(name)
         if len(found) > 1:
             lines = ", ".join(str(entry.line) for entry in found)
-            raise RegistryError(f"lines {lines}: {name} stands {len(found)} times; leave the first alone by hand")
+            raise RegistryError(f"lines {lines}: {name} stands {len(found)} times; take the others out by hand first")
         for entry in found:
             if entry.lost:
                 raise RegistryError(

@@ -43,3 +43,8 @@ def check_remark(remark: str) -> None:
     """Refuse what is no line of text. Raises UsageError."""
     if not remark.isprintable():
         raise UsageError(f"{remark!r} is no remark: one line of text without control characters")
+
+
+def printable(text: str) -> str:
+    """What stands in a file, for people: what cannot be printed is escaped."""
+    return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from runbooks.aliases.entries import Entry
 from runbooks.aliases.file import AliasFile, mentions
-from runbooks.aliases.names import check_alias, check_remark, check_target
+from runbooks.aliases.names import check_alias, check_remark, check_target, printable
 from runbooks.errors import RegistryError
 from runbooks.systems.commits import HeadFiles
 
@@ -141,4 +141,4 @@ class AliasOut(_Edited):
 
 
 def _comments(file: AliasFile, name: str) -> Sequence[str]:
-    return [f"line {number} says: {text.lstrip('# ')}" for number, text in mentions(file.data, name)]
+    return [f"line {number} says: {printable(text.lstrip('# '))}" for number, text in mentions(file.data, name)]

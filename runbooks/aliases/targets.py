@@ -48,8 +48,8 @@ class Target:
     @property
     def domain(self) -> str:
         """The address's domain in small letters; empty where it has none."""
-        local, _, domain = self.address.rpartition("@")
-        return domain.lower() if local and _DOMAIN.fullmatch(domain) else ""
+        found = _DOMAIN.search(self.address)
+        return found[1].lower() if found else ""
 
     @property
     def meaning(self) -> tuple[str, str]:
@@ -59,7 +59,7 @@ class Target:
 
 _LABEL = "[A-Za-z0-9][A-Za-z0-9-]*"
 _PLAIN = re.compile(rf"[ \t,]*([A-Za-z0-9_+.-]+(?:@{_LABEL}(?:\.{_LABEL})*)?)[ \t]*(?:,|\Z)")
-_DOMAIN = re.compile(r"[A-Za-z0-9.-]+")
+_DOMAIN = re.compile(r"@([A-Za-z0-9.-]+|\[[^\[\]]*\])\Z")
 _GAP = re.compile(f"[{BLANKS},]*")
 _SPECIAL = {":defer:": Kind.DEFER, ":blackhole:": Kind.BLACKHOLE, ":fail:": Kind.FAIL}
 _UNKNOWN = ":unknown:"

@@ -40,6 +40,32 @@ none:
   file = /dev/null
 """
 
+_HOST = """
+spool_directory = {top}/spool
+log_file_path = {top}/%slog
+keep_environment =
+primary_hostname = mx.example
+qualify_domain = one.example
+begin routers
+aliases:
+  driver = redirect
+  domains = dsearch;{directory}
+  data = ${{lookup{{$local_part}}lsearch{{{directory}/$domain_data}}}}
+mailboxes:
+  driver = accept
+  domains = dsearch;{directory}
+  local_parts = {mailboxes}
+  transport = none
+elsewhere:
+  driver = accept
+  domains = ! dsearch;{directory}
+  transport = none
+begin transports
+none:
+  driver = appendfile
+  file = /dev/null
+"""
+
 
 @functools.cache
 def program() -> str:
@@ -55,6 +81,19 @@ class Exim:
     def __init__(self, top: Path) -> None:
         self.file, self.config = top / "aliases", top / "exim.conf"
         self.config.write_text(_CONFIG.format(top=top, file=self.file))
+
+    @classmethod
+    def host(cls, top: Path, mailboxes: Sequence[str]) -> Exim:
+        """A mail host as the field has it: a directory of files and links, one a domain, and mailboxes behind that."""
+        exim = cls(top)
+        exim.file = top / "aliases.d"
+        exim.file.mkdir()
+        exim.config.write_text(_HOST.format(top=top, directory=exim.file, mailboxes=":".join(mailboxes)))
+        return exim
+
+    def fails(self, addresses: Sequence[str]) -> list[bool]:
+        """Whether some of the mail for each address is not delivered."""
+        return [b"undeliverable" in text or b"cannot be" in text for text in self._ask("-bt", addresses)]
 
     def _ask(self, option: str, lines: Sequence[str]) -> list[bytes]:
         """What one process answers to each line."""

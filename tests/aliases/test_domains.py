@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runbooks.aliases.domains import Domains, Kind
+from runbooks.aliases.domains import DomainKind, Domains
 from runbooks.errors import UsageError
 
 DIRECTORY = "modules/privateexim/files"
@@ -36,7 +36,7 @@ OURS = Domains(
 def test_an_own_file() -> None:
     found = OURS.find("example.org")
     assert (found.kind, found.path, str(found), found.problem) == (
-        Kind.OWN,
+        DomainKind.OWN,
         f"{DIRECTORY}/example.org",
         "example.org",
         "",
@@ -47,20 +47,20 @@ def test_an_own_file() -> None:
 
 def test_a_link_in_the_repository() -> None:
     found = OURS.find("example.edu")
-    assert (found.kind, found.path, found.problem) == (Kind.LINK, f"{DIRECTORY}/example.com", "")
+    assert (found.kind, found.path, found.problem) == (DomainKind.LINK, f"{DIRECTORY}/example.com", "")
     assert found.together == ("example.com", "example.edu")
 
 
 def test_links_that_puppet_makes() -> None:
     found = OURS.find("example.de")
-    assert (found.kind, found.path) == (Kind.LINK, f"{DIRECTORY}/example.org")
+    assert (found.kind, found.path) == (DomainKind.LINK, f"{DIRECTORY}/example.org")
     assert str(found) == "example.de → example.net → example.org"
     assert found.problem == ""
 
 
 def test_a_file_that_a_manifest_makes() -> None:
     found = OURS.find("voyage.example")
-    assert (found.kind, found.path) == (Kind.MANIFEST, "")
+    assert (found.kind, found.path) == (DomainKind.MANIFEST, "")
     assert [(one.line, one.text) for one in found.mentions] == [(4, "file { '/etc/exim4/aliases/voyage.example':")]
     assert "not in the repository: manifests/mail.pp:4 may say what makes it" in found.problem
 
@@ -72,7 +72,7 @@ def test_a_file_that_nobody_knows() -> None:
 def test_one_that_only_a_manifest_names() -> None:
     """As before puppet's first run on the hosts, or where they were not asked."""
     found = Domains(DIRECTORY, {"example.org": None}, manifests=MANIFESTS).find("example.de")
-    assert (found.kind, found.path, found.chain) == (Kind.MANIFEST, "", ("example.de",))
+    assert (found.kind, found.path, found.chain) == (DomainKind.MANIFEST, "", ("example.de",))
     assert found.problem == "example.de has no alias file: manifests/mail.pp:3 may say what it is"
 
 

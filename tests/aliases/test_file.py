@@ -88,6 +88,7 @@ def test_a_nul_is_refused() -> None:
         AliasFile.parse(b"a: b\nc: \0d\n")
 
 
+SECTIONS = "".join(f"{name}: d\n" for name in ("a", "b", "c", "x", "y", "z", "aa", "bb", "cc", "xx", "yy", "zz"))
 ADDED = {
     "in order": ("abuse: x\nzoe: y\n", "abuse: x\n# T1\nnoc: a@b.org, c\nzoe: y\n"),
     "in order, first": ("\nops: x\nzoe: y\n", "\n# T1\nnoc: a@b.org, c\nops: x\nzoe: y\n"),
@@ -101,7 +102,7 @@ ADDED = {
         "# all\n\n# T1\nnoc: a@b.org, c\n# T9\nops: x\nzoe: y\n",
     ),
     "not sorted": ("zoe: y\nabuse: x\nops: y\n", "zoe: y\nabuse: x\nops: y\n# T1\nnoc: a@b.org, c\n"),
-    "two sorted sections": ("a: x\nz: x\n\nb: x\ny: x\n", "a: x\nz: x\n\nb: x\ny: x\n# T1\nnoc: a@b.org, c\n"),
+    "two sorted sections": (SECTIONS, f"{SECTIONS}# T1\nnoc: a@b.org, c\n"),
     "empty": ("", "# T1\nnoc: a@b.org, c\n"),
     "comments alone": ("# none yet\n", "# none yet\n# T1\nnoc: a@b.org, c\n"),
     "no line end": ("abuse: x", "abuse: x\n# T1\nnoc: a@b.org, c\n"),

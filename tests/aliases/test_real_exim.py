@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,7 @@ def test_odd_targets(exim: Exim, value: str) -> None:
 
 
 VALUES = st.lists(
-    st.sampled_from([*"ab@.,<>()\\\"'# :;|/[]-_=", "x@y.org", ", ", '", "', "\u00e9", "<@x.org:"]),
+    st.sampled_from([*"ab@.,<>()\\\"'# :;|/[]-_=", "x@y.org", ", ", '", "', "\u00e9", "<@x.org:", "y@["]),
     min_size=1,
     max_size=12,
 )
@@ -119,5 +120,8 @@ VALUES = st.lists(
 @settings(CHECKED, max_examples=300)
 @given(value=VALUES.map("".join))
 def test_any_targets(exim: Exim, value: str) -> None:
-    assume("\\@" not in value)  # a local part with an @ of its own is taken for an address later on
+    # Where a backslash ends up before an @, or a domain is a quote in brackets, exim misreads its own result later on.
+    found = AliasFile.parse(f"a: {value}\n".encode()).entries[0].targets
+    assume("\\@" not in value and not re.search(r'\[[^\]]*["@]', value))
+    assume(not any(target.address.endswith("\\") for target in found))
     same_routes(exim, value)
