@@ -496,6 +496,12 @@ def alias_show(surface, alias):  # type: ignore[no-untyped-def]
     surface.alias_show(alias)
 
 
+@runbook(*SHOWN, help={"domain": "Only the file of this one."})
+def alias_lint(surface, domain=""):  # type: ignore[no-untyped-def]
+    """Mail: find what exim lets pass in alias files; exit status 8 where there is something."""
+    surface.alias_lint(domain)
+
+
 @runbook(*SHOWN, positional=["addresses"], help={"addresses": "A mail address, or several by commas."})
 def mail_route(surface, addresses):  # type: ignore[no-untyped-def]
     """Mail: show where mail for an address goes, as each mail host says; exit status 8 where it does not get there."""
@@ -594,6 +600,7 @@ ns = Collection(
     alias_add,
     alias_remove,
     alias_show,
+    alias_lint,
     mail_route,
     apply,
     resume,

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 ROLES = (
-    "abuse", "admin", "hostmaster", "info", "mailer-daemon", "marketing", "news", "noc", "postmaster", "root", "sales",
-    "security", "support", "usenet", "webmaster", "www", "*-team", "*-group", "*-admin*", "*alerts*", "noreply*",
-    "no-reply*",
+    "abuse", "noc", "security", "postmaster", "hostmaster", "usenet", "news", "webmaster", "www", "uucp", "ftp",
+    "info", "marketing", "sales", "support", "root", "nobody", "ops", "ops-*", "sre", "sre-*", "admin", "admins",
+    "admin-*", "sysadmin", "sysadmins", "mailer-daemon", "noreply", "no-reply", "help", "helpdesk", "contact",
+    "office", "press", "legal", "billing", "donate", "donations", "jobs", "careers", "privacy", "dns", "dns-*",
+    "alerts", "alerts-*", "monitoring", "nagios", "icinga", "cron", "backup", "backups", "it", "hr", "pr", "*-team",
+    "team-*", "*-admin", "*-admins", "*-alerts", "*-request", "*-owner", "*-group",
 )  # fmt: skip
 """Names that are a role's by RFC 2142, or by custom."""
 _PUPPET_STATE = ("/opt/puppetlabs/puppet/cache/state", "/var/cache/puppet/state", "/var/lib/puppet/state")
@@ -243,19 +246,19 @@ class Lists:
 @dataclass(frozen=True, slots=True)
 class Aliases:
     """Mail aliases: a file a domain in ``directory`` of the private repository, and what ``manifests`` there make of
-    it; without a ``directory`` there are none. ``mail_hosts`` (a query) have them in ``host_directory``, and say by
-    ``command`` where an address goes. ``policy``: ``role`` refuses aliases of single people, ``any`` takes all;
+    it; without a ``directory`` there are none. ``mail_hosts`` (a query) have them in ``host_directory``; ``command`` is
+    exim's, with options if it needs any. ``policy``: ``role`` refuses aliases of single people, ``any`` takes all;
     ``roles`` (globs) are always taken, ``personal`` (patterns) never; ``handled_by`` is who sees to those."""
 
     directory: str | None = None
     manifests: str | None = None
     mail_hosts: str = "A:mx"
     host_directory: str = "/etc/exim4/aliases"
-    command: tuple[str, ...] = ("exim4", "-bt")
+    command: tuple[str, ...] = ("exim4",)
     policy: str = "role"
     roles: tuple[str, ...] = ROLES
-    personal: tuple[str, ...] = (r"[a-z]{2,}[._][a-z]{2,}",)
-    handled_by: str = "whoever handles people's own addresses"
+    personal: tuple[str, ...] = (r"[a-z]+(-[a-z]+)?\.[a-z]+(-[a-z]+)?",)
+    handled_by: str = "OIT"
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ MAY_IMPORT = {
     "oob": SYSTEMS | {"oob"},
     "machine": SYSTEMS | {"oob", "machine"},
     "lists": SYSTEMS | {"lists", "settings_sections"},
-    "aliases": SYSTEMS | {"aliases"},
+    "aliases": SYSTEMS | {"aliases", "settings_sections"},
     "systems": SYSTEMS,
     "settings_kinds": BASE | {"inventory"},
     "settings_lists": {"inventory", "settings_kinds", "settings_sections"},

@@ -10,22 +10,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import chain
 from typing import Protocol
 
-from runbooks.errors import SettingsError
 from runbooks.registry.kinds import AccountRegistry
+from runbooks.settings_sections import Aliases
 
-_ROLES = """
-abuse noc security postmaster hostmaster usenet news webmaster www uucp ftp info marketing sales support root nobody
-ops ops-* sre sre-* admin admins admin-* sysadmin sysadmins mailer-daemon noreply no-reply help helpdesk contact office
-press legal billing donate donations jobs careers privacy dns dns-* alerts alerts-* monitoring nagios icinga cron
-backup backups it hr pr *-team team-* *-admin *-admins *-alerts *-request *-owner *-group
-"""
-ROLES = tuple(_ROLES.split())
-PERSONAL = (r"[a-z]+(-[a-z]+)?\.[a-z]+(-[a-z]+)?",)
 _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 _LETTERS = str.maketrans({"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
 
@@ -49,30 +40,10 @@ class Somebody(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Policy:
-    """The policy. ``mode``: ``role`` refuses personal aliases, ``any`` accepts all. ``roles``: patterns (``*``, ``?``)
-    of names that are always accepted. ``personal``: regular expressions of whole names that look like a person's.
-    ``handled_by``: who handles personal aliases. Raises SettingsError for what is no mode, or no regular expression."""
-
-    mode: str = "role"
-    roles: tuple[str, ...] = ROLES
-    personal: tuple[str, ...] = PERSONAL
-    handled_by: str = "OIT"
-
-    def __post_init__(self) -> None:
-        if self.mode not in ("role", "any"):
-            raise SettingsError(f"the policy for aliases is {self.mode!r}: write role or any")
-        for pattern in self.personal:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise SettingsError(f"personal aliases: {pattern!r} is no regular expression: {error}") from error
-
-    def is_role(self, name: str) -> bool:
-        """Whether a name is listed; also one with dots, a part of which is listed in full, such as ``press.de``."""
-        parts = name.lower().split(".")
-        return any(fnmatchcase(name.lower(), role) or role in parts for role in self.roles)
+def is_role(name: str, policy: Aliases) -> bool:
+    """Whether a name is listed; also one with dots, a part of which is listed in full, such as ``press.de``."""
+    parts = name.lower().split(".")
+    return any(fnmatchcase(name.lower(), role) or role in parts for role in policy.roles)
 
 
 def people_of(registry: AccountRegistry) -> list[Somebody]:
@@ -80,9 +51,9 @@ def people_of(registry: AccountRegistry) -> list[Somebody]:
     return [*(user for user in registry.users() if not user.system), *registry.ldap_only_users()]
 
 
-def judge(name: str, domain: str, targets: Sequence[str], policy: Policy, people: Iterable[Somebody]) -> str:
+def judge(name: str, domain: str, targets: Sequence[str], policy: Aliases, people: Iterable[Somebody]) -> str:
     """Why an alias is refused as somebody's own, or nothing. ``targets`` are those that it shall lead to."""
-    if policy.mode == "any" or policy.is_role(name):
+    if policy.policy == "any" or is_role(name, policy):
         return ""
     why = next(_reasons(name.lower(), domain.lower(), targets, policy, list(people)), "")
     if not why:
@@ -94,7 +65,7 @@ def judge(name: str, domain: str, targets: Sequence[str], policy: Policy, people
 
 
 def _reasons(
-    name: str, domain: str, targets: Sequence[str], policy: Policy, people: Sequence[Somebody]
+    name: str, domain: str, targets: Sequence[str], policy: Aliases, people: Sequence[Somebody]
 ) -> Iterator[str]:
     for somebody in people:
         if what := _what_of(name, somebody):

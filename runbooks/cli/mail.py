@@ -58,6 +58,22 @@ class Mail(Surface):
 
         self.run(command)
 
+    def alias_lint(self, domain: str) -> NoReturn:
+        """What is wrong with alias files."""
+
+        def command(site: Site) -> int:
+            from runbooks.procedures.alias_lint import alias_lint
+            from runbooks.report.aliases import print_problems
+
+            with waiting("Reading alias files"):
+                found = alias_lint(site, domain)
+            self.document = {"problems": [asdict(problem) for problem in found]}
+            if not self.options.as_json:
+                print_problems(self.document["problems"], file=sys.stdout)
+            return FOUND if found else 0
+
+        self.run(command)
+
     def mail_route(self, addresses: Sequence[str]) -> NoReturn:
         """Where mail for some addresses goes."""
 

@@ -106,7 +106,9 @@ def _taken_back(now: Json, ours: Json, was: Json) -> Any:
         return was
     if all(isinstance(value, list | tuple) for value in (now, ours, was)):
         kept = [word for word in was if word in now or word not in ours]
-        return kept + [word for word in now if word not in ours and word not in was]
+        found = kept + [word for word in now if word not in ours and word not in was]
+        # Where the system has them in order, so do we.
+        return sorted(found) if list(now) == sorted(now) and list(was) == sorted(was) else found
     return _THEIRS
 
 

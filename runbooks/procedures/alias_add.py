@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runbooks.aliases.lint import lint
 from runbooks.aliases.patches import AliasIn
-from runbooks.aliases.policy import Policy, judge, people_of
+from runbooks.aliases.policy import judge, people_of
+from runbooks.aliases.problems import Severity
 from runbooks.errors import Blocked, UsageError
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.alias_edit import Edited, Seen, edit_steps, edited, look_at, notes, subjects, typed
@@ -26,18 +28,31 @@ def look(
     if seen.was is None and more:
         raise UsageError(f"--more: there is no alias {alias}: leave it out to make one")
     refuse_personal(site, seen, to)
+    refuse_trouble(seen, to, more)
     wanted = dict.fromkeys((*(seen.was or ()), *to))
     return edited(site, seen, to, tuple(wanted), task, more)
 
 
 def refuse_personal(site: Site, seen: Seen, to: Sequence[str]) -> None:
     """Raise Blocked for an alias of one person's."""
-    chosen = site.settings.aliases
-    policy = Policy(chosen.policy, chosen.roles, chosen.personal, chosen.handled_by)
     people = people_of(site.registry()) if site.settings.repository.url else []
     for domain in dict.fromkeys((seen.domain.name, *seen.domain.together)):
-        if why := judge(seen.name, domain, tuple(to), policy, people):
+        if why := judge(seen.name, domain, tuple(to), site.settings.aliases, people):
             raise Blocked(f"{why}; nothing was changed")
+
+
+def refuse_trouble(seen: Seen, to: Sequence[str], more: bool) -> None:
+    """Raise Blocked for an edit with which something would be wrong that was not before: a loop, say."""
+    file, path = seen.file, seen.domain.path
+    after = file.with_targets(seen.name, to) if more else file.added(seen.name, to)
+    fresh = [one for one in _errors(seen, after) if one not in _errors(seen, file.data)]
+    if fresh:
+        raise Blocked(f"{path}: {fresh[0]}; nothing was changed")
+
+
+def _errors(seen: Seen, data: bytes) -> list[str]:
+    found = lint(seen.domains, {seen.domain.path: data}, lambda _address: True)
+    return [f"{one.what}: {one.todo}" for one in found if one.severity is Severity.ERROR]
 
 
 def steps(case: Edited) -> Steps:

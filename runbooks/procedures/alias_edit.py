@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runbooks.aliases.domains import Domain
+from runbooks.aliases.domains import Domain, Domains
 from runbooks.aliases.file import AliasFile
 from runbooks.aliases.patches import AliasIn, AliasOut
 from runbooks.errors import Blocked, UsageError
@@ -27,11 +27,12 @@ _ASKED = re.compile(r"[!-?A-\[\]-~]+")
 
 @dataclass(frozen=True)
 class Seen:
-    """An alias, as it is looked at before an edit: its ``domain``, and the file with all others. ``hosts`` are the mail
-    hosts that are looked at and told, ``left_out`` the others."""
+    """An alias, as it is looked at before an edit: its ``domain`` among all ``domains``, and the file with all others.
+    ``hosts`` are the mail hosts that are looked at and told, ``left_out`` the others."""
 
     name: str
     domain: Domain
+    domains: Domains
     repository: Repository
     file: AliasFile
     hosts: tuple[str, ...]
@@ -60,10 +61,11 @@ def look_at(site: Site, alias: str, without: Sequence[str]) -> Seen:
         raise UsageError(f"--without {strangers[0]}: is no mail host: there are {', '.join(place.mail_hosts)}")
     hosts = tuple(host for host in place.mail_hosts if host not in left_out)
     repository = repository_of(site, place)
-    found = domains_of(site, repository, hosts).find(domain)
+    domains = domains_of(site, repository, hosts)
+    found = domains.find(domain)
     if not found.path or found.problem:
         raise Blocked(f"{domain}: {found.problem or 'has no file that could be edited'}; nothing was changed")
-    seen = Seen(name, found, repository, repository.file(found.path), hosts, left_out)
+    seen = Seen(name, found, domains, repository, repository.file(found.path), hosts, left_out)
     _refuse_behind(site, seen)
     return seen
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 from runbooks.model import Json
@@ -29,6 +29,22 @@ def print_aliases(found: Mapping[str, Json], *, file: TextIO) -> None:
         canvas.line("  there is no such alias any more")
     for commit in found["commits"]:
         canvas.line("  ", (commit["date"][:10], "dim"), f"  {commit['id'][:10]}  ", clean(commit["subject"]), hang=26)
+    canvas.show()
+
+
+def print_problems(found: Sequence[Mapping[str, Json]], *, file: TextIO) -> None:
+    """Print what ``inv alias-lint`` found, file by file."""
+    canvas = Canvas(file)
+    for path in dict.fromkeys(one["path"] for one in found):
+        canvas.line((clean(path), "bold"))
+        for one in found:
+            if one["path"] == path:
+                line = f"{one['line'] or '':>5}"
+                style = "bold red" if one["severity"] == "error" else "yellow"
+                word = padded(one["severity"], len("warning"))
+                canvas.line((line, "dim"), "  ", (word, style), "  ", clean(f"{one['what']}: {one['todo']}"), hang=16)
+    errors = sum(one["severity"] == "error" for one in found)
+    canvas.line(f"{number(errors, 'error')}, {number(len(found) - errors, 'warning')}")
     canvas.show()
 
 

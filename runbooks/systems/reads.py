@@ -573,15 +573,24 @@ def mail_routes(command: Sequence[str], addresses: Sequence[str]) -> Read[Mappin
         if not address.strip() or address.endswith("\\") or not address.isprintable():
             raise UsageError(f"{address[:60]!r} cannot be a mail address")
     unique = tuple(dict.fromkeys(addresses))
-    words = " ".join(f'"${{{number}}}"' for number in range(1, len(command) + 1))
-    text = f"(shift {len(command)}; for a; do printf '%s\\n' \"$a\"; done) | {words} -bt"
+    # The first so many words are the command, the others go to its standard input.
+    text = (
+        'n=$1; shift; w=; i=0; while [ $i -lt $n ]; do i=$((i + 1)); w="$w \\"\\${$i}\\""; done; '
+        '(shift $n; for a; do printf \'%s\\n\' "$a"; done) | eval "$w -bt"'
+    )
 
     def parse(result: Result) -> Mapping[str, Route]:
         said = result.stdout or result.stderr
         # Routes are journalled, and JSON has no bytes.
         return parse_routes(unique, said.decode("utf-8", "backslashreplace"))
 
-    return Read(_script(text, *command, *unique), parse, ok=(0, 1, 2), timeout_s=600)
+    return Read(_script(text, str(len(command)), *command, *unique), parse, ok=(0, 1, 2), timeout_s=600)
+
+
+def mail_qualify(command: Sequence[str]) -> Read[str]:
+    """The domain that exim adds to a target without one."""
+    argv = (*command, "-bP", "qualify_recipient")
+    return Read(argv, lambda result: result.text.partition("=")[2].strip())
 
 
 def alias_directory(path: str) -> Read[Mapping[str, str | None]]:

@@ -62,7 +62,7 @@ class Post:
     def puppet(self, *hosts: str) -> None:
         """Let puppet run."""
         for host in hosts:
-            self.sh("puppet agent --test || [ $? = 2 ]", host=host)
+            self.sh("puppet agent --test --waitforlock 60 || [ $? = 2 ]", host=host)
 
     def by_hand(self, script: str, message: str = "(carol) by hand", domain: str = "example.org") -> None:
         """An edit by a colleague, with an editor: by ``sed``, committed."""

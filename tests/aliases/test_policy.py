@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from runbooks.aliases.policy import Policy, judge, people_of
-from runbooks.errors import SettingsError
+from runbooks.aliases.policy import judge, people_of
 from runbooks.registry import Registry, User
 from runbooks.registry.model import LdapOnlyUser
+from runbooks.settings_sections import Aliases
 
 PEOPLE = (
     User("jdoe", 1, realname="John Doe", email="john.doe@example.org"),
@@ -21,7 +21,7 @@ PEOPLE = (
 )
 
 
-def said(name: str, *targets: str, policy: Policy = Policy()) -> str:  # noqa: B008
+def said(name: str, *targets: str, policy: Aliases = Aliases()) -> str:  # noqa: B008
     return judge(name, "example.org", targets or ("a@example.net", "b@example.net"), policy, PEOPLE)
 
 
@@ -100,18 +100,11 @@ def test_a_role_that_leads_to_one_person(name: str, target: str) -> None:
 
 
 def test_the_policy_decides() -> None:
-    assert said("jdoe", policy=Policy(mode="any")) == ""
-    assert said("jdoe", policy=Policy(roles=("jd??",))) == ""
-    assert "the account" in said("ops", policy=Policy(roles=()))
-    assert said("jane.roe", policy=Policy(personal=())) == ""
-    assert "HR handles those" in said("jdoe", policy=Policy(handled_by="HR"))
-
-
-def test_what_is_no_policy() -> None:
-    with pytest.raises(SettingsError, match="write role or any"):
-        Policy(mode="roles")
-    with pytest.raises(SettingsError, match="is no regular expression"):
-        Policy(personal=("(",))
+    assert said("jdoe", policy=Aliases(policy="any")) == ""
+    assert said("jdoe", policy=Aliases(roles=("jd??",))) == ""
+    assert "the account" in said("ops", policy=Aliases(roles=()))
+    assert said("jane.roe", policy=Aliases(personal=())) == ""
+    assert "HR handles those" in said("jdoe", policy=Aliases(handled_by="HR"))
 
 
 def test_system_accounts_are_no_people() -> None:
