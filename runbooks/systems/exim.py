@@ -51,7 +51,7 @@ class RoutesAsPlanned(Change[HostReader, HostWriter]):
         if self.back:
             return self._taken_back(as_before, others, trouble)
         if bad:
-            return blocked(_all(bad))
+            return blocked(bad[0])
         if others:
             return blocked(f"other routes have changed: {_all(others)}")
         if not trouble:
