@@ -26,6 +26,8 @@ from runbooks.lab.mail.lists import need
 from runbooks.lab.mail.mailman import SITE_OWNER, Mailman
 from runbooks.lab.mail.servers import ListServer
 from runbooks.lab.network import free_port
+from runbooks.settings import Settings
+from runbooks.settings_kinds import Layer
 
 Factory = Callable[..., Lab]
 
@@ -384,8 +386,10 @@ def test_rest_alone_is_asked_and_told_everything(tmp_path: Path) -> None:
 
 def settings(lab: Lab) -> dict[str, Any]:
     """What the tool reads."""
-    found = yaml.safe_load((lab.inventory / "settings.yaml").read_text())
-    assert list(found["lists"]["domains"]) == [LISTS]
+    where = lab.inventory / "settings.yaml"
+    found = yaml.safe_load(where.read_text())
+    read = Settings.of(Layer(found, str(where), where.parent), root=where.parent)
+    assert [domain.name for domain in read.lists.domains] == [LISTS]
     told: dict[str, Any] = found["lists"]["domains"][LISTS]
     return told
 

@@ -3,5 +3,5 @@
 ADDRESS = "127.0.0.1"
 LISTS = "lists.example.org"
 """The domain that is Mailman's."""
-MAILBOXES = ("example.net", "example.org")
-"""The domains of which every address is a mailbox."""
+MAILBOXES = "example.net"
+"""A domain of which every address is a mailbox; that of the lab's people is another."""

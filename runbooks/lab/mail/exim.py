@@ -23,10 +23,11 @@ from runbooks.lab.detached import Detached
 from runbooks.lab.machine import CLEAN, find, install
 from runbooks.lab.mail import ADDRESS, LISTS, MAILBOXES
 from runbooks.lab.network import answers, is_free
+from runbooks.lab.people import DOMAIN
 
 _CONFIG = r"""exim_user = {user}
 exim_group = {group}
-primary_hostname = lists.{mailboxes[0]}
+primary_hostname = {lists}
 spool_directory = {folder}/spool
 log_file_path = {folder}/%slog
 log_selector = -queue_run
@@ -54,7 +55,7 @@ lists:
   transport = mailman
 mailboxes:
   driver = accept
-  domains = {mailbox_domains}
+  domains = {mailboxes}
   local_parts = ^[a-z0-9][a-z0-9._+-]*\$
   # The local part, whatever it is, as something that may name a file.
   address_data = ${{lookup{{$local_part}}lsearch*,ret=key{{{folder}/any}}}}
@@ -116,9 +117,8 @@ class Exim(Detached):
         (self.folder / "any").write_text("*: any\n")
         root = os.geteuid() == 0
         config = _CONFIG.format(
-            user="mail" if root else os.geteuid(), group="mail" if root else os.getegid(),
-            folder=self.folder, address=ADDRESS, port=self.port, lists=LISTS, mailboxes=MAILBOXES,
-            mailbox_domains=" : ".join(MAILBOXES), mailman=self.mailman,
+            user="mail" if root else os.geteuid(), group="mail" if root else os.getegid(), folder=self.folder,
+            address=ADDRESS, port=self.port, lists=LISTS, mailboxes=f"{MAILBOXES} : {DOMAIN}", mailman=self.mailman,
             lmtp_port=self.lmtp_port,
         )  # fmt: skip
         self.config.write_text(config)

@@ -19,7 +19,7 @@ from runbooks.lab.machine import find, install
 from runbooks.lab.mail import ADDRESS, MAILBOXES
 from runbooks.lab.network import answers, is_free
 
-SITE_OWNER = f"postmaster@{MAILBOXES[0]}"
+SITE_OWNER = f"postmaster@{MAILBOXES}"
 """Who gets what is for a list's owners where it has none."""
 _BIN = Path("/usr/lib/mailman3/bin")
 _CONFIG = """[mailman]
