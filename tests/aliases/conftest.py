@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -63,6 +64,18 @@ class Post:
         """Let puppet run."""
         for host in hosts:
             self.sh("puppet agent --test --waitforlock 60 || [ $? = 2 ]", host=host)
+
+    @contextmanager
+    def puppet_busy(self, host: str) -> Iterator[None]:
+        """An agent is at work there, by its lock: whoever wants another run waits."""
+        lock = "/var/cache/puppet/state/agent_catalog_run.lock"
+        script = 'setsid -f bash -c \'echo $$ >"$1"; exec -a puppet-agent sleep 600\' - "$1" </dev/null >/dev/null 2>&1'
+        self.sh(script, lock, host=host)
+        self.sh('until [ -s "$1" ]; do sleep 0.05; done', lock, host=host)
+        try:
+            yield
+        finally:
+            self.sh('kill "$(cat "$1")"; rm "$1"', lock, host=host)
 
     def by_hand(self, script: str, message: str = "(carol) by hand", domain: str = "example.org") -> None:
         """An edit by a colleague, with an editor: by ``sed``, committed."""
