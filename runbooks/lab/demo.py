@@ -1,5 +1,6 @@
 """The whole story on a lab of its own: a rename, and the proof that nothing of a home was lost; a stolen key revoked,
-and the proof that it opens no door any more; a machine that hangs, and is in another boot after its power cycle.
+and the proof that it opens no door any more; a machine that hangs, and is in another boot after its power cycle; an
+alias that each mail host has, and a mailing list that is closed and opened, seen by mail.
 
 ``python -m runbooks.lab.demo [--hosts N]``; it takes its lab down again, whatever happens.
 """
@@ -16,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from runbooks.errors import Incomplete, RunbookError
-from runbooks.lab import Lab
+from runbooks.lab import Lab, demo_mail
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACE = ROOT / ".demo"
@@ -162,10 +163,15 @@ def demo(hosts: int) -> None:
     lab = Lab(PLACE)
     try:
         say(f"A fleet of {hosts} real hosts on this machine, each with its own sshd, accounts, homes and puppet")
-        lab.up(hosts, bmcs=True)
+        # Mail hosts need root.
+        with_mail = os.geteuid() == 0
+        lab.up(hosts, bmcs=True, mx=with_mail, lists=with_mail)
         rename(lab)
         revoke(lab)
         power(lab)
+        if with_mail:
+            demo_mail.alias(lab, inv, say)
+            demo_mail.closed_list(lab, inv, say)
     finally:
         say("The lab is taken down")
         lab.down()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runbooks.errors import RunbookError
-from runbooks.lab import Lab, demo
+from runbooks.lab import Lab, demo, demo_mail
 
 
 def test_a_door_that_is_not_as_promised_is_named(
@@ -28,6 +28,14 @@ def test_a_home_that_is_not_the_same_is_named(lab: Lab) -> None:
     before = {host: lab.fingerprint(host, "/home/bob") for host in lab.hosts}
     with pytest.raises(RunbookError, match="not as promised on lab01, lab02"):
         demo.prove(lab, before)
+
+
+def test_mail_that_is_not_as_promised_is_named() -> None:
+    demo_mail._expect("open", {"ann@example.org": True}, everybody=True)
+    with pytest.raises(RunbookError, match="not as promised open: ann@example.org got"):
+        demo_mail._expect("open", {"ann@example.org": True, "bob@example.org": False}, everybody=True)
+    with pytest.raises(RunbookError, match="not as promised closed: bob@example.org got"):
+        demo_mail._expect("closed", {"ann@example.org": False, "bob@example.org": True}, everybody=False)
 
 
 def test_its_exit_status_is_that_of_what_went_wrong(
