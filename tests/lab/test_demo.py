@@ -32,9 +32,9 @@ def test_a_home_that_is_not_the_same_is_named(lab: Lab) -> None:
 
 def test_mail_that_is_not_as_promised_is_named() -> None:
     demo_mail._expect("open", {"ann@example.org": True}, everybody=True)
-    with pytest.raises(RunbookError, match="not as promised open: ann@example.org got"):
+    with pytest.raises(RunbookError, match=r"not as promised open: ann@example.org got"):
         demo_mail._expect("open", {"ann@example.org": True, "bob@example.org": False}, everybody=True)
-    with pytest.raises(RunbookError, match="not as promised closed: bob@example.org got"):
+    with pytest.raises(RunbookError, match=r"not as promised closed: bob@example.org got"):
         demo_mail._expect("closed", {"ann@example.org": False, "bob@example.org": True}, everybody=False)
 
 
