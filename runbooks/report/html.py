@@ -56,7 +56,7 @@ def _head(story: Story) -> str:
     )
     trouble = f" <small>· {bad:,} in trouble</small>" if bad else ""
     facts = [
-        ("Hosts done", f"{through:,} of {hosts:,}{trouble}"),
+        *([("Hosts done", f"{through:,} of {hosts:,}{trouble}")] if hosts else []),
         ("Started", stamp(run.created)),
         ("Took", f"{span(story.ended - run.created)} <small>until {clock(story.ended)}</small>"),
         ("By", esc(run.operator)),

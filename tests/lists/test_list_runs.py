@@ -10,12 +10,13 @@ import pytest
 
 from runbooks.engine import Draft
 from runbooks.errors import Blocked, Drift, UsageError
+from runbooks.lists.changes import Created
 from runbooks.lists.model import EVERYBODY, Held
 from runbooks.model import Result, RunStatus, Status
 from runbooks.procedure import Procedure
 from runbooks.procedures import list_create, list_disable, list_enable, list_reset_password
 from runbooks.procedures.mailing_lists import meant
-from tests.lists.pretended import DOMAIN, Server, site_of
+from tests.lists.pretended import DOMAIN, PretendedReader, Server, site_of
 from tests.standins import Life, PowerCut
 
 CATS = f"cats@{DOMAIN}"
@@ -131,6 +132,13 @@ def test_enable_leaves_alone_what_somebody_has_taken_away_since(server: Server, 
     server.lists["cats"]["ban_list"] = []
     Life(url, server).apply(draft(list_enable.PROCEDURE, server, url))
     assert server.lists["cats"]["ban_list"] == []
+
+
+def test_enable_brings_nothing_back_that_somebody_has_taken_out_of_a_closed_list(server: Server, url: str) -> None:
+    Life(url, server).apply(draft(list_disable.PROCEDURE, server, url))
+    server.lists["cats"]["ban_list"] = [EVERYBODY, "worse@x.org"]
+    Life(url, server).apply(draft(list_enable.PROCEDURE, server, url))
+    assert server.lists["cats"]["ban_list"] == ["worse@x.org"]
 
 
 def test_a_description_that_somebody_has_changed_since_is_theirs(server: Server, url: str) -> None:
@@ -288,6 +296,19 @@ def test_a_list_that_somebody_else_makes_meanwhile_is_not_ours(server: Server, u
     with pytest.raises((Blocked, Drift)):
         life.engine.apply(plan, proposed, _batch())
     assert server.lists["fish"]["owner"] == ["eve@example.org"]
+
+
+def test_only_a_list_of_the_run_s_own_is_taken_for_made(server: Server) -> None:
+    """By whoever looks again after it was killed: its owners, and never used."""
+    server.of("fish", owner=["ann@example.org"])
+    made = Created("fish", ("ann@example.org", "bob@example.org"), private=False)
+    assert made.check(PretendedReader(server, "run1")).status is Status.DONE
+    assert made.check(PretendedReader(server, "")).status is Status.BLOCKED
+    server.posts.add("fish")
+    assert made.check(PretendedReader(server, "run1")).status is Status.BLOCKED
+    server.of("fowl", owner=["eve@example.org"])
+    theirs = Created("fowl", ("ann@example.org", "bob@example.org"), private=False)
+    assert theirs.check(PretendedReader(server, "run1")).status is Status.BLOCKED
 
 
 @pytest.mark.parametrize(
