@@ -17,7 +17,7 @@ from runbooks.procedures.mail_aliases import Repository, domains_of, on_each, pl
 from runbooks.site import Site
 from runbooks.systems import reads
 from runbooks.systems.commits import Commit
-from runbooks.systems.exim import BringAliases, RoutesAsPlanned
+from runbooks.systems.exim import BringAliases, RoutesAsPlanned, routes_of
 from runbooks.systems.puppet import Puppet
 from runbooks.systems.wording import listed
 
@@ -134,7 +134,7 @@ def edited(
 ) -> Edited:
     """The case. Raises Unreachable, CommandFailed."""
     command = site.settings.aliases.command
-    routes = on_each(site, seen.hosts, lambda reader: reader.ask(reads.mail_routes(command, seen.addresses)))
+    routes = on_each(site, seen.hosts, lambda reader: routes_of(reader, command, seen.addresses))
     return Edited(
         name=seen.name,
         domain=seen.domain.name,

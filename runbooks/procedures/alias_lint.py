@@ -12,6 +12,7 @@ from runbooks.procedures.mail_aliases import domains_of, place_of, repository_of
 from runbooks.procedures.mail_routes import REACHES
 from runbooks.site import Site
 from runbooks.systems import reads
+from runbooks.systems.exim import routes_of
 from runbooks.systems.host import HostReader
 
 
@@ -43,5 +44,5 @@ def alias_lint(site: Site, domain: str = "") -> list[Problem]:
 def _known(reader: HostReader, command: tuple[str, ...], addresses: Iterable[str]) -> set[str]:
     """Those that mail gets to."""
     fit = [one for one in addresses if one.isprintable() and one.strip() and not one.endswith("\\")]
-    routes = reader.ask(reads.mail_routes(command, fit)) if fit else {}
+    routes = routes_of(reader, command, fit)
     return {address for address, route in routes.items() if route.fate in REACHES}

@@ -10,7 +10,7 @@ from runbooks.inventory.names import short
 from runbooks.looking import side_by_side
 from runbooks.procedures.patching import is_address
 from runbooks.site import Site
-from runbooks.systems import reads
+from runbooks.systems.exim import routes_of
 from runbooks.systems.exim_routes import End, Fate
 
 REACHES = (Fate.ROUTED, Fate.DISCARDED)
@@ -55,7 +55,7 @@ def mail_routes(site: Site, addresses: Sequence[str]) -> list[Way]:
     def ask(host: str) -> None:
         try:
             reader = site.targets[host].reader()
-            routes = reader.ask(reads.mail_routes(site.settings.aliases.command, addresses))  # type: ignore[attr-defined]
+            routes = routes_of(reader, site.settings.aliases.command, addresses)  # type: ignore[arg-type]
         except RunbookError as error:
             found[host] = [Way(address, host, UNKNOWN, note=_why(error, host)) for address in addresses]
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from runbooks.errors import CommandFailed, RegistryError
@@ -17,6 +17,19 @@ from runbooks.transport.quoting import command_line
 
 _GOOD = (Fate.ROUTED, Fate.DISCARDED)
 _DISCARDED = "discarded"
+
+
+AT_ONCE = 1000
+"""How many addresses exim is asked about in one look: of more, what it prints could be too much for one."""
+
+
+def routes_of(reader: HostReader, command: Sequence[str], addresses: Iterable[str]) -> dict[str, Route]:
+    """Where a mail host sends what comes for some addresses. Raises Unreachable, CommandFailed, UsageError."""
+    unique = list(dict.fromkeys(addresses))
+    found: dict[str, Route] = {}
+    for at in range(0, len(unique), AT_ONCE):
+        found |= reader.ask(reads.mail_routes(command, unique[at : at + AT_ONCE]))
+    return found
 
 
 @dataclass(frozen=True)
@@ -40,7 +53,7 @@ class RoutesAsPlanned(Change[HostReader, HostWriter]):
     def check(self, reader: HostReader) -> Finding:
         """Done; later while all is as it was; blocked where exim sends anything else elsewhere."""
         targets = [target for some in self.wanted.values() for target in some]
-        routes = reader.ask(reads.mail_routes(self.command, [*self.before, *self.wanted, *targets]))
+        routes = routes_of(reader, self.command, [*self.before, *self.wanted, *targets])
         changed = {address: was for address, was in self.before.items() if not _is_as(routes[address], was)}
         moved = [a for a in changed if a not in self.wanted]
         followed = [a for a in moved if self._follows(a, routes)]
