@@ -75,6 +75,10 @@ def _refuse_behind(site: Site, seen: Seen) -> None:
     doing. Raises Blocked. What a mail host has besides is no matter."""
     own = seen.domain.path.rpartition("/")[2]
     directory = site.settings.aliases.host_directory
+    deployed = on_each(site, seen.hosts, lambda reader: reader.ask(reads.alias_directory(directory)))
+    for host in seen.hosts:
+        if own not in deployed[host]:
+            raise Blocked(f"{host} has no {directory}/{own} yet: let puppet run there first; nothing was changed")
     found = on_each(site, seen.hosts, lambda reader: reader.ask(reads.checkout_file(directory, own)))
     for host in seen.hosts:
         there = AliasFile.parse(found[host])
@@ -132,7 +136,7 @@ class Edited:
 def edited(
     site: Site, seen: Seen, targets: Sequence[str], wanted: Sequence[str], task: str, more: bool = False
 ) -> Edited:
-    """The case. Raises Unreachable, CommandFailed."""
+    """The case. Raises Unreachable, Blocked."""
     command = site.settings.aliases.command
     routes = on_each(site, seen.hosts, lambda reader: routes_of(reader, command, seen.addresses))
     return Edited(

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from runbooks.aliases.domains import Domains, Files
 from runbooks.aliases.file import AliasFile
-from runbooks.errors import CommandFailed, RunbookError, SettingsError, UsageError
+from runbooks.errors import Blocked, CommandFailed, RunbookError, SettingsError, UsageError
 from runbooks.inventory.names import short
 from runbooks.looking import side_by_side
 from runbooks.procedures.patching import is_address
@@ -60,9 +60,11 @@ class Repository:
 
 
 def repository_of(site: Site, place: Place) -> Repository:
-    """Read it. Raises Unreachable, CommandFailed."""
-    reader = site.targets[place.host].reader()
-    assert isinstance(reader, HostReader)
+    """Read it. Raises Unreachable, Blocked."""
+    return on_each(site, [place.host], lambda reader: _repository(site, place, reader))[place.host]
+
+
+def _repository(site: Site, place: Place, reader: HostReader) -> Repository:
     commit = reader.ask(reads.checkout_commit(place.checkout))
     files = reader.ask(reads.checkout_tree(place.checkout, commit, place.directory))
     if not files:
@@ -76,7 +78,7 @@ def repository_of(site: Site, place: Place) -> Repository:
 
 
 def domains_of(site: Site, repository: Repository, hosts: Sequence[str]) -> Domains:
-    """All mail domains, as the repository and some mail hosts have them now. Raises Unreachable, CommandFailed."""
+    """All mail domains, as the repository and some mail hosts have them now. Raises Unreachable, Blocked."""
     directory = site.settings.aliases.host_directory
     found = on_each(site, hosts, lambda reader: reader.ask(reads.alias_directory(directory)))
     deployed: dict[str, str | None] = {}
@@ -94,6 +96,9 @@ def on_each(site: Site, hosts: Sequence[str], look: Callable[[HostReader], T]) -
     def ask(host: str) -> None:
         try:
             found[host] = look(site.targets[host].reader())  # type: ignore[arg-type]
+        except CommandFailed as error:
+            # Nothing was done yet that could be incomplete.
+            failed[host] = Blocked(f"{error}; nothing was changed")
         except RunbookError as error:
             failed[host] = error
         finally:

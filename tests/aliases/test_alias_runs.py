@@ -197,6 +197,20 @@ def test_where_puppet_is_stopped_nothing_is_committed(inv: Inv, post: Post) -> N
         post.sh("puppet agent --enable", host="lab02")
 
 
+def test_where_exim_cannot_be_asked_nothing_is_committed(inv: Inv, post: Post) -> None:
+    head = post.head()
+    post.sh("mv /etc/exim4/exim4.conf /etc/exim4/kept", host="lab02")
+    try:
+        refused = inv("alias-add", "mute-team@example.com", "--to", "alice", "--yes")
+        assert refused.status == 3 and "lab02" in refused.err and "nothing was changed" in refused.err, refused.err
+        asked = inv("mail-route", "noc@example.org", "--json")
+        assert asked.status == 8
+        assert {way["host"]: way["fate"] for way in asked.json["routes"]} == {"lab01": "routed", "lab02": "unknown"}
+    finally:
+        post.sh("mv /etc/exim4/kept /etc/exim4/exim4.conf", host="lab02")
+    assert post.head() == head
+
+
 def test_killed_after_the_commit_it_is_resumed(inv: Inv, post: Post) -> None:
     process = inv.start("alias-add", "late-team@example.com", "--to", "alice", "--yes")
     eventually(lambda: "late-team" in post.file("example.com"))
