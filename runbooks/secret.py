@@ -6,9 +6,11 @@ import os
 import secrets
 import stat
 import string
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from runbooks.errors import SettingsError, UsageError
+from runbooks.errors import CommandFailed, SettingsError, UsageError
 
 
 class Secret:
@@ -46,6 +48,17 @@ class Fresh:
     def is_made(self) -> bool:
         """Whether there is one."""
         return self.__secret is not None
+
+    @contextmanager
+    def given(self, whom: str) -> Iterator[Secret]:
+        """It, while it is sent to somebody; who refuses it (CommandFailed) does not have it. Raises UsageError."""
+        secret = self.make()
+        self.taken.append(whom)
+        try:
+            yield secret
+        except CommandFailed:
+            self.taken.remove(whom)
+            raise
 
     def make(self) -> Secret:
         """The one that there is, or else a new one: 22 letters and digits, over 128 bits. Raises UsageError."""

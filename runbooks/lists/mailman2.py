@@ -164,8 +164,9 @@ class Mailman2Writer(ListWriter):
         domain = self.reader.domain
         web = [f"--urlhost={found.web_hosts[domain]}"] if domain in found.web_hosts else []
         argv = ["newlist", "-q", *web, f"--emailhost={domain}", "--", name, owners[0]]
-        feed = self._password(name).reveal() + "\n"
-        self._run(argv, lambda: self.reader.settings(name) is not None, feed.encode())
+        with self._target.fresh.given(f"{name}@{domain}") as password:
+            feed = f"{password.reveal()}\n".encode()
+            self._run(argv, lambda: self.reader.settings(name) is not None, feed)
         self._configure(name, {**self.reader.fresh(private), "owner": list(owners)})
 
     def remove(self, name: str) -> None:
@@ -210,13 +211,9 @@ class Mailman2Writer(ListWriter):
     def set_password(self, name: str, account: str) -> None:
         """Not by ``change_pw``, which would have it in its arguments, or make one and print it."""
         self._need(name)
-        told = source({"password": kept_as(self._password(name))}, "ascii")
-        self._run(_input_to(name), lambda: self.reader.has_password(name, account), told)
-
-    def _password(self, name: str) -> Secret:
-        secret = self._target.fresh.make()
-        self._target.fresh.taken.append(f"{name}@{self.reader.domain}")
-        return secret
+        with self._target.fresh.given(account) as password:
+            told = source({"password": kept_as(password)}, "ascii")
+            self._run(_input_to(name), lambda: self.reader.has_password(name, account), told)
 
     def _look(self, name: str) -> reads.Lists:
         """What there is, where nothing dead stands in the way. Raises CommandFailed."""

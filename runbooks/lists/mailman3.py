@@ -146,13 +146,12 @@ class Mailman3Writer(ListWriter):
     def set_password(self, name: str, account: str) -> None:
         """That of the owner in Mailman itself; an owner without a user gets one."""
         is_there = self.reader.has_account(account)
-        password = self._fresh.make()
-        self._fresh.taken.append(account)
         method, path = ("PATCH", f"users/{quoted(account)}") if is_there else ("POST", "users")
-        form: dict[str, Json | Secret] = (
-            {"cleartext_password": password} if is_there else {"email": account, "password": password}
-        )
-        self._write(method, path, f"password of {account}", lambda: self.reader.has_password(name, account), form)
+        with self._fresh.given(account) as password:
+            form: dict[str, Json | Secret] = (
+                {"cleartext_password": password} if is_there else {"email": account, "password": password}
+            )
+            self._write(method, path, f"password of {account}", lambda: self.reader.has_password(name, account), form)
 
     def set_web_password(self, account: str) -> None:
         """By the command that is set for that, on the list server's host. Raises Busy, too."""

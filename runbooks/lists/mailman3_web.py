@@ -48,9 +48,9 @@ class WebLogins:
     def set(self, address: str, lock: tuple[str, int, float], transcript: list[Facts]) -> None:
         """Give an account the new password, under the host's ``lock`` (run, epoch, wait_s). Raises CommandFailed, Lost,
         Unreachable, Busy."""
-        words, password = self._of(self.domain.web_password, address), self.fresh.make().reveal()
-        with self.host().writer(*lock) as writer:
-            self.fresh.taken.append(address)
+        words = self._of(self.domain.web_password, address)
+        with self.host().writer(*lock) as writer, self.fresh.given(address) as secret:
+            password = secret.reveal()
             try:
                 writer.run(*words, feed=f"{password}\n{password}\n".encode())
             except CommandFailed as error:

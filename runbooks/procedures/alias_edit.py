@@ -45,6 +45,11 @@ class Seen:
         return tuple(target.text for target in entry.targets) if entry else None
 
     @property
+    def paths(self) -> tuple[str, ...]:
+        """All alias files of the repository."""
+        return tuple(sorted({self.domains.find(name).path for name in self.domains.names} - {""}))
+
+    @property
     def addresses(self) -> tuple[str, ...]:
         """Every address that the file is about, and its own, in every domain that changes with the file."""
         names = dict.fromkeys([*filter(_ASKED.fullmatch, self.file.names), self.name])

@@ -9,12 +9,16 @@ from typing import TypeVar
 
 from runbooks.aliases.domains import Domains, Files
 from runbooks.aliases.file import AliasFile
+from runbooks.aliases.lint import lint
+from runbooks.aliases.problems import Problem
 from runbooks.errors import Blocked, CommandFailed, RunbookError, SettingsError, UsageError
 from runbooks.inventory.names import short
 from runbooks.looking import side_by_side
 from runbooks.procedures.patching import is_address
 from runbooks.site import Site
 from runbooks.systems import reads
+from runbooks.systems.exim import routes_of
+from runbooks.systems.exim_routes import REACHES, Route
 from runbooks.systems.host import HostReader
 
 T = TypeVar("T")
@@ -109,6 +113,28 @@ def on_each(site: Site, hosts: Sequence[str], look: Callable[[HostReader], T]) -
         if host in failed:
             raise failed[host]
     return found
+
+
+def linted(site: Site, host: str, domains: Domains, files: Mapping[str, bytes]) -> list[Problem]:
+    """The problems of alias files, by their paths; a mail host says whom there is mail for besides. Raises Unreachable,
+    Blocked."""
+    return on_each(site, [host], lambda reader: _linted(site, reader, domains, files))[host]
+
+
+def _linted(site: Site, reader: HostReader, domains: Domains, files: Mapping[str, bytes]) -> list[Problem]:
+    command = site.settings.aliases.command
+    qualify = reader.ask(reads.mail_qualify(command))
+    # What has to be asked is known when all of it has been gone through once; then it is asked at one go.
+    asked: dict[str, bool] = {}
+    lint(domains, files, lambda address: asked.setdefault(address, True), qualify)
+    fit = [one for one in asked if one.isprintable() and one.strip() and not one.endswith("\\")]
+    known = {address for address, route in routes_of(reader, command, fit).items() if _has_taker(address, route)}
+    return lint(domains, files, lambda address: address in known, qualify)
+
+
+def _has_taker(address: str, route: Route) -> bool:
+    """Whether somebody else than aliases takes mail for it: it ends there of itself, or as its own target."""
+    return any(end.fate in REACHES and (not end.parents or end.address == address) for end in route.ends)
 
 
 def split(text: str) -> tuple[str, str]:

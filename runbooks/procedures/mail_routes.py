@@ -11,9 +11,8 @@ from runbooks.looking import side_by_side
 from runbooks.procedures.patching import is_address
 from runbooks.site import Site
 from runbooks.systems.exim import routes_of
-from runbooks.systems.exim_routes import End, Fate
+from runbooks.systems.exim_routes import REACHES, End
 
-REACHES = (Fate.ROUTED, Fate.DISCARDED)
 UNKNOWN = "unknown"
 
 

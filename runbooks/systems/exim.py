@@ -9,13 +9,12 @@ from runbooks.errors import CommandFailed, RegistryError
 from runbooks.model import Change, Facts, Finding, blocked, done, later, todo
 from runbooks.systems import reads
 from runbooks.systems.commits import FilePatch, HeadFiles
-from runbooks.systems.exim_routes import Fate, Route
+from runbooks.systems.exim_routes import REACHES, Fate, Route
 from runbooks.systems.host import HostReader, HostWriter
 from runbooks.systems.puppet import Puppet
 from runbooks.systems.wording import listed
 from runbooks.transport.quoting import command_line
 
-_GOOD = (Fate.ROUTED, Fate.DISCARDED)
 _DISCARDED = "discarded"
 
 
@@ -97,7 +96,7 @@ class RoutesAsPlanned(Change[HostReader, HostWriter]):
         """Why an address does not go where it is wanted; nothing where it does."""
         route, targets = routes[address], self.wanted[address]
         if not targets:
-            gone = not route.is_by_alias and (route.fate in (*_GOOD, Fate.UNDELIVERABLE))
+            gone = not route.is_by_alias and (route.fate in (*REACHES, Fate.UNDELIVERABLE))
             if gone and not _is_as(route, self.before.get(address, ())):
                 return ""
             return f"{address} still goes to {listed(route.shown)}{_because(route)}"
@@ -110,7 +109,7 @@ class RoutesAsPlanned(Change[HostReader, HostWriter]):
         """Which of its targets leads nowhere: that is known before anything is done."""
         for target in self.wanted[address]:
             route = routes[target]
-            if route.fate not in _GOOD:
+            if route.fate not in REACHES:
                 return f"{address}: its target {target} goes nowhere: {listed(route.shown)}{_because(route)}"
         return ""
 

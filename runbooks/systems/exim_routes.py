@@ -39,6 +39,8 @@ class Fate(StrEnum):
     ERROR = "error"
 
 
+REACHES = (Fate.ROUTED, Fate.DISCARDED)
+"""Mail gets where it is to."""
 _FROM_WORDS = {"is undeliverable": Fate.UNDELIVERABLE, "cannot be resolved at this time": Fate.DEFERRED}
 _ORDER = list(Fate)
 

@@ -123,6 +123,30 @@ def test_a_target_that_goes_nowhere_is_seen_before_anything_is_done(inv: Inv, po
     assert post.head() == head
 
 
+def test_a_loop_is_refused(inv: Inv, post: Post) -> None:
+    """donate leads to fundraising already, and there is no mailbox of either."""
+    head = post.head()
+    refused = inv("alias-add", "fundraising@example.org", "--to", "donate@example.org", "--more", "--yes")
+    assert refused.status == 3 and "a loop: " in refused.err, refused.err + refused.out
+    assert post.head() == head
+
+
+def test_what_exim_lets_pass_is_told(inv: Inv, post: Post) -> None:
+    assert (inv("alias-lint").status, inv("alias-lint", "--domain", "example.org").status) == (0, 0)
+    post.by_hand("$ a nocolon alice\\nghost: nobody-here\\npiped: |/bin/cat", domain="example.com")
+    try:
+        found = inv("alias-lint", "--json")
+        assert found.status == 8
+        whats = {problem["what"] for problem in found.json["problems"]}
+        assert any("no colon behind nocolon" in what for what in whats)
+        assert any("nobody-here is neither an alias nor known" in what for what in whats)
+        assert any("a command that the mail host runs" in what for what in whats)
+        assert inv("alias-lint", "--domain", "example.org").status == 0
+        inv("alias-lint", "--domain", "example.ogr").refuses(2, "did you mean example.org")
+    finally:
+        post.sh('cd "$1"; git reset -q --hard HEAD~1', PRIVATE)
+
+
 def test_a_route_that_changes_meanwhile_is_told(inv: Inv, post: Post) -> None:
     """A colleague's edit of another alias comes with the same puppet run: ours is not the only thing that changed."""
     with post.puppet_busy("lab01"):

@@ -160,14 +160,14 @@ class PretendedWriter(ListWriter):
         self.server.held[name] = [held for held in self.server.held.get(name, []) if held.id != one]
 
     def set_password(self, name: str, account: str) -> None:
-        text = self.server.fresh.make().reveal()
-        self.server.fresh.taken.append(account)
-        self._write("password", name, account, do=lambda: self.server.passwords.update({account: text}))
+        with self.server.fresh.given(account) as secret:
+            text = secret.reveal()
+            self._write("password", name, account, do=lambda: self.server.passwords.update({account: text}))
 
     def set_web_password(self, account: str) -> None:
-        text = self.server.fresh.make().reveal()
-        self.server.fresh.taken.append(account)
-        self._write("web", account, do=lambda: self.server.web_passwords.update({account: text}))
+        with self.server.fresh.given(account) as secret:
+            text = secret.reveal()
+            self._write("web", account, do=lambda: self.server.web_passwords.update({account: text}))
 
 
 class PretendedTarget(ListTarget):

@@ -385,6 +385,20 @@ def test_the_web_log_in_gets_it_too(server: Server, url: str, asked: bool) -> No
     assert note == ("" if asked else "as its command said; whether the log-in takes it was not looked at")
 
 
+def test_a_password_that_is_refused_is_nobody_s(server: Server, url: str) -> None:
+    server.refuses = True
+    proposed = draft(list_reset_password.PROCEDURE, server, url, owner="ann@example.org")
+    assert results(Life(url, server).apply(proposed)) == [Result.FAILED]
+    assert server.fresh.taken == [] and server.passwords == {}
+
+
+def test_a_password_whose_answer_is_lost_is_handed_over(server: Server, url: str) -> None:
+    server.loses = True
+    proposed = draft(list_reset_password.PROCEDURE, server, url, owner="ann@example.org")
+    assert results(Life(url, server).apply(proposed)) == [Result.UNKNOWN]
+    assert server.fresh.taken == ["ann@example.org"]
+
+
 def test_nobody_to_hand_it_to_no_password(server: Server, url: str) -> None:
     server.fresh.nowhere = "there is no terminal"
     run = Life(url, server).apply(draft(list_reset_password.PROCEDURE, server, url, owner="ann@example.org"))
