@@ -391,6 +391,7 @@ def sel(surface, host, limit="50", driver="", insecure=False):  # type: ignore[n
 
 
 LIST = {"name": "The list: its name, or its address where there are several list domains."}
+RECORD = {"task": WORK["task"]}
 PASSWORD_FILE = {
     "password-file": "Put the new password into this new file, which you alone can read; else it is shown."
 }
@@ -400,7 +401,7 @@ PASSWORD_FILE = {
     *ON_SYSTEMS,
     positional=["name"],
     help=LIST
-    | TICKET
+    | RECORD
     | PASSWORD_FILE
     | {
         "owners": "Its admins' addresses, two at least, by commas.",
@@ -418,7 +419,7 @@ def list_create(surface, name, owners="", description="", private=False, task=""
     *ON_SYSTEMS,
     positional=["name"],
     aliases=("mailman_disable",),
-    help=LIST | TICKET | {"discard-held": "Throw away the mail that waits for a moderator; look at it first."},
+    help=LIST | RECORD | {"discard-held": "Throw away the mail that waits for a moderator; look at it first."},
 )
 def list_disable(surface, name, discard_held=False, task=""):  # type: ignore[no-untyped-def]
     """Mail: close a mailing list; its members and archive stay."""
@@ -428,7 +429,7 @@ def list_disable(surface, name, discard_held=False, task=""):  # type: ignore[no
 @runbook(
     *ON_SYSTEMS,
     positional=["name"],
-    help=LIST | TICKET | {"owners": "Who runs it from now on, by commas; only where no run that disabled it is known."},
+    help=LIST | RECORD | {"owners": "Who runs it from now on, by commas; only where no run that disabled it is known."},
 )
 def list_enable(surface, name, owners="", task=""):  # type: ignore[no-untyped-def]
     """Mail: give a disabled mailing list back, as it was before."""
@@ -438,7 +439,7 @@ def list_enable(surface, name, owners="", task=""):  # type: ignore[no-untyped-d
 @runbook(
     *ON_SYSTEMS,
     positional=["name"],
-    help=LIST | TICKET | PASSWORD_FILE | {"owner": "Whose password; not needed while there is one owner."},
+    help=LIST | RECORD | PASSWORD_FILE | {"owner": "Whose password; not needed while there is one owner."},
 )
 def list_reset_password(surface, name, owner="", task="", password_file=""):  # type: ignore[no-untyped-def]
     """Mail: give whoever runs a mailing list a new password."""

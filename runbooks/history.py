@@ -53,14 +53,12 @@ def unfinished(db: sa.Connection) -> list[RunLine]:
     return [line for line in found if line.id not in undone]
 
 
-def latest(db: sa.Connection, procedure: str, arguments: Mapping[str, Json]) -> RunLine | None:
-    """The newest run of a procedure with these among its arguments, without its tally."""
+def past(db: sa.Connection, procedure: str, arguments: Mapping[str, Json]) -> list[RunLine]:
+    """The runs of a procedure with these among its arguments, newest first, without their tallies."""
     # How the heading is written is nobody's business here: what it says is looked at.
     query = sa.select(*_LINE).where(schema.runs.c.heading.contains(procedure, autoescape=True))
-    for line in map(_line, db.execute(query.order_by(schema.runs.c.created.desc()))):
-        if line.procedure == procedure and arguments.items() <= line.arguments.items():
-            return line
-    return None
+    found = map(_line, db.execute(query.order_by(schema.runs.c.created.desc())))
+    return [line for line in found if line.procedure == procedure and arguments.items() <= line.arguments.items()]
 
 
 _LINE = [schema.runs.c[name] for name in COLUMNS]

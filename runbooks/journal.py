@@ -269,10 +269,10 @@ class Journal(Database):
         with self._read() as db:
             return history.newest(db, limit)
 
-    def latest(self, procedure: str, arguments: Mapping[str, Json]) -> RunLine | None:
-        """The newest run of a procedure with these among its arguments, without its tally; None where there is none."""
+    def past(self, procedure: str, arguments: Mapping[str, Json]) -> list[RunLine]:
+        """The runs of a procedure with these among its arguments, newest first, without their tallies."""
         with self._read() as db:
-            return history.latest(db, procedure, arguments)
+            return history.past(db, procedure, arguments)
 
     def unfinished(self) -> list[RunLine]:
         """Runs that still own something, oldest first, without their tallies."""

@@ -155,6 +155,8 @@ class AliasFile:
 
     def _remarked(self, data: bytes, entry: Entry, remark: str) -> bytes:
         """The remark above the entry: inside of it a comment would end it."""
+        if entry.comments and entry.comments[-1] == f"# {remark}":
+            return data
         return data[: entry.start] + style.comment(self.data, remark) + data[entry.start :]
 
     def _but(self, entry: Entry, targets: Iterable[tuple[str, str]]) -> list[Entry | _Meaning]:

@@ -60,7 +60,8 @@ class Commands(Reports, Mail):
         except (Owned, Drift, SettingsError, InventoryError, Unreachable):
             raise
         except RunbookError as error:
-            raise Drift(f"the plan no longer applies: {error}; nothing was changed") from error
+            why = str(error).removesuffix("; nothing was changed")
+            raise Drift(f"the plan no longer applies: {why}; nothing was changed") from error
 
     def resume(self, reference: str, confirmed: str | bool | None = None) -> NoReturn:
         """Go on with an unfinished run; ``confirmed``: what it waits for is so, and where that can be read (True: the

@@ -82,12 +82,12 @@ class Mail(Surface):
             from runbooks.report.mail import print_routes
 
             with waiting("Asking the mail hosts"):
-                ways = mail_routes(site, addresses)
+                ways = mail_routes(site, list(dict.fromkeys(addresses)))
             self.document = {"routes": [asdict(way) for way in ways]}
             if not self.options.as_json:
                 print_routes(self.document["routes"], file=sys.stdout)
             said = {(way.address, way.ends) for way in ways}
-            return 0 if all(way.is_well for way in ways) and len(said) == len(addresses) else FOUND
+            return 0 if all(way.is_well for way in ways) and len(said) == len(set(addresses)) else FOUND
 
         self.run(command)
 

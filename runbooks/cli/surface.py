@@ -206,7 +206,7 @@ class Surface:
                 Path(self.options.save).write_text(json.dumps(plan.to_record(), indent=1), encoding="utf-8")
             except OSError as error:
                 raise UsageError(f"--save {self.options.save}: {error.strerror}") from error
-        elif self.options.dry_run:
+        if self.options.dry_run:
             site.journal.save_plan(plan)
 
     def _walk(self, site: Site, plan: Plan, walk: Callable[[Engine], Run], earlier: Run | None = None) -> int:
@@ -247,7 +247,11 @@ class Surface:
         typed: ``must_type``, or whom it is about over many hosts. Raises Blocked when declined, or when nobody can be
         asked."""
         # Whom or what it is about: typed, it tells alice from alicia.
-        about = (must_type, *(plan.arguments.get(name) for name in ("old", "name", "list", "run")), _machines(plan))
+        about = (
+            must_type,
+            *(plan.arguments.get(name) for name in ("old", "name", "list", "alias", "run")),
+            _machines(plan),
+        )
         name = str(next(filter(None, about), plan.procedure))
         typed = bool(must_type) or hosts > site.settings.ask_above
         if self.options.confirm:

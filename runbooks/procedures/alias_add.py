@@ -6,11 +6,19 @@ from collections.abc import Sequence
 
 from runbooks.aliases.patches import AliasIn
 from runbooks.aliases.policy import judge, people_of
-from runbooks.aliases.problems import Severity
 from runbooks.errors import Blocked, UsageError
 from runbooks.procedure import Procedure, Steps
-from runbooks.procedures.alias_edit import Edited, Seen, edit_steps, edited, look_at, notes, subjects, typed
-from runbooks.procedures.mail_aliases import linted
+from runbooks.procedures.alias_edit import (
+    Edited,
+    Seen,
+    edit_steps,
+    edited,
+    look_at,
+    notes,
+    refuse_trouble,
+    subjects,
+    typed,
+)
 from runbooks.procedures.mailing_lists import check_task
 from runbooks.site import Site
 
@@ -28,7 +36,8 @@ def look(
     if seen.was is None and more:
         raise UsageError(f"--more: there is no alias {alias}: leave it out to make one")
     refuse_personal(site, seen, to)
-    refuse_trouble(site, seen, to, more)
+    file = seen.file
+    refuse_trouble(site, seen, file.with_targets(seen.name, to) if more else file.added(seen.name, to))
     wanted = dict.fromkeys((*(seen.was or ()), *to))
     return edited(site, seen, to, tuple(wanted), task, more)
 
@@ -39,24 +48,6 @@ def refuse_personal(site: Site, seen: Seen, to: Sequence[str]) -> None:
     for domain in dict.fromkeys((seen.domain.name, *seen.domain.together)):
         if why := judge(seen.name, domain, tuple(to), site.settings.aliases, people):
             raise Blocked(f"{why}; nothing was changed")
-
-
-def refuse_trouble(site: Site, seen: Seen, to: Sequence[str], more: bool) -> None:
-    """Raise Blocked for an edit with which something would be wrong that was not before: a loop, say."""
-    file, path = seen.file, seen.domain.path
-    after = file.with_targets(seen.name, to) if more else file.added(seen.name, to)
-    if not seen.hosts:
-        return
-    before = _errors(site, seen, file.data)
-    fresh = [one for one in _errors(site, seen, after) if one not in before]
-    if fresh:
-        raise Blocked(f"{path}: {fresh[0]}; nothing was changed")
-
-
-def _errors(site: Site, seen: Seen, data: bytes) -> list[str]:
-    files = {path: seen.repository.file(path).data for path in seen.paths}
-    found = linted(site, seen.hosts[0], seen.domains, files | {seen.domain.path: data})
-    return [f"{one.what}: {one.todo}" for one in found if one.severity is Severity.ERROR]
 
 
 def steps(case: Edited) -> Steps:

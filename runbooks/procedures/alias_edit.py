@@ -10,10 +10,11 @@ from typing import Any
 from runbooks.aliases.domains import Domain, Domains
 from runbooks.aliases.file import AliasFile
 from runbooks.aliases.patches import AliasIn, AliasOut
+from runbooks.aliases.problems import Problem, Severity
 from runbooks.errors import Blocked, UsageError
 from runbooks.model import Step
 from runbooks.procedure import Steps
-from runbooks.procedures.mail_aliases import Repository, domains_of, on_each, place_of, repository_of, split
+from runbooks.procedures.mail_aliases import Repository, domains_of, linted, on_each, place_of, repository_of, split
 from runbooks.site import Site
 from runbooks.systems import reads
 from runbooks.systems.commits import Commit
@@ -60,6 +61,8 @@ def look_at(site: Site, alias: str, without: Sequence[str]) -> Seen:
     """The alias that is meant. Raises UsageError, Blocked where its domain has no file that could be edited, and what
     hosts that cannot be asked give reason to."""
     name, domain = split(alias)
+    if domain in {one.name for one in site.settings.lists.domains}:
+        raise UsageError(f"{domain} has mailing lists, no aliases: `inv list-info {name}`, `inv list-create {name}`")
     place = place_of(site)
     left_out = site.hosts_named(without)
     if strangers := [host for host in left_out if host not in place.mail_hosts]:
@@ -98,6 +101,23 @@ def _refuse_behind(site: Site, seen: Seen) -> None:
 def _meaning(file: AliasFile, name: str) -> object:
     entry = file.entry(name)
     return entry and entry.meaning
+
+
+def refuse_trouble(site: Site, seen: Seen, after: bytes) -> None:
+    """Raise Blocked for an edit that gives the file contents with which something would be wrong that was not before: a
+    loop, or an alias that leads to one that goes."""
+    if not seen.hosts or after == seen.file.data:
+        return
+    before = {one.what for one in _errors(site, seen, seen.file.data)}
+    for one in _errors(site, seen, after):
+        if one.what not in before:
+            raise Blocked(f"then {one}; nothing was changed")
+
+
+def _errors(site: Site, seen: Seen, data: bytes) -> list[Problem]:
+    files = {path: seen.repository.file(path).data for path in seen.paths} | {seen.domain.path: data}
+    found = linted(site, seen.hosts[0], seen.domains, files)
+    return [one for one in found if one.severity is Severity.ERROR]
 
 
 @dataclass(frozen=True)
@@ -200,9 +220,10 @@ def notes(case: Edited) -> tuple[str, ...]:
     """Which domains change, and what is left to do by hand."""
     others = [domain for domain in case.domains if domain != case.own]
     link = f"{' → '.join(case.chain)}: it is {case.own} that is edited" if len(case.chain) > 1 else ""
-    along = f"with {case.own} change {', '.join(others)}, which are links to it" if others else ""
+    along = f"links to {case.own}, and so changed with it: {', '.join(others)}" if others else ""
+    unseen = "" if case.mail_hosts else "no mail host is asked: which domains are links there is not known"
     left = f"left out: {', '.join(case.left_out)}: let puppet run there, and look with `inv mail-route`"
-    return tuple(filter(None, (link, along, left if case.left_out else "")))
+    return tuple(filter(None, (link, along, unseen, left if case.left_out else "")))
 
 
 def typed(case: Edited) -> str:

@@ -8,7 +8,7 @@ from runbooks.aliases.patches import AliasOut
 from runbooks.errors import UsageError
 from runbooks.inventory.names import suggest
 from runbooks.procedure import Procedure, Steps
-from runbooks.procedures.alias_edit import Edited, edit_steps, edited, look_at, notes, subjects, typed
+from runbooks.procedures.alias_edit import Edited, edit_steps, edited, look_at, notes, refuse_trouble, subjects, typed
 from runbooks.procedures.mailing_lists import check_task
 from runbooks.site import Site
 
@@ -26,6 +26,8 @@ def look(site: Site, *, alias: str, to: Sequence[str] = (), task: str = "", with
     wanted = tuple(target for target in seen.was if gone and target.lower() not in gone)
     if gone and not wanted:
         raise UsageError(f"nobody would be left in {alias}: leave --to out to remove the alias")
+    file = seen.file
+    refuse_trouble(site, seen, file.without_targets(seen.name, to) if to else file.removed(seen.name))
     return edited(site, seen, to, wanted, task)
 
 

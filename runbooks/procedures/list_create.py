@@ -11,7 +11,7 @@ from runbooks.errors import Blocked, UsageError
 from runbooks.lists.changes import Configured, Created
 from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
-from runbooks.procedures.mailing_lists import OfList, addresses, check_task, near, reader_of, subjects
+from runbooks.procedures.mailing_lists import OF_LISTS, OfList, addresses, check_task, near, reader_of, shown, subjects
 from runbooks.site import Site
 
 ADMINS = 2
@@ -20,13 +20,14 @@ ADMINS = 2
 
 @dataclass(frozen=True)
 class Case(OfList):
-    """The new list: whose, and what it is told (``settings``); ``like`` says which lists are called nearly so."""
+    """The new list: whose, and what it is told (``settings``); ``like`` says which lists are called nearly so,
+    ``password`` how its password is handed over."""
 
     owners: tuple[str, ...]
     private: bool
     settings: Mapping[str, Any]
     like: str
-    has_own_password: bool
+    password: str
 
 
 def look(
@@ -37,16 +38,20 @@ def look(
     description: str,
     task: str,
     private: bool = False,
-    password_file: str = "",  # noqa: ARG001 - for who hands a password out
+    password_file: str = "",
 ) -> Case:
     """Whether the request has all that a list needs, and its name fits. Raises UsageError, Blocked."""
     name, _, domain = list.partition("@")
     pattern = site.settings.lists.name_pattern
     if not re.fullmatch(pattern, name):
         raise UsageError(f"{name} does not fit the scheme of names here, {pattern} (lists.name_pattern)")
+    if name.endswith(OF_LISTS):
+        raise UsageError(f"{name} is an address of another list: a name does not end with {', '.join(OF_LISTS)}")
     admins = addresses(owners, "--owners")
     if len(admins) < ADMINS:
         raise UsageError(f"give --owners, the addresses of at least {ADMINS} admins, by commas")
+    if loops := [one for one in admins if one == list or (one.startswith(f"{name}-") and one.endswith(f"@{domain}"))]:
+        raise UsageError(f"--owners: {loops[0]} is the list itself: its admins are people")
     if not task:
         raise UsageError("give --task, the ticket on which the list was asked for")
     check_task(task)
@@ -54,9 +59,12 @@ def look(
     names = reader.names()
     if name in names:
         raise Blocked(f"there is a list {list} already: choose another name; nothing was changed")
+    if password_file and not reader.has_own_password:
+        raise UsageError(f"--password-file: lists of {domain} have no password of their own: leave it out")
     site.fresh.is_wanted = reader.has_own_password
+    password = shown(password_file) if reader.has_own_password else ""
     settings = {**reader.fresh(private), "description": described(description, site), "owner": sorted(admins)}
-    return Case(name, domain, task, admins, private, settings, near(name, names), reader.has_own_password)
+    return Case(name, domain, task, admins, private, settings, near(name, names), password)
 
 
 def described(text: str, site: Site) -> str:
@@ -64,7 +72,7 @@ def described(text: str, site: Site) -> str:
     line = text.strip()
     if not line or not line.isprintable() or len(line) > 200:
         raise UsageError("give --description: what the list is for, one line of at most 200 characters")
-    if line.startswith(site.settings.lists.disabled):
+    if line.lower().startswith(site.settings.lists.disabled.lower()):
         raise UsageError(f"--description: {site.settings.lists.disabled} is what disabled lists begin with")
     return line
 
@@ -88,8 +96,7 @@ def steps(case: Case) -> Steps:
 def notes(case: Case) -> tuple[str, ...]:
     """Lists that it could be mistaken for, and where its password is."""
     like = f"there are lists called nearly so{case.like}" if case.like else ""
-    password = "its password is shown once, at the end, and kept nowhere" if case.has_own_password else ""
-    return tuple(filter(None, (like, password)))
+    return tuple(filter(None, (like, case.password)))
 
 
 PROCEDURE = Procedure("list-create", "Create mailing list", Case, look, steps, subjects, notes)

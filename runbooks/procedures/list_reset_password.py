@@ -8,7 +8,7 @@ from runbooks.errors import Blocked, UsageError
 from runbooks.lists.changes import PasswordSet, WebPasswordSet
 from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
-from runbooks.procedures.mailing_lists import OfList, check_task, reader_of, settings_of, subjects
+from runbooks.procedures.mailing_lists import OfList, check_task, reader_of, settings_of, shown, subjects
 from runbooks.site import Site
 
 
@@ -19,9 +19,10 @@ class Case(OfList):
     account: str
     web: str
     note: str
+    handed: str
 
 
-def look(site: Site, *, list: str, owner: str = "", task: str = "", password_file: str = "") -> Case:  # noqa: ARG001
+def look(site: Site, *, list: str, owner: str = "", task: str = "", password_file: str = "") -> Case:
     """Whose password opens the list's administration. Raises UsageError, Blocked."""
     check_task(task)
     name, _, domain = list.partition("@")
@@ -35,7 +36,7 @@ def look(site: Site, *, list: str, owner: str = "", task: str = "", password_fil
         who = f"{owner} is no owner of {list}" if owner else f"{list} has {len(accounts)} owners"
         raise UsageError(f"{who}: give --owner, one of {', '.join(accounts)}")
     site.fresh.is_wanted = True
-    return Case(name, domain, task, wanted, reader.web, reader.password_note)
+    return Case(name, domain, task, wanted, reader.web, reader.password_note, shown(password_file))
 
 
 def steps(case: Case) -> Steps:
@@ -47,7 +48,7 @@ def steps(case: Case) -> Steps:
 
 def notes(case: Case) -> tuple[str, ...]:
     """What this password opens, and where it is shown."""
-    return tuple(filter(None, (case.note, "the new password is shown once, at the end, and kept nowhere")))
+    return tuple(filter(None, (case.note, case.handed)))
 
 
 PROCEDURE = Procedure("list-reset-password", "Reset list password", Case, look, steps, subjects, notes)

@@ -14,7 +14,7 @@ from runbooks.aliases.problems import Problem
 from runbooks.errors import Blocked, CommandFailed, RunbookError, SettingsError, UsageError
 from runbooks.inventory.names import short
 from runbooks.looking import side_by_side
-from runbooks.procedures.patching import is_address
+from runbooks.procedures.forms import is_address
 from runbooks.site import Site
 from runbooks.systems import reads
 from runbooks.systems.exim import routes_of

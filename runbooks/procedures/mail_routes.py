@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from runbooks.errors import RunbookError, UsageError
 from runbooks.inventory.names import short
 from runbooks.looking import side_by_side
-from runbooks.procedures.patching import is_address
+from runbooks.procedures.forms import is_address
 from runbooks.site import Site
 from runbooks.systems.exim import routes_of
 from runbooks.systems.exim_routes import REACHES, End
@@ -45,6 +45,8 @@ def _why(error: RunbookError, host: str) -> str:
 
 def mail_routes(site: Site, addresses: Sequence[str]) -> list[Way]:
     """What each mail host says, address by address. Raises UsageError for what is no address, InventoryError."""
+    if not addresses:
+        raise UsageError("which address? name@example.org, or several by commas")
     for address in addresses:
         if not is_address(address):
             raise UsageError(f"{short(address)!r} is no mail address: name@example.org")

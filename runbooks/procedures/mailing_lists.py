@@ -10,11 +10,15 @@ from typing import Any
 from runbooks.errors import UsageError
 from runbooks.inventory.names import short, suggest
 from runbooks.lists.model import ListReader
-from runbooks.procedures.patching import is_address, is_task
+from runbooks.procedures.forms import is_address, is_task
 from runbooks.site import Site
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._+=-]{0,63}")
 """What a list server takes as a name; which of them new lists may have is a setting."""
+
+
+OF_LISTS = ("-admin", "-bounces", "-confirm", "-join", "-leave", "-owner", "-request", "-subscribe", "-unsubscribe")
+"""What the addresses end with that each list has besides its own: of such a name, it would get another one's mail."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +76,18 @@ def settings_of(reader: ListReader, name: str) -> Mapping[str, Any]:
 
 def near(name: str, names: Sequence[str]) -> str:
     """`` (did you mean …?)``: names that look alike, and names that begin or end with it."""
+    if own := next((other for other in names if name.startswith(f"{other}-") and name.endswith(OF_LISTS)), ""):
+        return f" (that is an address of {own}; did you mean {own}?)"
     if close := suggest(name, names):
         return close
     parts = [other for other in names if other.startswith(name) or other.endswith(name)][:2]
     return f" (did you mean {' or '.join(parts)}?)" if parts else ""
+
+
+def shown(place: str) -> str:
+    """A note: how a new password is handed over, in a file or on the terminal."""
+    how = f"written to {place}" if place else "shown once"
+    return f"the new password is {how}, at the end, and kept nowhere else"
 
 
 def check_task(task: str) -> None:

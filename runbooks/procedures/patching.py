@@ -11,6 +11,7 @@ from typing import Any
 from runbooks.errors import UsageError
 from runbooks.model import Step
 from runbooks.procedure import Steps
+from runbooks.procedures.forms import is_address, is_task
 from runbooks.registry import AccountRegistry
 from runbooks.registry.edits import Edit
 from runbooks.registry.patches import AccountPatch
@@ -19,19 +20,7 @@ from runbooks.systems.proposals import Merge, Propose
 from runbooks.systems.puppet import Deploy
 
 GIT, LDAP, PERSON = ("@git",), ("@ldap",), ("@person",)
-_ADDRESS = re.compile(r"[^\s@<>\"',;:]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]{0,250}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_TASK = re.compile(r"T[1-9][0-9]*")
-
-
-def is_address(text: str) -> bool:
-    """Whether it has the form of a mail address."""
-    return bool(_ADDRESS.fullmatch(text))
-
-
-def is_task(text: str) -> bool:
-    """Whether it has the form of a ticket's name."""
-    return bool(_TASK.fullmatch(text))
 
 
 @dataclass(frozen=True)

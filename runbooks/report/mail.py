@@ -17,18 +17,17 @@ _STYLES = {"routed": "green", "discarded": "yellow", "undeliverable": "bold red"
 def print_routes(rows: Sequence[Mapping[str, Json]], *, file: TextIO) -> None:
     """Print what ``inv mail-route`` found, address by address."""
     canvas = Canvas(file)
-    for address in dict.fromkeys(row["address"] for row in rows):
+    by_address: dict[str, dict[tuple[str, tuple[str, ...], tuple[str, ...], str], list[str]]] = {}
+    for row in rows:
+        key = (row["fate"], tuple(row["ends"]), tuple(row["through"]), row["note"])
+        by_address.setdefault(row["address"], {}).setdefault(key, []).append(row["host"])
+    for address, alike in by_address.items():
         canvas.line((clean(address), "bold"))
-        alike: dict[tuple[str, tuple[str, ...], tuple[str, ...], str], list[str]] = {}
-        for row in rows:
-            if row["address"] == address:
-                key = (row["fate"], tuple(row["ends"]), tuple(row["through"]), row["note"])
-                alike.setdefault(key, []).append(row["host"])
         names = {key: clean(fold(hosts)) for key, hosts in alike.items()}
         width = column(names.values(), 32)
         for key, name in names.items():
             _print_way(canvas, padded(name, width), key, address)
-        if len(alike) > 1:
+        if len([key for key in alike if key[0] != "unknown"]) > 1:
             canvas.line("  ", ("the mail hosts do not agree", "bold red"))
     canvas.show()
 

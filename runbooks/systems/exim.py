@@ -26,8 +26,12 @@ def routes_of(reader: HostReader, command: Sequence[str], addresses: Iterable[st
     """Where a mail host sends what comes for some addresses. Raises Unreachable, CommandFailed, UsageError."""
     unique = list(dict.fromkeys(addresses))
     found: dict[str, Route] = {}
-    for at in range(0, len(unique), AT_ONCE):
-        found |= reader.ask(reads.mail_routes(command, unique[at : at + AT_ONCE]))
+    try:
+        for at in range(0, len(unique), AT_ONCE):
+            found |= reader.ask(reads.mail_routes(command, unique[at : at + AT_ONCE]))
+    except CommandFailed as error:
+        why = str(error).rpartition(" returned ")[2]
+        raise CommandFailed(f"{reader.host}: {command[0]} does not say where mail goes: {why}") from error
     return found
 
 
@@ -71,7 +75,8 @@ class RoutesAsPlanned(Change[HostReader, HostWriter]):
             along = f", and with them {listed(followed)}" if followed else ""
             return done(f"{len(self.wanted)} as promised{along}; {count} as before")
         if as_before:
-            return later(note=f"every route is as before: {_all(trouble, 1)}")
+            lines = [f"+{one}: {', '.join(to)}" if to else f"-{one}" for one, to in self.wanted.items()]
+            return later(*lines, note="every route is as before")
         return blocked(_all(trouble))
 
     def _taken_back(self, as_before: bool, others: Sequence[str], trouble: Sequence[str]) -> Finding:

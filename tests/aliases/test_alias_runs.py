@@ -29,7 +29,7 @@ def test_an_alias_comes_to_every_mail_host_and_goes_again(inv: Inv, post: Post) 
     looked = inv(*words, "--dry-run")
     assert looked.status == 0, looked.err
     assert "+foobar: alice, desk@example.net" in looked.out and "+# T77 (carol)" in looked.out
-    assert "with example.org change example.edu, example.info, www.example.org" in looked.out
+    assert "links to example.org, and so changed with it: example.edu, example.info, www.example.org" in looked.out
     assert post.head() == head and post.file() == before, "nothing is changed by looking"
 
     done = inv(*words, "--yes")
@@ -128,6 +128,13 @@ def test_a_loop_is_refused(inv: Inv, post: Post) -> None:
     head = post.head()
     refused = inv("alias-add", "fundraising@example.org", "--to", "donate@example.org", "--more", "--yes")
     assert refused.status == 3 and "a loop: " in refused.err, refused.err + refused.out
+    assert post.head() == head
+
+
+def test_an_alias_that_others_lead_to_does_not_go(inv: Inv, post: Post) -> None:
+    head = post.head()
+    refused = inv("alias-remove", "board@example.org", "--yes")
+    assert refused.status == 3 and "board@example.org is neither an alias nor known otherwise" in refused.err
     assert post.head() == head
 
 

@@ -162,6 +162,24 @@ def test_without_a_record_enable_says_what_it_would_set_and_asks_for_the_name(se
     assert cats["description"] == "about cats"
 
 
+def test_a_list_that_was_disabled_twice_is_what_it_was_before_the_first(server: Server, url: str) -> None:
+    before = copy.deepcopy(server.lists)
+    Life(url, server, clock=lambda: 1.0).apply(draft(list_disable.PROCEDURE, server, url))
+    server.lists["cats"]["open"] = True
+    Life(url, server, clock=lambda: 2.0).apply(draft(list_disable.PROCEDURE, server, url))
+    Life(url, server, clock=lambda: 3.0).apply(draft(list_enable.PROCEDURE, server, url))
+    assert server.lists == before
+    Life(url, server, clock=lambda: 4.0).apply(draft(list_disable.PROCEDURE, server, url))
+    Life(url, server, clock=lambda: 5.0).apply(draft(list_enable.PROCEDURE, server, url))
+    assert server.lists == before
+
+
+def test_a_list_that_was_closed_before_stays_closed_and_that_is_said(server: Server, url: str) -> None:
+    server.lists["cats"] |= {"open": False, "ban_list": [EVERYBODY]}
+    Life(url, server).apply(draft(list_disable.PROCEDURE, server, url))
+    assert "it was closed already" in draft(list_enable.PROCEDURE, server, url).notes[1]
+
+
 def test_a_record_counts_once(server: Server, url: str) -> None:
     """Disabled and enabled by runs, then closed by hand: what the old run saw says nothing of that."""
     Life(url, server).apply(draft(list_disable.PROCEDURE, server, url))
@@ -324,6 +342,7 @@ def test_only_a_list_of_the_run_s_own_is_taken_for_made(server: Server) -> None:
         ({"description": "[disabled] x"}, "is what disabled lists begin with"),
         ({"list": f"fi.sh@{DOMAIN}"}, "does not fit the scheme"),
         ({"list": f"-fish@{DOMAIN}"}, "does not fit the scheme"),
+        ({"list": f"cats-owner@{DOMAIN}"}, "is the name of an address of another list"),
     ],
 )
 def test_a_request_that_lacks_something_is_refused(

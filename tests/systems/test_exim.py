@@ -168,7 +168,7 @@ def test_an_alias_that_goes(mx: Machine) -> None:
     change = gate(mx, {"press@example.org": [], "press@example.info": []}, "press@example.org", "press@example.info",
                   "noc@example.org")  # fmt: skip
     assert status(mx, change) == (
-        Status.LATER, f"every route is as before: press@example.org still goes to {ALICE}; and 1 more",
+        Status.LATER, "every route is as before",
     )  # fmt: skip
     edit(mx, "/^press:/d")
     assert status(mx, change) == (Status.DONE, "2 as promised; 1 as before")
