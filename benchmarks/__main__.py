@@ -1,9 +1,9 @@
 """All benchmarks, or the quick form of the comparison with other tools alone.
 
 ``python -m benchmarks`` measures the registry, what starts without a host, the engine up to 10,000 hosts, far hosts, a
-rename and a revoked key on labs, BMCs, and ours beside the tools that are installed: those of this project, and
-those that ``--peers`` has made virtual environments for. ``--quick``: the comparison alone, on 300 hosts, with our
-rows, asyncssh and cumin.
+rename, a revoked key and mail routes on labs, BMCs, and ours beside the tools that are installed: those of this
+project, and those that ``--peers`` has made virtual environments for. ``--quick``: the comparison alone, on 300
+hosts, with our rows, asyncssh and cumin.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ ALONE = {
     "rename": [],
     "revoke": [],
     "power": [],
+    "mail": [],
 }
 """Benchmarks of ours without others beside them, and what they are told."""
 SIZES, QUICK_SIZES = (10, 100, 300, 500, 1000), (300,)
