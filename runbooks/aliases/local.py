@@ -18,6 +18,8 @@ from runbooks.aliases.problems import Problem, error, warning
 from runbooks.aliases.targets import Kind, Target
 from runbooks.inventory.names import suggest
 
+MOST_NEAR = 50
+"""For how many targets that nobody takes mail for it is told what may have been meant."""
 Node = tuple[str, str]
 """An alias: the path of its file, and its name."""
 
@@ -48,10 +50,13 @@ class Local:
 
     def problems(self) -> Iterator[Problem]:
         """Targets that nobody takes mail for, and loops."""
+        # A near miss is looked for among all names: not for each of thousands.
+        looks = iter(range(MOST_NEAR))
         for (path, _), ways in self._ways.items():
             for way in ways:
                 if way.to is None and not self.known(way.address):
-                    what = f"{way.target.text} is neither an alias nor known otherwise{self._near(way.address)}"
+                    near = self._near(way.address) if next(looks, None) is not None else ""
+                    what = f"{way.target.text} is neither an alias nor known otherwise{near}"
                     yield error(path, way.line, what, "take it out, or add what is missing")
         for circle in circles({node: self._following(node) for node in self._ways}):
             yield from self._loop(circle)

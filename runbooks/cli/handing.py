@@ -13,11 +13,8 @@ from runbooks.secret import Fresh
 def nowhere(place: str) -> str:
     """Why a password could be handed to nobody, or nothing. ``place`` is a file, or empty for the terminal."""
     if not place:
-        return (
-            ""
-            if sys.stderr.isatty()
-            else "there is no terminal to show the new password on: give --password-file where the plan is made"
-        )
+        why = "there is no terminal to show the new password on: give --password-file where the plan is made"
+        return "" if sys.stderr.isatty() else why
     path = Path(place)
     if path.exists() or path.is_symlink():
         return f"--password-file {place}: is there already: name one that is not"

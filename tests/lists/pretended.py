@@ -111,7 +111,8 @@ class PretendedReader(ListReader):
         return self.server.web_passwords.get(account) == fresh.make().reveal() if self.server.web_can_be_asked else None
 
     def closed(self, settings: Settings) -> Settings:
-        return {"open": False, "ban_list": [*dict.fromkeys([*settings["ban_list"], EVERYBODY])]}
+        wanted = {"open": False, "ban_list": [*dict.fromkeys([*settings["ban_list"], EVERYBODY])]}
+        return {key: value for key, value in wanted.items() if settings[key] != value}
 
     def reopened(self, settings: Settings) -> Settings:
         bans = [ban for ban in settings["ban_list"] if ban != EVERYBODY]

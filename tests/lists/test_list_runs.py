@@ -342,7 +342,7 @@ def test_only_a_list_of_the_run_s_own_is_taken_for_made(server: Server) -> None:
         ({"description": "[disabled] x"}, "is what disabled lists begin with"),
         ({"list": f"fi.sh@{DOMAIN}"}, "does not fit the scheme"),
         ({"list": f"-fish@{DOMAIN}"}, "does not fit the scheme"),
-        ({"list": f"cats-owner@{DOMAIN}"}, "is the name of an address of another list"),
+        ({"list": f"cats-owner@{DOMAIN}"}, "is an address of another list"),
     ],
 )
 def test_a_request_that_lacks_something_is_refused(
