@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -29,4 +30,5 @@ def open_lists(
     """The lists of a domain: ``host`` gives the list server over ssh, ``fresh`` is where a new password comes from."""
     module, _, attribute = DRIVERS[domain.driver].partition(":")
     found: type[ListTarget] = getattr(import_module(module), attribute)
-    return found(domain, password, host, fresh)  # type: ignore[call-arg]
+    # One connection for all that is asked and done there.
+    return found(domain, password, cache(host), fresh)  # type: ignore[call-arg]

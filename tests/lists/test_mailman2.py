@@ -541,6 +541,19 @@ def test_a_list_is_made_disabled_and_enabled_by_inv(server: Server, inv: Inv, tm
             assert hidden.encode() not in kept and hidden not in made.err + made.out + reset.err + reset.out + shown.out
 
 
+def test_one_connection_serves_all_that_is_asked_and_done() -> None:
+    opened: list[str] = []
+
+    def connect() -> HostTarget:
+        opened.append("")
+        return HostTarget(HOST, lambda: pytest.fail("nothing is asked"))
+
+    settings = ListDomain(DOMAIN, driver="mailman2", host=HOST, bin=BIN)
+    made = open_lists(settings, Secret(""), connect, Fresh())
+    assert isinstance(made, Mailman2Target)
+    assert made.host is made.host and len(opened) == 1
+
+
 # when things go wrong
 
 
