@@ -200,7 +200,7 @@ def edit_steps(case: Edited, patch: AliasIn | AliasOut) -> Steps:
         return
     yield Step(
         "Let puppet bring it to the mail hosts",
-        BringAliases(Puppet.of(case.puppet), case.host_directory, patch),
+        BringAliases(Puppet.of(case.puppet), case.host_directory, patch, tuple(case.command)),
         on=case.mail_hosts,
         carries=True,
         undo="Let puppet bring the revert to the mail hosts",

@@ -160,8 +160,8 @@ class _OnHost(HeadFiles):
 
 @dataclass(frozen=True)
 class BringAliases(Change[HostReader, HostWriter]):
-    """Puppet has brought a patch of the private repository's alias files into a mail host's ``directory``; or where
-    ``back``, has taken it away again.
+    """Puppet has brought a patch of the private repository's alias files into a mail host's ``directory``, where exim's
+    daemon can read them; or where ``back``, has taken it away again. ``command`` is exim's.
 
     It is judged by the patch itself: a file in which it has nothing left to change has it. So neither what others
     commit in between nor what puppet writes around the aliases matters, and puppet may also come of itself.
@@ -170,14 +170,16 @@ class BringAliases(Change[HostReader, HostWriter]):
     puppet: Puppet
     directory: str
     patch: FilePatch
+    command: tuple[str, ...]
     back: bool = False
 
     by_others = True
 
     def check(self, reader: HostReader) -> Finding:
-        """Done when the file has it; blocked where somebody has stopped puppet."""
+        """Done when the file has it; blocked where exim cannot read it, or somebody has stopped puppet."""
         if self._is_there(reader) is not self.back:
-            return done()
+            closed = self._is_closed(reader)
+            return blocked(closed) if closed else done()
         if (why := self.puppet.reason(self.puppet.state(reader))) is not None:
             return blocked(self._stopped(why))
         return todo(f"$ {command_line(self.puppet.agent)}")
@@ -192,7 +194,8 @@ class BringAliases(Change[HostReader, HostWriter]):
     def verify(self, reader: HostReader, before: Facts) -> Finding:  # noqa: ARG002
         """Look at the file again."""
         if self._is_there(reader) is not self.back:
-            return done()
+            closed = self._is_closed(reader)
+            return todo(note=closed) if closed else done()
         return todo(note=f"{self.directory} has not followed: is the private repository what puppet takes it from?")
 
     def inverse(self, before: Facts) -> BringAliases:  # noqa: ARG002
@@ -207,6 +210,16 @@ class BringAliases(Change[HostReader, HostWriter]):
         except (RegistryError, CommandFailed):
             # An older file, to which it does not even apply, or none yet.
             return False
+
+    def _is_closed(self, reader: HostReader) -> str:
+        """Why exim's daemon cannot use the file, or nothing."""
+        if self.back:
+            return ""
+        for path in self.patch.paths:
+            file = f"{self.directory}/{path.rpartition('/')[2]}"
+            if user := reader.ask(reads.mail_closed_to(self.command, file)):
+                return f"{file} cannot be read by {user}, as whom exim looks aliases up: look at its mode"
+        return ""
 
     @staticmethod
     def _stopped(why: str) -> str:

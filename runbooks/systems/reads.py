@@ -593,6 +593,16 @@ def mail_qualify(command: Sequence[str]) -> Read[str]:
     return Read(argv, lambda result: result.text.partition("=")[2].strip())
 
 
+def mail_closed_to(command: Sequence[str], path: str) -> Read[str]:
+    """The user as whom exim's daemon looks aliases up, where that one cannot read a file; else nothing. To root, who
+    can, exim itself says nothing of it."""
+    text = (
+        'p=$1; shift; u=$("$@" -bP exim_user) && u=$(id -nu -- "${u#*= }") || exit 4; '
+        'runuser -u "$u" -- test -r "$p" || echo "$u"'
+    )
+    return Read(_script(text, path, *command), lambda result: result.text.strip())
+
+
 def alias_directory(path: str) -> Read[Mapping[str, str | None]]:
     """The files in a directory: by name, what a link among them says (None: it is no link). Empty where there is no
     such directory."""

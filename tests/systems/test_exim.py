@@ -239,7 +239,7 @@ def mail_host(targets: Mapping[str, Machine]) -> Iterator[Machine]:
 
 
 def bring(patch: FilePatch = PATCH) -> BringAliases:
-    return BringAliases(Puppet(), DIRECTORY, patch)
+    return BringAliases(Puppet(), DIRECTORY, patch, EXIM)
 
 
 def test_puppet_brings_what_was_committed_and_takes_it_away_again(
@@ -293,6 +293,18 @@ def test_the_patch_decides_whatever_else_the_file_holds(mx: Machine) -> None:
     stop_puppet(mx)
     assert mx.check(change).status is Status.DONE
     let_puppet_run(mx)
+
+
+def test_a_file_that_root_alone_can_read_is_of_no_use(mx: Machine) -> None:
+    """Root's `exim4 -bt` says that all is well."""
+    change = bring()
+    edit(mx, "$ a desk: desk@example.net, bob")
+    assert mx.check(change).status is Status.DONE
+    mx.sh(f"chmod 600 {DIRECTORY}/example.org")
+    assert seen(mx, "desk@example.org") == {"desk@example.org": [BOB, OUT]}
+    found = mx.check(change)
+    assert found.status is Status.BLOCKED and "example.org cannot be read by Debian-exim" in found.note
+    assert change.verify(mx.target.reader(), {}).status is Status.TODO
 
 
 def test_an_older_file_or_none_is_one_that_does_not_have_it(mx: Machine) -> None:
