@@ -106,7 +106,11 @@ class RedfishBmc:
     def kill(self) -> None:
         """End it as a power cut would; its machine goes on."""
         if self._signal(signal.SIGKILL):
-            wait_for(lambda: self.pid() is None, 10, f"lab: {self.board.name}: its BMC does not end")
+            # A process on its way out has ended already, and its port is still open.
+            where = self.board.address, self.board.port
+            wait_for(
+                lambda: self.pid() is None and not answers(*where), 10, f"lab: {self.board.name}: its BMC does not end"
+            )
 
     def freeze(self) -> None:
         """Have it stand still: connections are made, and nothing is answered. Raises Unreachable where it is dead."""
