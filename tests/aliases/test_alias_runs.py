@@ -80,7 +80,8 @@ def test_the_domain_that_is_really_edited_has_to_be_typed(inv: Inv, post: Post) 
     refused = inv(*words, "--yes")
     assert refused.status == 3 and "give --confirm example.com" in refused.err
     assert "example.biz → example.com: it is example.com that is edited" in refused.out
-    inv(*words, "--dry-run", "--json")
+    looked = inv(*words, "--dry-run", "--json")
+    assert looked.status == 0 and looked.json["run"] is None
     assert post.head() == head
     done = inv(*words, "--confirm", "example.com")
     assert done.status == 0, done.err + done.out
