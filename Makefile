@@ -20,10 +20,11 @@ types: $(VENV)/.dev
 	$(VENV)/bin/mypy
 
 # Kill a rename, and what is done to accounts, at every point, then resume and undo it, and break hosts and the directory
-# at every step in every way: some hours.
+# at every step in every way, and search for texts and files that are read or written wrong: some hours.
 campaign: $(VENV)/.dev
 	$(PYTHON) -m tests.campaign.campaign
 	$(PYTHON) -m tests.campaign.accounts
+	$(PYTHON) -m pytest --hypothesis-profile=search tests/test_model.py tests/registry tests/aliases tests/transport/test_known_hosts.py
 	ALL_FAULTS=1 $(PYTHON) -m pytest tests/faults tests/procedures/test_faults.py
 
 # What the README's figures come from. ARGS=--peers: beside other tools, installed in .bench, too: an hour.

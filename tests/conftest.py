@@ -11,10 +11,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from postgresql_server import Server
+
+
+hypothesis.settings.register_profile("search")
+hypothesis.settings.register_profile("same", derandomize=True)
+hypothesis.settings.load_profile("same")
+# A change is held against the same examples wherever it is tested; the campaign searches for new ones.
 
 
 @pytest.fixture

@@ -33,7 +33,8 @@ WHOLE = frozenset({Kind.FAIL, Kind.DEFER, Kind.BLACKHOLE})
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One item. ``text`` is how it stands there, without quotes around all of it; ``address`` what exim takes for the
+    """One item. ``text`` is how it stands there, without quotes around all of it (and what these
+    escape in a pipe or file); ``address`` what exim takes for the
     address; ``error`` why it refuses it. ``start`` and ``end`` are offsets into the list. ``own``: a backslash before
     a local part stands for the domain that the mail came for; without it, the mail host adds its own."""
 
@@ -63,6 +64,8 @@ _DOMAIN = re.compile(r"@([A-Za-z0-9.-]+|\[[^\[\]]*\])\Z")
 _GAP = re.compile(f"[{BLANKS},]*")
 _SPECIAL = {":defer:": Kind.DEFER, ":blackhole:": Kind.BLACKHOLE, ":fail:": Kind.FAIL}
 _UNKNOWN = ":unknown:"
+_ESCAPED = re.compile(r"\\(.?)", re.DOTALL)
+"""Quotes around a whole pipe or file are taken off with what they escape; a backslash at the end is gone, too."""
 
 
 def targets_of(value: bytes) -> tuple[Target, ...]:
@@ -98,7 +101,8 @@ def _items(value: str) -> Iterator[Target]:
 
 def _item(value: str, start: int, end: int) -> Target | None:
     item = value[start:end]
-    if item[0] == item[-1] == '"':
+    quoted = item[0] == item[-1] == '"'
+    if quoted:
         item = item[1:-1].strip(BLANKS)
     if _UNKNOWN.startswith(item):
         return None
@@ -108,16 +112,17 @@ def _item(value: str, start: int, end: int) -> Target | None:
             return Target(kind, text_of(rest), "", start, start + len(rest))
     if item.startswith(":include:"):
         return Target(Kind.INCLUDE, text_of(item), "", start, end)
-    return _address(item, start, end)
+    return _address(item, start, end, quoted)
 
 
-def _address(item: str, start: int, end: int) -> Target | None:
+def _address(item: str, start: int, end: int, quoted: bool) -> Target | None:
     found = extract(item.removeprefix("\\"))
     own = item[0] == "\\" and not found.error and not found.domain
     if not own:
         found = extract(item)
     if item[0] in "|/" and (found.error or not found.domain):
-        return Target(Kind.PIPE if item[0] == "|" else Kind.FILE, text_of(item), "", start, end)
+        text = _ESCAPED.sub(r"\1", item) if quoted else item
+        return Target(Kind.PIPE if text[0] == "|" else Kind.FILE, text_of(text), "", start, end)
     if found.error == "empty address":
         return None
     if found.error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from runbooks.lab import Lab
 from runbooks.lab.inventory import REGISTRY
 from runbooks.registry import Registry
-from tests.surface.helpers import QUICK, Inv, eventually
+from tests.surface.helpers import QUICK, Inv
+from tests.waiting import eventually
 
 HOSTS = ("lab01", "lab02")
 

@@ -10,7 +10,8 @@ import pytest
 
 from runbooks.lab import Lab
 from runbooks.lab.inventory import CHECKOUT, PRIVATE, ROOT_KEYS
-from tests.surface.helpers import QUICK, Inv, eventually
+from tests.surface.helpers import QUICK, Inv
+from tests.waiting import eventually
 
 HOSTS = ("lab01", "lab02")
 

@@ -30,6 +30,7 @@ ODD = (
     '"Doe, Jane" <jane@example.org>', "Bob (on leave) <bob@example.org>", "kim@example.org (T12)", ":fail: gone, away",
     ":blackhole:", "|/usr/bin/vacation", '"|/bin/filter a, b"', "/var/mail/archive", ":include:/etc/list", "\\carol",
     '"x y"@example.org', "ann@example.org # T9", "<no@bracket", "a@b..c", ":unknown:", "(nobody)", "# rest", "",
+    '"|/bin/x \\"a, b\\" c\\d\\"', '"/var/mail/a\\b"', "|/bin/x \\d",
     "jos\u00e9@example.org", "@a.example,@b.example:c@example.org", "a b", "über", "y@[192.0.2.1]", "<y@[192.0.2.1]>",
 )  # fmt: skip
 KEYS = (*NAMES, "OPS", "Press", '"web master"', '"q\\"k\\x41"', '"open', "jos\u00e9", "", "a@b")

@@ -10,7 +10,8 @@ import pytest
 from runbooks.lab.inventory import PRIVATE
 from runbooks.lab.mail.hosts import REPOSITORY_FILES
 from tests.aliases.conftest import MAIL_HOSTS, Post
-from tests.surface.helpers import Inv, eventually, finish
+from tests.surface.helpers import Inv, finish
+from tests.waiting import eventually
 
 ALL_OF_IT = ("example.org", "example.info", "example.edu", "www.example.org")
 """The domains that share one file: links of the repository, and of a manifest."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.campaign.accounts import Accounts, ground
-from tests.surface.helpers import eventually
+from tests.waiting import eventually
 
 # Killed when nothing was sent yet: there is nothing to take back, and the run is over all the same.
 ALWAYS = ("grant-ldap", 0, "event:1", "undo")

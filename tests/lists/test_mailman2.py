@@ -30,7 +30,8 @@ from runbooks.transport.route import SshSettings
 from runbooks.transport.shell import Shell
 from runbooks.transport.ssh import SshTransport
 from tests.labs import small_lab
-from tests.surface.helpers import Inv, eventually
+from tests.surface.helpers import Inv
+from tests.waiting import eventually
 
 STANDIN = Path(__file__).parent / "mailman2_standin"
 TOP = "/var/local/mailman"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
@@ -25,6 +24,7 @@ from runbooks.secret import Fresh, Secret
 from runbooks.settings_sections import ListDomain
 from runbooks.systems.host import HostTarget
 from tests.systems.proxy_standin import Answer, ProxyStandIn
+from tests.waiting import eventually
 
 from .mailman3_server import hold, running
 
@@ -117,13 +117,6 @@ def config(server: Mailman, name: str, domain: str = DOMAIN) -> dict[str, Any]:
 
 def told(server: Mailman, name: str, **values: Any) -> None:
     server.rest(f"lists/{name}@{DOMAIN}/config", values, "PATCH")
-
-
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def join(server: Mailman, name: str, address: str) -> None:
@@ -741,7 +734,7 @@ def test_a_frozen_core_carries_a_write_out_when_it_wakes(
         with pytest.raises(Lost, match="timed out"):
             write.do(writer, name)
     server.thaw()
-    until(lambda: write.is_so(server, name, new_password(lists)))
+    eventually(lambda: write.is_so(server, name, new_password(lists)))
     assert [entry["status"] for entry in writer.transcript] == [None]
 
 

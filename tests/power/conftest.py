@@ -13,7 +13,8 @@ from runbooks.errors import CommandFailed, Unreachable
 from runbooks.lab import Lab, Person
 from runbooks.lab.bmc.hosts import bmc_of
 from tests.labs import small_lab
-from tests.surface.helpers import Inv, eventually
+from tests.surface.helpers import Inv
+from tests.waiting import eventually
 
 PEOPLE = (Person("bob", 2002, home_files=2),)
 

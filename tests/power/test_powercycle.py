@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from runbooks.lab import Lab
-from tests.surface.helpers import Inv, eventually, finish
+from tests.surface.helpers import Inv, finish
+from tests.waiting import eventually
 
 from .conftest import Machine, outcomes, said, unfinished, well
 

@@ -10,7 +10,8 @@ import pytest
 
 from runbooks.lab import Lab
 from tests.alertmanager_server import AlertmanagerServer, NoServer
-from tests.surface.helpers import Inv, eventually, finish
+from tests.surface.helpers import Inv, finish
+from tests.waiting import eventually
 
 from .conftest import Machine, outcomes, said, well
 

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 from runbooks.lab import Lab
+from tests.waiting import eventually
 
-from .helpers import Inv, account, disabled, eventually, refs, runs, said, world
+from .helpers import Inv, account, disabled, refs, runs, said, world
 from .shape import check, statuses
 
 HOSTS = ("lab01", "lab02")

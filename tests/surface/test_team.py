@@ -15,8 +15,9 @@ from machines import on
 from postgresql_server import Server
 
 from runbooks.lab import Lab
+from tests.waiting import eventually
 
-from .helpers import ROOT, Ended, Inv, Userdel, command, eventually, finish, said
+from .helpers import ROOT, Ended, Inv, Userdel, command, finish, said
 
 LEASE = {"INVOKE_OPS_CLINIC_LEASE_EXPIRES_S": "6", "INVOKE_OPS_CLINIC_LEASE_HEARTBEAT_S": "1"}
 PASSWORD = "geheim"

@@ -6,8 +6,9 @@ import signal
 import subprocess
 
 from runbooks.lab import Lab
+from tests.waiting import eventually
 
-from .helpers import Inv, Userdel, account, eventually, finish, runs, said
+from .helpers import Inv, Userdel, account, finish, runs, said
 from .shape import check
 
 HOSTS = ("lab01", "lab02")

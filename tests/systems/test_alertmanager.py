@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -26,6 +25,7 @@ from runbooks.site import Site
 from runbooks.systems.alertmanager import AlertReader, AlertTarget, AlertWriter
 from runbooks.systems.alertmanager_api import Alertmanager, Matcher
 from runbooks.systems.silences import EndSilence, Silence
+from tests.waiting import eventually
 
 from .proxy_standin import Answer, ProxyStandIn
 
@@ -96,13 +96,6 @@ def apply(target: AlertTarget, change: Change[Any, Any], run: str = RUN) -> Find
     with target.writer(run, 1, 1.0) as writer:
         change.do(writer, finding.before)
     return change.verify(target.reader(run), finding.before)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 # what is silenced
@@ -399,7 +392,7 @@ def test_a_server_that_stands_still_during_the_write(
     life = Life(url, hosts)
     assert life.engine.remaining(run, STEPS)[0, HOST].status is Status.UNREACHABLE
     server.thaw()
-    until(lambda: len(server.silences()) == 1)
+    eventually(lambda: len(server.silences()) == 1)
     run = life.resume(run.id, draft(*STEPS))
     assert run.status is RunStatus.DONE
     assert [e.data.get("note") for e in run.events if (e.step, e.target, e.kind) == (0, HOST, "outcome")] == [
@@ -480,7 +473,7 @@ def test_a_write_that_a_frozen_server_carries_out_later(
         SILENCE.do(writer, {})
     assert (writer.transcript[0]["status"], writer.transcript[0]["output"]) == (None, "timed out")
     server.thaw()
-    until(lambda: bool(server.silences()))
+    eventually(lambda: bool(server.silences()))
     assert SILENCE.check(target.reader(RUN)).status is Status.DONE
     (made,) = server.silences()
     before_write.append(server.freeze)
@@ -488,7 +481,7 @@ def test_a_write_that_a_frozen_server_carries_out_later(
     with target.writer(RUN, 1, 1.0) as writer, pytest.raises(Lost, match=f"ends by itself at {ends}Z; what became"):
         EndSilence().do(writer, {})
     server.thaw()
-    until(lambda: not server.silences())
+    eventually(lambda: not server.silences())
     assert EndSilence().verify(target.reader(RUN), {}).status is Status.DONE
 
 

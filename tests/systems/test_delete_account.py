@@ -12,6 +12,7 @@ from runbooks.model import Status
 from runbooks.systems import reads
 from runbooks.systems.subject import Subject, record_dir
 from runbooks.systems.unix import CreateAccount, DeleteAccount
+from tests.waiting import eventually
 
 from .machine import Machine, create_as_puppet_would, let_puppet_run, stop_puppet
 
@@ -90,7 +91,8 @@ def test_processes_that_ignore_sigterm_or_run_under_a_subordinate_uid_end_too(ma
       setsid -f setpriv --reuid $uid --regid 500 --clear-groups bash -c 'trap "" TERM; while :; do sleep 1; done' \
         </dev/null >/dev/null 2>&1; done; echo $first"""
     first = int(machine.sh(script, old.name, str(old.uid)))
-    assert "bash" in machine.check(DeleteAccount(old)).note
+    eventually(lambda: all(machine.lab.processes(machine.host, uid) for uid in (old.uid, first + 7)))
+    eventually(lambda: "bash" in machine.check(DeleteAccount(old)).note)
     machine.apply(DeleteAccount(replace(old, end_processes=True)))
     assert machine.lab.processes(machine.host, first + 7) == machine.lab.processes(machine.host, old.uid) == []
 
@@ -100,7 +102,7 @@ def test_a_process_under_a_subordinate_uid_alone_is_seen_too(machine: Machine, o
     script = """uid=$(($(grep ^$1: /etc/subuid | cut -d: -f2) + 3))
     setsid -f setpriv --reuid $uid --regid 500 --clear-groups sleep 60 </dev/null >/dev/null 2>&1"""
     machine.sh(script, old.name)
-    assert machine.check(DeleteAccount(old)).note.startswith(f"{old.name} runs sleep")
+    eventually(lambda: machine.check(DeleteAccount(old)).note.startswith(f"{old.name} runs sleep"))
     machine.apply(DeleteAccount(replace(old, end_processes=True)))
 
 

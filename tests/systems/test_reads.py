@@ -14,6 +14,7 @@ from runbooks.lab import Lab
 from runbooks.systems import reads
 from runbooks.systems.host import HostReader
 from runbooks.systems.subject import Subject
+from tests.waiting import eventually
 
 from .machine import Machine
 
@@ -144,8 +145,8 @@ def test_processes_are_counted_by_any_of_their_uids(machine: Machine, old: Subje
     assert machine.ask(reads.processes(old.uid)) == ()
     nameless = "bash -c 'exec -a \"\" sleep 30' </dev/null >/dev/null 2>&1"
     machine.sh(f"setsid -f setpriv --reuid $1 --regid 500 --clear-groups {nameless}", str(old.uid))
-    machine.sh("setsid -f setpriv --euid $1 sleep 30 </dev/null >/dev/null 2>&1; sleep 0.3", str(old.uid))
-    assert machine.ask(reads.processes(old.uid)) == ("sleep", "sleep")
+    machine.sh("setsid -f setpriv --euid $1 sleep 30 </dev/null >/dev/null 2>&1", str(old.uid))
+    eventually(lambda: machine.ask(reads.processes(old.uid)) == ("sleep", "sleep"))
     assert machine.ask(reads.processes(1, (old.uid - 5, 10))) == ("sleep", "sleep")
     assert machine.ask(reads.processes(1, (old.uid + 1, 10))) == ()
     machine.sh("kill $(pgrep -U $1 -x sleep) $(pgrep -u $1 -x sleep) 2>/dev/null; true", str(old.uid))

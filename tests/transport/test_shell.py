@@ -7,7 +7,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from runbooks.transport.shell import Shell
 from runbooks.transport.ssh import SshTransport
 from runbooks.transport.streams import Channel
 from runbooks.walker import BRIEFLY_S
+from tests.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -69,13 +69,6 @@ def take(shell: Shell, *arguments: Any) -> Shell:
 
 def python(code: str, *arguments: str | bytes) -> tuple[str | bytes, ...]:
     return (sys.executable, "-c", code, *arguments)
-
-
-def until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 OUTPUTS = [
@@ -198,7 +191,7 @@ def test_a_shell_that_ends_at_once_is_unreachable(make: Callable[..., Shell]) ->
         make("/bin/sh", "-c", "echo sudo: no >&2; exit 1").read([("true",)])
     with pytest.raises(Unreachable, match="sudo: no"):
         shell = make("/bin/sh", "-c", "read first; echo sudo: no >&2; exit 1")
-        until(lambda: shell._streams._channel._process.poll() is not None)  # type: ignore[attr-defined]
+        eventually(lambda: shell._streams._channel._process.poll() is not None)  # type: ignore[attr-defined]
         shell.read([("true",)])
 
 
@@ -331,7 +324,7 @@ def test_what_is_asked_along_with_a_command_is_answered_when_it_has_ended(
     take(shell, "run", 1, 5)
     then = [("cat", str(file)), ("cat", str(other)), ("touch", str(tmp_path / "seen"))]
     assert shell.act(("sh", "-c", f"sleep 0.1; printf new > {file}"), None, None, then).status == 0
-    until((tmp_path / "seen").exists)
+    eventually((tmp_path / "seen").exists)
     file.write_text("newer")
     del then[2]
     del sent[:]
@@ -364,7 +357,7 @@ def test_answers_of_before_are_none(shell: Shell, tmp_path: Path, monkeypatch: p
     def put(text: str) -> None:
         seen = tmp_path / f"seen{text}"
         shell.act(("sh", "-c", f"printf {text} > {file}"), None, None, [("cat", str(file)), ("touch", str(seen))])
-        until(seen.exists)
+        eventually(seen.exists)
         file.write_text("else")
 
     def now() -> bytes:
@@ -483,7 +476,7 @@ def test_a_client_that_goes_away_kills_no_command_which_keeps_the_lock(
     script = "echo begun; : > $0/begun; while [ ! -e $0/go ]; do sleep 0.05; done; echo more; : > $0/end"
     with pytest.raises(Lost):
         one.act(("sh", "-c", script, str(tmp_path)), None, 0.3)
-    until((tmp_path / "begun").exists)
+    eventually((tmp_path / "begun").exists)
     with pytest.raises(Busy):
         take(other, "run", 2, 0)
     (tmp_path / "go").touch()
@@ -505,7 +498,7 @@ one.act(("sh", "-c", script, sys.argv[1]), None, 60)
 
 def test_a_client_that_is_killed_kills_no_command(shell: Shell, tmp_path: Path) -> None:
     client = subprocess.Popen([sys.executable, "-c", CLIENT, str(tmp_path)], cwd=Path(__file__).parents[2])
-    until((tmp_path / "begun").exists)
+    eventually((tmp_path / "begun").exists)
     client.kill()
     client.wait()
     with pytest.raises(Busy):
