@@ -98,8 +98,7 @@ class Journal(Database):
     def _fence(self, db: sa.Connection, run_id: str) -> int:
         """Take a run from whoever drives it; the next epoch. Its old driver can do nothing from here on."""
         row = self._row(db, run_id)
-        if row.status == RunStatus.RUNNING:
-            self._refuse_live(row)
+        self._refuse_live(row)
         # A run and its undos share the hosts' records, and so must not share an epoch.
         family = row.undoes or row.id
         kin = sa.or_(schema.runs.c.id == family, schema.runs.c.undoes == family)
@@ -131,32 +130,38 @@ class Journal(Database):
         """Raise Owned where a driver of the run lives, or the run is being undone."""
         with self._read() as db:
             row = self._row(db, run_id, keep=False)
-            if row.status == RunStatus.RUNNING:
-                self._refuse_live(row)
+            self._refuse_live(row)
             self._refuse_undoing(db, run_id)
+
+    def _is_driven(self, row: sa.Row[tuple[object, ...]], driver: Driver) -> bool:
+        return row.status == RunStatus.RUNNING and not driver.is_dead() and row.silent_s <= self.expires_s
 
     def _refuse_live(self, row: sa.Row[tuple[object, ...]]) -> None:
         driver = Driver.from_text(row.driver)
-        if driver.is_dead() or row.silent_s > self.expires_s:
+        if not self._is_driven(row, driver):
             return
         raise Owned(
             f"run {row.id} is being driven by {row.operator}, pid {driver.pid} on {driver.machine_name}, "
             f"last heard of {max(0, row.silent_s):.0f} s ago: wait for it, or end that process"
         )
 
-    @staticmethod
-    def _refuse_held(db: sa.Connection, subject: str, unless: str | None) -> None:
+    def _refuse_held(self, db: sa.Connection, subject: str, unless: str | None) -> None:
         if not subject.isprintable():
             return  # no database could hold it, and the procedure will say what is wrong with it
-        runs, owners = schema.runs, schema.owners
-        query = sa.select(runs).join(owners, owners.c.run == runs.c.id).where(owners.c.subject == subject)
-        row = db.execute(query).one_or_none()
-        if row is None or row.id == unless:
+        run_id = db.execute(sa.select(schema.owners.c.run).where(schema.owners.c.subject == subject)).scalar()
+        if run_id is None or run_id == unless:
             return
+        row = self._row(db, run_id, keep=False)
         driver = Driver.from_text(row.driver)
+        state = f"is {row.status}"
+        what_to_do = f"`inv resume --run {row.id}`, `inv undo {row.id}` or `inv abandon {row.id}` first"
+        if self._is_driven(row, driver):
+            what_to_do = "wait for it, or end that process"
+        elif row.status == RunStatus.RUNNING:
+            state = "nobody drives any more"
         raise Owned(
-            f"{subject} belongs to run {row.id} of {row.operator} (pid {driver.pid} on {driver.machine_name}), "
-            f"which is {row.status}: `inv resume --run {row.id}`, `inv undo {row.id}` or `inv abandon {row.id}` first"
+            f"{subject} belongs to run {row.id} of {row.operator} (pid {driver.pid} on {driver.machine_name}), which "
+            f"{state}: {what_to_do}"
         )
 
     def refuse_owned(self, subjects: Sequence[str], unless: str | None = None) -> None:

@@ -290,8 +290,14 @@ def test_a_run_owns_its_subjects_until_it_is_finished(journal: Journal, end: Run
 
 
 def test_a_crash_frees_nothing(journal: Journal) -> None:
-    start(journal, dead())
-    with pytest.raises(Owned):
+    lease = start(journal, dead())
+    with pytest.raises(Owned, match=f"nobody drives any more: `inv resume --run {lease.run_id}`"):
+        start(journal)
+
+
+def test_a_run_that_is_driven_is_to_be_waited_for(journal: Journal) -> None:
+    start(journal)
+    with pytest.raises(Owned, match="which is running: wait for it, or end that process"):
         start(journal)
 
 
