@@ -118,6 +118,8 @@ def cats(server: ListServer) -> MailingList:
     server.add_list(made.name, subject_prefix="")
     for who, role in {"mia": "member", "max": "member", "owner": "owner", "moderator": "moderator"}.items():
         server.add_member(made.name, made.address(who), role)
+    # Two runners that see a new sender at once both put it down, and one of the mails is shunted (Mailman 3.3.8).
+    server.mailman.rest("users", {"email": made.address("stranger")})
     return made
 
 
@@ -233,7 +235,7 @@ def test_a_closed_list_delivers_nothing_holds_nothing_and_tells_nobody(cats: Mai
     assert cats.everybody() == before | {
         "max": [f"Your confirmation is needed to leave the {cats.name}@{LISTS} mailing list."]
     }
-    answer = str(cats.server.exim.mailbox(cats.address("max"))[0]["From"])
+    answer = str(cats.server.exim.mailbox(cats.address("max"))[0]["From"]).strip()  # folded where it is long
     cats.mail("max", answer.removeprefix(cats.name).partition("@")[0])
     cats.mail("stranger", "-owner")
     after = cats.everybody()

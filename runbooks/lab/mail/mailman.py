@@ -7,6 +7,7 @@ alone takes 250 MB and answers after 1.5 s; with all runners it is 680 MB and 5 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -54,6 +55,8 @@ _SUFFIXES = "/usr/lib/python3/dist-packages/mailman/rules/data/public_suffix_lis
 _FLOW = ("in", "command", "bounces", "pipeline", "digest", "archive", "virgin", "out", "retry", "out")
 """The queues, each before those into which its runner puts what comes of a message."""
 _BROKEN = ("bad", "shunt")
+_FAULT = re.compile(r"^\S*(?:Error|Exception)\b.*", re.MULTILINE)
+"""The line of a traceback that says what it was."""
 # How often a runner looks into its queue, else 1 s to 15 min; there is no news server.
 _ALL = "[runner.nntp]\nstart: no\n" + "".join(f"[runner.{name}]\nsleep_time: 0.2s\n" for name in sorted(set(_FLOW)))
 # By options of master it cannot be said (3.3.8: a TypeError).
@@ -155,7 +158,9 @@ class Mailman(Detached):
         """Messages in its queues, also those that are being worked on, as ``in/…``; looked for along their way, so that
         none slips past. Raises Blocked where Mailman has put one aside for a fault of its own."""
         if broken := _files(self.folder, _BROKEN):
-            raise Blocked(f"lab: {self.name}: shunted, see {self.folder}/var/logs/mailman.log: {', '.join(broken)}")
+            log = self.folder / "var/logs/mailman.log"
+            why = _FAULT.findall(log.read_text(errors="replace")) if log.exists() else []
+            raise Blocked(f"lab: {self.name}: shunted, see {log}: {', '.join([*broken, *why[-2:]])}")
         return _files(self.folder, _FLOW)
 
 
