@@ -363,13 +363,14 @@ def powercycle(  # type: ignore[no-untyped-def]
         surface.power_status(hosts, driver, insecure)
     how = {"action": action, "driver": driver, "graceful": graceful, "insecure": insecure}
     around = {"puppet": puppet, "no_silence": not silence, "task": task, "reason": reason}
-    surface.procedure("powercycle", how | around, hosts)
+    surface.procedure("powercycle", {"hosts": hosts} | how | around)
 
 
 @runbook(*PLANNED, positional=["hosts"], help=HOSTS | WORK)
 def reboot(surface, hosts, puppet=False, silence=True, task="", reason=""):  # type: ignore[no-untyped-def]
     """Machines: reboot hosts through their own systems, one at a time, each until it is back."""
-    surface.procedure("reboot", {"puppet": puppet, "no_silence": not silence, "task": task, "reason": reason}, hosts)
+    around = {"puppet": puppet, "no_silence": not silence, "task": task, "reason": reason}
+    surface.procedure("reboot", {"hosts": hosts} | around)
 
 
 @runbook(*SHOWN, positional=["hosts"], help=HOSTS | MACHINES)
@@ -412,7 +413,7 @@ PASSWORD_FILE = {
 def list_create(surface, name, owners="", description="", private=False, task="", password_file=""):  # type: ignore[no-untyped-def]
     """Mail: make a mailing list."""
     about = {"owners": _words(owners), "description": description, "private": private}
-    surface.list_procedure("list-create", name, about | {"task": task, "password_file": password_file})
+    surface.procedure("list-create", about | {"name": name, "task": task, "password_file": password_file})
 
 
 @runbook(
@@ -423,7 +424,7 @@ def list_create(surface, name, owners="", description="", private=False, task=""
 )
 def list_disable(surface, name, discard_held=False, task=""):  # type: ignore[no-untyped-def]
     """Mail: close a mailing list; its members and archive stay."""
-    surface.list_procedure("list-disable", name, {"discard_held": discard_held, "task": task})
+    surface.procedure("list-disable", {"name": name, "discard_held": discard_held, "task": task})
 
 
 @runbook(
@@ -433,7 +434,7 @@ def list_disable(surface, name, discard_held=False, task=""):  # type: ignore[no
 )
 def list_enable(surface, name, owners="", task=""):  # type: ignore[no-untyped-def]
     """Mail: give a disabled mailing list back, as it was before."""
-    surface.list_procedure("list-enable", name, {"owners": _words(owners), "task": task})
+    surface.procedure("list-enable", {"name": name, "owners": _words(owners), "task": task})
 
 
 @runbook(
@@ -443,7 +444,9 @@ def list_enable(surface, name, owners="", task=""):  # type: ignore[no-untyped-d
 )
 def list_reset_password(surface, name, owner="", task="", password_file=""):  # type: ignore[no-untyped-def]
     """Mail: give whoever runs a mailing list a new password."""
-    surface.list_procedure("list-reset-password", name, {"owner": owner, "task": task, "password_file": password_file})
+    surface.procedure(
+        "list-reset-password", {"name": name, "owner": owner, "task": task, "password_file": password_file}
+    )
 
 
 @runbook(*SHOWN, positional=["name"], help=LIST | {"all": "Show every setting."})

@@ -21,16 +21,23 @@ def _nothing(_case: object) -> str:
     return ""
 
 
+def _as_given(_site: object, given: Mapping[str, Json]) -> Mapping[str, Json]:
+    return given
+
+
 Steps = Iterator[Step]
 
 
 @dataclass(frozen=True)
 class Procedure(Generic[C]):
-    """One runbook. ``look`` (site, arguments) gives the case, a frozen dataclass of JSON values; ``steps`` and
-    ``notes``, what the operator should know besides, follow from it. ``subjects`` are what a run owns, by its
-    arguments: another run's half-done work is told as such, before it is looked at and misunderstood. ``batch_size`` is
-    how many hosts at a time, unless the operator says; without, the settings do. ``typed``: the name that has to be
-    typed before anything is done, empty where yes will do."""
+    """One runbook.
+
+    ``resolve`` (site, what the operator gave) gives the arguments: queries and names as what they mean today, since a
+    saved plan keeps the arguments. ``look`` (site, arguments) gives the case, a frozen dataclass of JSON values.
+    ``steps`` follow from the case, and so do ``notes``, what the operator should know besides. ``subjects`` are what a
+    run owns, by its arguments: another run's half-done work is told as such, before it is looked at and misunderstood.
+    ``batch_size`` is how many hosts at a time, unless the operator says; without, the settings do. ``typed``: the name
+    that has to be typed before anything is done, empty where yes will do."""
 
     name: str
     title: str
@@ -41,6 +48,7 @@ class Procedure(Generic[C]):
     notes: Callable[[C], tuple[str, ...]]
     batch_size: str = ""
     typed: Callable[[C], str] = _nothing
+    resolve: Callable[[Any, Mapping[str, Json]], Mapping[str, Json]] = _as_given
 
     def draft(self, site: Any, arguments: Mapping[str, Json]) -> Draft:
         """Look, and propose. Raises whatever the arguments or the world give reason to."""

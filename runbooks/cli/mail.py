@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from runbooks.cli.surface import FOUND, Surface
 from runbooks.cli.waiting import waiting
@@ -16,16 +16,6 @@ if TYPE_CHECKING:
 
 class Mail(Surface):
     """A command on mail."""
-
-    def list_procedure(self, name: str, text: str, arguments: Mapping[str, Any]) -> NoReturn:
-        """A procedure on the list that somebody means by a name or an address."""
-
-        def resolve(site: Site) -> Mapping[str, Any]:
-            from runbooks.procedures.mailing_lists import meant
-
-            return {"list": meant(site, text)}
-
-        self.procedure(name, arguments, resolve=resolve)
 
     def list_info(self, text: str, every: bool) -> NoReturn:
         """What a list is."""

@@ -115,24 +115,16 @@ class Surface:
             site.journal, site.targets, site.operator, observer, stop, lease.heartbeat_s, min(patience_s, 900.0)
         )
 
-    def procedure(
-        self,
-        name: str,
-        arguments: Mapping[str, Any],
-        query: str | None = None,
-        resolve: Callable[[Site], Mapping[str, Any]] | None = None,
-    ) -> NoReturn:
-        """Plan a procedure, and apply it unless it is a dry run. The hosts that a ``query`` means now, whatever it will
-        mean later, are its argument ``hosts``; ``resolve`` gives others that the site alone can say."""
+    def procedure(self, name: str, given: Mapping[str, Any]) -> NoReturn:
+        """Plan a procedure from what the operator gave, and apply it unless it is a dry run."""
 
         def command(site: Site) -> int:
             from runbooks.procedure import find
 
             chosen = find(name)
-            hosts = {} if query is None else {"hosts": list(site.inventory.query(query))}
-            given = {**hosts, **arguments, **(resolve(site) if resolve else {})}
-            site.journal.refuse_owned(chosen.subjects(given))
-            return self.plan_and_apply(site, chosen.draft(site, given))
+            arguments = chosen.resolve(site, given)
+            site.journal.refuse_owned(chosen.subjects(arguments))
+            return self.plan_and_apply(site, chosen.draft(site, arguments))
 
         self.run(command)
 

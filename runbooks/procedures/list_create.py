@@ -11,7 +11,17 @@ from runbooks.errors import Blocked, UsageError
 from runbooks.lists.changes import Configured, Created
 from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
-from runbooks.procedures.mailing_lists import OF_LISTS, OfList, addresses, check_task, near, reader_of, shown, subjects
+from runbooks.procedures.mailing_lists import (
+    OF_LISTS,
+    OfList,
+    addresses,
+    check_task,
+    near,
+    reader_of,
+    resolve,
+    shown,
+    subjects,
+)
 from runbooks.site import Site
 
 ADMINS = 2
@@ -99,4 +109,4 @@ def notes(case: Case) -> tuple[str, ...]:
     return tuple(filter(None, (like, case.password)))
 
 
-PROCEDURE = Procedure("list-create", "Create mailing list", Case, look, steps, subjects, notes)
+PROCEDURE = Procedure("list-create", "Create mailing list", Case, look, steps, subjects, notes, resolve=resolve)

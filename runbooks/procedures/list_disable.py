@@ -9,7 +9,7 @@ from typing import Any
 from runbooks.lists.changes import Configured, HeldOut
 from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
-from runbooks.procedures.mailing_lists import OfList, check_task, reader_of, settings_of, subjects
+from runbooks.procedures.mailing_lists import OfList, check_task, reader_of, resolve, settings_of, subjects
 from runbooks.site import Site
 
 
@@ -67,4 +67,4 @@ def notes(case: Case) -> tuple[str, ...]:
     return (*((told,) if case.admins else ()), back)
 
 
-PROCEDURE = Procedure("list-disable", "Disable mailing list", Case, look, steps, subjects, notes)
+PROCEDURE = Procedure("list-disable", "Disable mailing list", Case, look, steps, subjects, notes, resolve=resolve)

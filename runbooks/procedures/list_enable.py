@@ -14,7 +14,7 @@ from runbooks.errors import Blocked, UsageError
 from runbooks.lists.changes import Configured, Restored
 from runbooks.model import Change, Run, RunStatus, Step
 from runbooks.procedure import Procedure, Steps
-from runbooks.procedures.mailing_lists import OfList, addresses, check_task, reader_of, settings_of, subjects
+from runbooks.procedures.mailing_lists import OfList, addresses, check_task, reader_of, resolve, settings_of, subjects
 from runbooks.site import Site
 
 _ADMINS = {"owner", "moderator"}
@@ -119,4 +119,6 @@ def typed(case: Case) -> str:
     return "" if case.runs else case.address
 
 
-PROCEDURE = Procedure("list-enable", "Enable mailing list", Case, look, steps, subjects, notes, typed=typed)
+PROCEDURE = Procedure(
+    "list-enable", "Enable mailing list", Case, look, steps, subjects, notes, typed=typed, resolve=resolve
+)

@@ -8,7 +8,7 @@ from runbooks.errors import Blocked, UsageError
 from runbooks.lists.changes import PasswordSet, WebPasswordSet
 from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
-from runbooks.procedures.mailing_lists import OfList, check_task, reader_of, settings_of, shown, subjects
+from runbooks.procedures.mailing_lists import OfList, check_task, reader_of, resolve, settings_of, shown, subjects
 from runbooks.site import Site
 
 
@@ -51,4 +51,4 @@ def notes(case: Case) -> tuple[str, ...]:
     return tuple(filter(None, (case.note, case.handed)))
 
 
-PROCEDURE = Procedure("list-reset-password", "Reset list password", Case, look, steps, subjects, notes)
+PROCEDURE = Procedure("list-reset-password", "Reset list password", Case, look, steps, subjects, notes, resolve=resolve)

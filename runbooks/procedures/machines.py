@@ -69,6 +69,11 @@ class KnownHardware(Change[Reader, Writer]):
         return done(self.what, hardware=self.what)
 
 
+def resolve(site: Site, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The names of the ``hosts`` that a query means now, whatever it will mean later. Raises InventoryError."""
+    return {**given, "hosts": list(site.inventory.query(given["hosts"]))}
+
+
 def access(site: Site, name: str, looked_up: LookedUp, driver: str, insecure: bool) -> Access:
     """How a machine's BMC is reached. Raises UsageError, InventoryError."""
     oob = site.settings.oob

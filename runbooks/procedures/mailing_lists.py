@@ -59,6 +59,11 @@ def meant(site: Site, text: str) -> str:
     return f"{name}@{domain}"
 
 
+def resolve(site: Site, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The ``list`` that is meant, in place of its ``name``. Raises UsageError, SettingsError."""
+    return {key: value for key, value in given.items() if key != "name"} | {"list": meant(site, given["name"])}
+
+
 def reader_of(site: Site, address: str) -> ListReader:
     """Who looks at the lists of an address's domain."""
     reader = site.targets[f"@{address.partition('@')[2]}"].reader()

@@ -21,6 +21,7 @@ from runbooks.procedures.machines import (
     heard_again,
     look_at,
     machines_of,
+    resolve,
     silence_record,
     silenced,
     step_on,
@@ -137,4 +138,6 @@ def notes(case: Case) -> tuple[str, ...]:
 
 
 # The first that does not come back is the last that was touched.
-PROCEDURE = Procedure("powercycle", "Power-cycle", Case, look, steps, subjects, notes, batch_size="1", typed=typed)
+PROCEDURE = Procedure(
+    "powercycle", "Power-cycle", Case, look, steps, subjects, notes, batch_size="1", typed=typed, resolve=resolve
+)

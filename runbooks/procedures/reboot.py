@@ -14,7 +14,7 @@ from runbooks.machine.puppet import PuppetRuns
 from runbooks.machine.target import MACHINE, MachineChange
 from runbooks.model import Step, way
 from runbooks.procedure import Procedure, Steps
-from runbooks.procedures.machines import heard_again, silence_record, silenced, subjects
+from runbooks.procedures.machines import heard_again, resolve, silence_record, silenced, subjects
 from runbooks.site import Site
 
 
@@ -93,4 +93,6 @@ def notes(case: Case) -> tuple[str, ...]:
     return (f"critical: {fold(list(case.critical))}",) if case.critical else ()
 
 
-PROCEDURE = Procedure("reboot", "Reboot", Case, look, steps, subjects, notes, batch_size="1", typed=typed)
+PROCEDURE = Procedure(
+    "reboot", "Reboot", Case, look, steps, subjects, notes, batch_size="1", typed=typed, resolve=resolve
+)
