@@ -30,13 +30,16 @@ EMPTY = "from invoke import Collection\n\nns = Collection()\n"
 MORE = 25
 RUNBOOK = '''
 
-@runbook(*PLANNED, iterable=["without"], help={{"old": "One thing.", "new": "Another.", "without": "Not this host."}})
-def runbook{0}(surface, old, new, task="", reason="", without=None, end_processes=False):
+@procedure(*PLANNED)
+def runbook{0}(
+    old: Annotated[str, "One thing."],
+    new: Annotated[str, "Another."],
+    task: Ticket = "",
+    reason: Reason = "",
+    without: Annotated[Each, "Not this host."] = None,
+    end_processes: Annotated[bool, "End them."] = False,
+) -> None:
     """Runbooks: number {0}."""
-    surface.procedure("runbook{0}", {{"old": old, "new": new}})
-
-
-ns.add_task(runbook{0})
 '''
 QUERY = "(A:web and A:east) or O{name ~ '^node0[0-9]{2}7'}"
 ASK = """

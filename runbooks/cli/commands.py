@@ -1,9 +1,8 @@
-"""The commands over plans and runs: apply, resume, undo, abandon, runs, show."""
+"""All commands: those over plans and runs stand here, each called like its task; the others are inherited."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -34,19 +33,29 @@ SHOWN = 50
 
 
 class Commands(Reports, Mail):
-    """A command over plans and runs, or one that reports."""
+    """What a command line can call besides procedures. Each method ends with an exit status."""
 
-    def apply(self, reference: str) -> NoReturn:
+    def powercycle(self, hosts: str, driver: str, insecure: bool, status: bool, **given: Any) -> NoReturn:
+        """Plan the procedure; with ``status`` and nothing else to do, only say what the power is."""
+        actions = [word for word in ("off", "on", "reset") if given.pop(word)]
+        if status and not actions:
+            self.power_status(hosts, driver, insecure)
+        action = " and ".join([*actions, *(("status",) if status else ())]) or "cycle"
+        given["no_silence"] = not given.pop("silence")
+        chosen = {"hosts": hosts, "action": action, "driver": driver, "insecure": insecure}
+        self.procedure("powercycle", chosen | given)
+
+    def apply(self, plan: str) -> NoReturn:
         """Apply a saved plan: the procedure runs again from its arguments, and what differs is drift."""
 
         def command(site: Site) -> int:
             from runbooks.engine import UNDO
 
-            plan = read_plan(site, reference)
-            if plan.procedure == UNDO:
-                raise UsageError(f"that is the plan of an undo: `inv undo {plan.arguments['run']}` makes it again")
-            draft = self._again(site, plan)
-            return self.plan_and_apply(site, draft, saved=plan)
+            saved = read_plan(site, plan)
+            if saved.procedure == UNDO:
+                raise UsageError(f"that is the plan of an undo: `inv undo {saved.arguments['run']}` makes it again")
+            draft = self._again(site, saved)
+            return self.plan_and_apply(site, draft, saved=saved)
 
         self.run(command)
 
@@ -63,7 +72,7 @@ class Commands(Reports, Mail):
             why = str(error).removesuffix("; nothing was changed")
             raise Drift(f"the plan no longer applies: {why}; nothing was changed") from error
 
-    def resume(self, reference: str, confirmed: str | bool | None = None) -> NoReturn:
+    def resume(self, run: str, confirmed: str | bool | None) -> NoReturn:
         """Go on with an unfinished run; ``confirmed``: what it waits for is so, and where that can be read (True: the
         option was given without)."""
 
@@ -71,54 +80,55 @@ class Commands(Reports, Mail):
             from runbooks.report.terminal import print_plan
             from runbooks.walker import Stop
 
-            run = pick(site, reference)
-            if run.status.finished:
-                raise UsageError(f"run {run.id} is {run.status}: there is nothing to resume")
-            site.journal.refuse_driven(run.id)
-            draft = draft_of(site, run)
+            earlier = pick(site, run)
+            if earlier.status.finished:
+                raise UsageError(f"run {earlier.id} is {earlier.status}: there is nothing to resume")
+            site.journal.refuse_driven(earlier.id)
+            draft = draft_of(site, earlier)
             site.confirmed_at = place(confirmed)
-            what = f"{question_of(run, draft)} (as of {site.confirmed_at}) " if site.confirmed_at else ""
+            what = f"{question_of(earlier, draft)} (as of {site.confirmed_at}) " if site.confirmed_at else ""
             with waiting("Looking at what remains"):
-                findings = self.engine(site, Stop()).remaining(run, draft.steps)
-            plan = remaining_plan(run, draft, findings)
+                findings = self.engine(site, Stop()).remaining(earlier, draft.steps)
+            plan = remaining_plan(earlier, draft, findings)
             if not self.options.as_json:
-                print_plan(plan, file=sys.stdout, title_line=f"run {run.id}: what remains", hint=False)
-            self.ask(f"{what}Resume run {run.id}?", hosts_of(plan), run.plan, site, draft.typed)
-            return self._walk(site, run.plan, lambda engine: engine.resume(run, draft.steps), run)
+                print_plan(plan, file=sys.stdout, title_line=f"run {earlier.id}: what remains", hint=False)
+            self.ask(f"{what}Resume run {earlier.id}?", hosts_of(plan), earlier.plan, site, draft.typed)
+            return self._walk(site, earlier.plan, lambda engine: engine.resume(earlier, draft.steps), earlier)
 
         self.run(command)
 
-    def undo(self, reference: str, arguments: Mapping[str, Any]) -> NoReturn:
+    def undo(self, run: str, end_processes: bool) -> NoReturn:
         """Take back what a run has done; it is planned, asked and journalled like anything else."""
+        arguments = {"end_processes": True} if end_processes else {}
 
         def command(site: Site) -> int:
             from runbooks.engine import UNDO
             from runbooks.model import RunStatus
             from runbooks.walker import Stop
 
-            run = site.journal.run(reference)
-            if run.plan.procedure == UNDO:
-                raise UsageError(f"run {run.id} is an undo itself: run the procedure again instead")
-            if run.status is RunStatus.UNDONE:
-                raise UsageError(f"run {run.id} is undone already")
-            site.journal.refuse_driven(run.id)
-            draft = self.engine(site, Stop()).undo(run, draft_of(site, run, arguments), arguments)
+            done = site.journal.run(run)
+            if done.plan.procedure == UNDO:
+                raise UsageError(f"run {done.id} is an undo itself: run the procedure again instead")
+            if done.status is RunStatus.UNDONE:
+                raise UsageError(f"run {done.id} is undone already")
+            site.journal.refuse_driven(done.id)
+            draft = self.engine(site, Stop()).undo(done, draft_of(site, done, arguments), arguments)
             return self.plan_and_apply(site, draft)
 
         self.run(command)
 
-    def abandon(self, reference: str) -> NoReturn:
+    def abandon(self, run: str) -> NoReturn:
         """Give a run up: what it did stays, and it owns nothing any more."""
 
         def command(site: Site) -> int:
-            run = site.journal.run(reference)
-            if run.status.finished:
-                raise UsageError(f"run {run.id} is {run.status} already")
-            site.journal.refuse_driven(run.id)
-            self.ask(f"Give run {run.id} up? What it did stays, half done as it may be.", 0, run.plan, site)
-            given_up = site.journal.abandon(run.id)
+            left = site.journal.run(run)
+            if left.status.finished:
+                raise UsageError(f"run {left.id} is {left.status} already")
+            site.journal.refuse_driven(left.id)
+            self.ask(f"Give run {left.id} up? What it did stays, half done as it may be.", 0, left.plan, site)
+            given_up = site.journal.abandon(left.id)
             self.document = {"plan": given_up.plan.to_json(), "run": given_up.to_json()}
-            print(f"run {run.id} is abandoned; `inv show {run.id}` says what it did", file=self.talk)
+            print(f"run {left.id} is abandoned; `inv show {left.id}` says what it did", file=self.talk)
             return 0
 
         self.run(command)
@@ -150,28 +160,28 @@ class Commands(Reports, Mail):
         print(f"RUNS {state} | unfinished={len(unfinished)}", file=self.talk)
         return 1 if unfinished else 0
 
-    def show(self, reference: str, html: str, outputs: bool) -> NoReturn:
+    def show(self, run: str, html: str, outputs: bool) -> NoReturn:
         """Show a run: on the terminal, as JSON, or as one HTML page."""
 
         def command(site: Site) -> int:
             from runbooks.report.ticket import still_missing
 
-            run = site.journal.run(reference)
-            self.document = {"plan": run.plan.to_json(), "run": run.to_json()}
+            found = site.journal.run(run)
+            self.document = {"plan": found.plan.to_json(), "run": found.to_json()}
             if html:
                 from runbooks.report.html import run_html
 
                 try:
-                    Path(html).write_text(run_html(run), encoding="utf-8")
+                    Path(html).write_text(run_html(found), encoding="utf-8")
                 except OSError as error:
                     raise UsageError(f"--html {html}: {error.strerror}") from error
                 print(f"wrote {html}", file=self.talk)
             elif not self.options.as_json:
                 from runbooks.report.terminal import print_run
 
-                print_run(run, file=sys.stdout, outputs=outputs)
+                print_run(found, file=sys.stdout, outputs=outputs)
             if not html:
-                self.post(still_missing(run), run.plan)
+                self.post(still_missing(found), found.plan)
             return 0
 
         self.run(command)

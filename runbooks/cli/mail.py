@@ -17,31 +17,31 @@ if TYPE_CHECKING:
 class Mail(Surface):
     """A command on mail."""
 
-    def list_info(self, text: str, every: bool) -> NoReturn:
-        """What a list is."""
+    def list_info(self, name: str, all: bool) -> NoReturn:
+        """What a list is; ``all`` of its settings, or those that matter."""
 
         def command(site: Site) -> int:
             from runbooks.procedures.list_info import list_info
             from runbooks.report.lists import print_list
 
-            with waiting(f"Asking for {text}"):
-                found = list_info(site, text)
+            with waiting(f"Asking for {name}"):
+                found = list_info(site, name)
             self.document = {"list": found}
             if not self.options.as_json:
-                print_list(found, every, file=sys.stdout)
+                print_list(found, all, file=sys.stdout)
             return 0
 
         self.run(command)
 
-    def alias_show(self, text: str) -> NoReturn:
+    def alias_show(self, alias: str) -> NoReturn:
         """An alias, or those of a domain."""
 
         def command(site: Site) -> int:
             from runbooks.procedures.alias_show import alias_show
             from runbooks.report.aliases import print_aliases
 
-            with waiting(f"Asking for {text}"):
-                self.document = alias_show(site, text)
+            with waiting(f"Asking for {alias}"):
+                self.document = alias_show(site, alias)
             if not self.options.as_json:
                 print_aliases(self.document, file=sys.stdout)
             return FOUND if self.document["domain"]["problem"] else 0
@@ -81,14 +81,14 @@ class Mail(Surface):
 
         self.run(command)
 
-    def list_owners(self, text: str) -> NoReturn:
+    def list_owners(self, name: str) -> NoReturn:
         """Who runs a list."""
 
         def command(site: Site) -> int:
             from runbooks.procedures.list_info import list_info
 
-            with waiting(f"Asking for {text}"):
-                settings = list_info(site, text)["settings"]
+            with waiting(f"Asking for {name}"):
+                settings = list_info(site, name)["settings"]
             owners, moderators = settings["owner"], settings["moderator"]
             self.document = {"owners": owners, "moderators": moderators}
             if not self.options.as_json:

@@ -57,16 +57,16 @@ class Reports(Surface):
 
         self.run(command)
 
-    def hardware(self, query: str) -> NoReturn:
+    def hardware(self, hosts: str) -> NoReturn:
         """What each source says of hosts' hardware."""
 
         def command(site: Site) -> int:
             from runbooks.report.hardware import print_hardware
 
-            hosts = tuple(site.inventory.query(query))
+            names = tuple(site.inventory.query(hosts))
             sources = [source.name for source in site.hardware_sources]
-            with waiting(f"Looking up {len(hosts)} hosts in {', '.join(sources)}"):
-                found = site.hardware(hosts)
+            with waiting(f"Looking up {len(names)} hosts in {', '.join(sources)}"):
+                found = site.hardware(names)
             self.document = {"hosts": {host: asdict(machine) for host, machine in found.items()}}
             if not self.options.as_json:
                 print_hardware(found, sources, file=sys.stdout)
@@ -93,16 +93,16 @@ class Reports(Surface):
 
         self.run(command)
 
-    def power_status(self, query: str, driver: str = "", insecure: bool = False) -> NoReturn:
+    def power_status(self, hosts: str, driver: str, insecure: bool) -> NoReturn:
         """What the BMCs of some machines say of their power."""
 
         def command(site: Site) -> int:
             from runbooks.procedures.power_status import power_status
             from runbooks.report.power import print_power
 
-            hosts = site.inventory.query(query).names
-            with counting(f"Asking {len(hosts)} BMCs", len(hosts)) as seen:
-                rows = [asdict(row) for row in power_status(site, hosts, driver, insecure, seen)]
+            names = site.inventory.query(hosts).names
+            with counting(f"Asking {len(names)} BMCs", len(names)) as seen:
+                rows = [asdict(row) for row in power_status(site, names, driver, insecure, seen)]
             self.document = {"machines": rows}
             if not self.options.as_json:
                 print_power(rows, file=sys.stdout)
@@ -110,16 +110,16 @@ class Reports(Surface):
 
         self.run(command)
 
-    def event_log(self, query: str, limit: str, driver: str = "", insecure: bool = False) -> NoReturn:
+    def sel(self, host: str, limit: str, driver: str, insecure: bool) -> NoReturn:
         """A machine's event log."""
 
         def command(site: Site) -> int:
             from runbooks.procedures.power_status import event_log
             from runbooks.report.power import print_log
 
-            names = site.inventory.query(query).names
+            names = site.inventory.query(host).names
             if len(names) > 1:
-                raise UsageError(f"{query} is {len(names)} hosts: an event log is one machine's")
+                raise UsageError(f"{host} is {len(names)} hosts: an event log is one machine's")
             with waiting(f"Reading the event log of {names[0]}"):
                 entries = event_log(site, names[0], _count(limit), driver, insecure)
             rows = [asdict(entry) for entry in entries]
