@@ -21,6 +21,10 @@ def _nothing(_case: object) -> str:
     return ""
 
 
+def _no_notes(_case: object) -> tuple[str, ...]:
+    return ()
+
+
 def _as_given(_site: object, given: Mapping[str, Json]) -> Mapping[str, Json]:
     return given
 
@@ -40,12 +44,11 @@ class Procedure(Generic[C]):
     that has to be typed before anything is done, empty where yes will do."""
 
     name: str
-    title: str
     case: type[C]
     look: Callable[..., C]
     steps: Callable[[C], Steps]
     subjects: Callable[[Mapping[str, Json]], tuple[str, ...]]
-    notes: Callable[[C], tuple[str, ...]]
+    notes: Callable[[C], tuple[str, ...]] = _no_notes
     batch_size: str = ""
     typed: Callable[[C], str] = _nothing
     resolve: Callable[[Any, Mapping[str, Json]], Mapping[str, Json]] = _as_given

@@ -80,4 +80,4 @@ def subjects(arguments: Mapping[str, Json]) -> tuple[str, ...]:  # noqa: ARG001
     return ("benchmark:marks",)
 
 
-PROCEDURE = Procedure("mark", "Do commands in order", Case, look, steps, subjects, lambda _case: ())
+PROCEDURE = Procedure("mark", Case, look, steps, subjects)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.gates import key_confirmed
 from runbooks.procedures.new_keys import read_key, refuse_used
-from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched
+from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched, subjects
 from runbooks.registry.account_keys import fingerprint_of
 from runbooks.registry.edits import Edit
 from runbooks.site import Site
@@ -39,9 +37,4 @@ def steps(case: Case) -> Steps:
     yield from patch_steps(case, patch, f"add-key-{case.name}")
 
 
-def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:
-    """The account."""
-    return (f"user:{arguments['name']}",)
-
-
-PROCEDURE = Procedure("add-key", "Add key", Case, look, steps, subjects, lambda _case: ())
+PROCEDURE = Procedure("add-key", Case, look, steps, subjects)

@@ -57,4 +57,4 @@ def steps(case: Edited) -> Steps:
     yield from edit_steps(case, patch)
 
 
-PROCEDURE = Procedure("alias-add", "Add mail alias", Edited, look, steps, subjects, notes, "1", typed)
+PROCEDURE = Procedure("alias-add", Edited, look, steps, subjects, notes, batch_size="1", typed=typed)

@@ -37,6 +37,4 @@ def steps(case: Edited) -> Steps:
     yield from edit_steps(case, AliasOut(case.path, case.name, tuple(case.targets), case.remark, was=was))
 
 
-PROCEDURE = Procedure(
-    "alias-remove", "Remove mail alias", Edited, look, steps, subjects, notes, batch_size="1", typed=typed
-)
+PROCEDURE = Procedure("alias-remove", Edited, look, steps, subjects, notes, batch_size="1", typed=typed)

@@ -10,7 +10,7 @@ from runbooks.errors import Blocked, UsageError
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.gates import Request, gates, key_confirmed, request_of
 from runbooks.procedures.new_keys import read_key, refuse_used
-from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched, said, told_at_the_end
+from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched, said, subjects, told_at_the_end
 from runbooks.registry.account_keys import fingerprint_of
 from runbooks.registry.edits import Edit
 from runbooks.site import Site
@@ -75,11 +75,6 @@ def steps(case: Case) -> Steps:
     yield from patch_steps(case, patch, f"create-{case.name}")
 
 
-def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:
-    """The account."""
-    return (f"user:{arguments['name']}",)
-
-
 def notes(case: Case) -> tuple[str, ...]:
     """When it is there."""
     groups = ", ".join(case.request["approvals"])
@@ -87,4 +82,4 @@ def notes(case: Case) -> tuple[str, ...]:
     return where, told_at_the_end(case)
 
 
-PROCEDURE = Procedure("create-user", "Create shell user", Case, look, steps, subjects, notes)
+PROCEDURE = Procedure("create-user", Case, look, steps, subjects, notes)

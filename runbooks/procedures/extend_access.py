@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from runbooks.errors import UsageError
 from runbooks.procedure import Procedure, Steps
-from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched, until
+from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched, subjects, until
 from runbooks.registry.edits import Edit
 from runbooks.site import Site
 
@@ -38,9 +36,4 @@ def steps(case: Case) -> Steps:
     yield from patch_steps(case, patch, f"extend-{case.name}-{case.until}")
 
 
-def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:
-    """The account."""
-    return (f"user:{arguments['name']}",)
-
-
-PROCEDURE = Procedure("extend-access", "Extend access", Case, look, steps, subjects, lambda _case: ())
+PROCEDURE = Procedure("extend-access", Case, look, steps, subjects)

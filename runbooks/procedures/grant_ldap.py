@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from runbooks.errors import Blocked, UsageError
 from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.gates import nda
-from runbooks.procedures.patching import LDAP, Patched, patch_of, patch_steps, patched, said
+from runbooks.procedures.patching import LDAP, Patched, patch_of, patch_steps, patched, said, subjects
 from runbooks.registry import LdapOnlyUser, User
 from runbooks.registry.edits import Edit
 from runbooks.site import Site
@@ -106,14 +105,9 @@ def steps(case: Case) -> Steps:
     )
 
 
-def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:
-    """The account."""
-    return (f"user:{arguments['name']}",)
-
-
 def notes(case: Case) -> tuple[str, ...]:
     """What is left out."""
     return () if case.edits else (f"{case.name} is in the registry already: it is not edited",)
 
 
-PROCEDURE = Procedure("grant-ldap", "Grant LDAP access", Case, look, steps, subjects, notes)
+PROCEDURE = Procedure("grant-ldap", Case, look, steps, subjects, notes)

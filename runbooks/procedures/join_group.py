@@ -8,7 +8,7 @@ from typing import Any
 
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.gates import Request, gates, request_of, some
-from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched, told_at_the_end
+from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched, subjects, told_at_the_end
 from runbooks.registry.edits import Edit
 from runbooks.site import Site
 
@@ -38,9 +38,4 @@ def steps(case: Case) -> Steps:
     yield from patch_steps(case, patch, f"join-{case.name}-{'-'.join(case.groups)}")
 
 
-def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:
-    """The account."""
-    return (f"user:{arguments['name']}",)
-
-
-PROCEDURE = Procedure("join-group", "Join groups", Case, look, steps, subjects, lambda case: (told_at_the_end(case),))
+PROCEDURE = Procedure("join-group", Case, look, steps, subjects, lambda case: (told_at_the_end(case),))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.gates import some
-from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched
+from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched, subjects
 from runbooks.registry.edits import Edit
 from runbooks.site import Site
 
@@ -35,9 +33,4 @@ def steps(case: Case) -> Steps:
     yield from patch_steps(case, patch, f"leave-{case.name}-{'-'.join(case.groups)}")
 
 
-def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:
-    """The account."""
-    return (f"user:{arguments['name']}",)
-
-
-PROCEDURE = Procedure("leave-group", "Leave groups", Case, look, steps, subjects, lambda _case: ())
+PROCEDURE = Procedure("leave-group", Case, look, steps, subjects)

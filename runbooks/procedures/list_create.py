@@ -109,4 +109,4 @@ def notes(case: Case) -> tuple[str, ...]:
     return tuple(filter(None, (like, case.password)))
 
 
-PROCEDURE = Procedure("list-create", "Create mailing list", Case, look, steps, subjects, notes, resolve=resolve)
+PROCEDURE = Procedure("list-create", Case, look, steps, subjects, notes, resolve=resolve)

@@ -67,4 +67,4 @@ def notes(case: Case) -> tuple[str, ...]:
     return (*((told,) if case.admins else ()), back)
 
 
-PROCEDURE = Procedure("list-disable", "Disable mailing list", Case, look, steps, subjects, notes, resolve=resolve)
+PROCEDURE = Procedure("list-disable", Case, look, steps, subjects, notes, resolve=resolve)

@@ -119,6 +119,4 @@ def typed(case: Case) -> str:
     return "" if case.runs else case.address
 
 
-PROCEDURE = Procedure(
-    "list-enable", "Enable mailing list", Case, look, steps, subjects, notes, typed=typed, resolve=resolve
-)
+PROCEDURE = Procedure("list-enable", Case, look, steps, subjects, notes, typed=typed, resolve=resolve)

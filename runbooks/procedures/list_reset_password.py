@@ -51,4 +51,4 @@ def notes(case: Case) -> tuple[str, ...]:
     return tuple(filter(None, (case.note, case.handed)))
 
 
-PROCEDURE = Procedure("list-reset-password", "Reset list password", Case, look, steps, subjects, notes, resolve=resolve)
+PROCEDURE = Procedure("list-reset-password", Case, look, steps, subjects, notes, resolve=resolve)

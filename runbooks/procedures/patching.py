@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -115,3 +115,8 @@ def patch_steps(case: Patched, patch: AccountPatch, what: str, first: Sequence[S
             carries=True,
             undo="Deploy the revert to the puppet servers",
         )
+
+
+def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """The account: what a run owns that is about one."""
+    return (f"user:{arguments['name']}",)

@@ -138,6 +138,4 @@ def notes(case: Case) -> tuple[str, ...]:
 
 
 # The first that does not come back is the last that was touched.
-PROCEDURE = Procedure(
-    "powercycle", "Power-cycle", Case, look, steps, subjects, notes, batch_size="1", typed=typed, resolve=resolve
-)
+PROCEDURE = Procedure("powercycle", Case, look, steps, subjects, notes, batch_size="1", typed=typed, resolve=resolve)

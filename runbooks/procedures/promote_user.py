@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from runbooks.procedure import Procedure
-from runbooks.procedures.create_user import Case, case_of, notes, steps, subjects
+from runbooks.procedures.create_user import Case, case_of, notes, steps
+from runbooks.procedures.patching import subjects
 from runbooks.procedures.patching import said
 from runbooks.site import Site
 
@@ -25,4 +26,4 @@ def look(
     return case_of(site, "promote", name, key, groups, moved, task, said(realname, email, expires, contact))
 
 
-PROCEDURE = Procedure("promote-user", "Promote to shell user", Case, look, steps, subjects, notes)
+PROCEDURE = Procedure("promote-user", Case, look, steps, subjects, notes)

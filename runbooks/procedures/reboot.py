@@ -93,6 +93,4 @@ def notes(case: Case) -> tuple[str, ...]:
     return (f"critical: {fold(list(case.critical))}",) if case.critical else ()
 
 
-PROCEDURE = Procedure(
-    "reboot", "Reboot", Case, look, steps, subjects, notes, batch_size="1", typed=typed, resolve=resolve
-)
+PROCEDURE = Procedure("reboot", Case, look, steps, subjects, notes, batch_size="1", typed=typed, resolve=resolve)

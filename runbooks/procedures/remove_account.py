@@ -10,7 +10,7 @@ from runbooks.errors import RegistryError, UsageError
 from runbooks.inventory import fold
 from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
-from runbooks.procedures.patching import LDAP, Patched, patch_of, patch_steps, patched
+from runbooks.procedures.patching import LDAP, Patched, patch_of, patch_steps, patched, subjects
 from runbooks.procedures.root_keys import root_key_steps, root_keys_of
 from runbooks.procedures.shared_keys import edits_of_others, notes_of_others
 from runbooks.registry import AccountRegistry, User
@@ -146,11 +146,6 @@ def _archive_step(case: Case) -> Steps:
         yield Step(f"Pack the home into {case.archive}", change, on=case.packed, must_all=True)
 
 
-def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:
-    """The account."""
-    return (f"user:{arguments['name']}",)
-
-
 def notes(case: Case) -> tuple[str, ...]:
     """What stays, and what others have to see to."""
     home = f"the home of {case.name} stays; puppet deletes the account at its next run"
@@ -166,4 +161,4 @@ def notes(case: Case) -> tuple[str, ...]:
     return (*found, *notes_of_others(case, case.name), *case.remarks)
 
 
-PROCEDURE = Procedure("remove-account", "Remove account", Case, look, steps, subjects, notes, batch_size="50")
+PROCEDURE = Procedure("remove-account", Case, look, steps, subjects, notes, batch_size="50")

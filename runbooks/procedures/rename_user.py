@@ -166,6 +166,6 @@ def notes(case: Case) -> tuple[str, ...]:
     return tuple(found)
 
 
-PROCEDURE = Procedure("rename-user", "Rename shell user", Case, look, steps, subjects, notes)
+PROCEDURE = Procedure("rename-user", Case, look, steps, subjects, notes)
 
 __all__ = ["PROCEDURE", "Case", "Registry", "look", "notes", "steps", "subjects"]

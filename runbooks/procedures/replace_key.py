@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from runbooks.errors import UsageError
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.add_key import Case
 from runbooks.procedures.gates import key_confirmed
 from runbooks.procedures.new_keys import read_key, refuse_used
-from runbooks.procedures.patching import patch_of, patch_steps, patched
+from runbooks.procedures.patching import patch_of, patch_steps, patched, subjects
 from runbooks.registry.account_keys import fingerprint_of
 from runbooks.registry.edits import Edit
 from runbooks.site import Site
@@ -36,9 +33,4 @@ def steps(case: Case) -> Steps:
     yield from patch_steps(case, patch, f"replace-key-{case.name}")
 
 
-def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:
-    """The account."""
-    return (f"user:{arguments['name']}",)
-
-
-PROCEDURE = Procedure("replace-key", "Replace key", Case, look, steps, subjects, lambda _case: ())
+PROCEDURE = Procedure("replace-key", Case, look, steps, subjects)

@@ -9,7 +9,7 @@ from typing import Any
 from runbooks.errors import RegistryError, UsageError
 from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
-from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched
+from runbooks.procedures.patching import Patched, patch_of, patch_steps, patched, subjects
 from runbooks.procedures.root_keys import root_key_steps, root_keys_of
 from runbooks.procedures.shared_keys import edits_of_others, notes_of_others
 from runbooks.registry import User
@@ -116,11 +116,6 @@ def _what(case: Case) -> str:
     return "all keys" if case.all_keys else f"the key {case.shown[0]}"
 
 
-def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:
-    """The account."""
-    return (f"user:{arguments['name']}",)
-
-
 def notes(case: Case) -> tuple[str, ...]:
     """What an operator has to see to besides."""
     kept = () if case.edits else (f"the registry has no such key of {case.name}: it is not edited",)
@@ -129,4 +124,4 @@ def notes(case: Case) -> tuple[str, ...]:
 
 
 # A lost key is in nobody's hands for longer than it takes.
-PROCEDURE = Procedure("revoke-key", "Revoke ssh key", Case, look, steps, subjects, notes, batch_size="50")
+PROCEDURE = Procedure("revoke-key", Case, look, steps, subjects, notes, batch_size="50")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from runbooks.errors import UsageError
 from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
-from runbooks.procedures.patching import LDAP
+from runbooks.procedures.patching import LDAP, subjects
 from runbooks.site import Site
 from runbooks.systems.ldap import LdapReader, is_among
 from runbooks.systems.ldap_groups import OutOfGroup
@@ -46,9 +44,4 @@ def steps(case: Case) -> Steps:
     )
 
 
-def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:
-    """The account."""
-    return (f"user:{arguments['name']}",)
-
-
-PROCEDURE = Procedure("revoke-ldap", "Revoke LDAP access", Case, look, steps, subjects, lambda _case: ())
+PROCEDURE = Procedure("revoke-ldap", Case, look, steps, subjects)
