@@ -19,7 +19,7 @@ from runbooks.procedures.alias_edit import (
     subjects,
     typed,
 )
-from runbooks.procedures.mailing_lists import check_task
+from runbooks.procedures.forms import check_task
 from runbooks.site import Site
 
 

@@ -9,7 +9,7 @@ from runbooks.errors import UsageError
 from runbooks.inventory.names import suggest
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.alias_edit import Edited, edit_steps, edited, look_at, notes, refuse_trouble, subjects, typed
-from runbooks.procedures.mailing_lists import check_task
+from runbooks.procedures.forms import check_task
 from runbooks.site import Site
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,10 @@ from runbooks.errors import Blocked, UsageError
 from runbooks.lists.changes import Configured, Created
 from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
+from runbooks.procedures.forms import addresses, check_task
 from runbooks.procedures.mailing_lists import (
     OF_LISTS,
     OfList,
-    addresses,
-    check_task,
     near,
     reader_of,
     resolve,
@@ -44,7 +43,7 @@ def look(
     site: Site,
     *,
     list: str,
-    owners: tuple[str, ...] | list[str],
+    owners: Sequence[str],
     description: str,
     task: str,
     private: bool = False,

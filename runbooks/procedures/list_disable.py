@@ -9,7 +9,8 @@ from typing import Any
 from runbooks.lists.changes import Configured, HeldOut
 from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
-from runbooks.procedures.mailing_lists import OfList, check_task, reader_of, resolve, settings_of, subjects
+from runbooks.procedures.forms import check_task
+from runbooks.procedures.mailing_lists import OfList, reader_of, resolve, settings_of, subjects
 from runbooks.site import Site
 
 

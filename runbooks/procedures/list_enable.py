@@ -14,7 +14,8 @@ from runbooks.errors import Blocked, UsageError
 from runbooks.lists.changes import Configured, Restored
 from runbooks.model import Change, Run, RunStatus, Step
 from runbooks.procedure import Procedure, Steps
-from runbooks.procedures.mailing_lists import OfList, addresses, check_task, reader_of, resolve, settings_of, subjects
+from runbooks.procedures.forms import addresses, check_task
+from runbooks.procedures.mailing_lists import OfList, reader_of, resolve, settings_of, subjects
 from runbooks.site import Site
 
 _ADMINS = {"owner", "moderator"}

@@ -8,7 +8,8 @@ from runbooks.errors import Blocked, UsageError
 from runbooks.lists.changes import PasswordSet, WebPasswordSet
 from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
-from runbooks.procedures.mailing_lists import OfList, check_task, reader_of, resolve, settings_of, shown, subjects
+from runbooks.procedures.forms import check_task
+from runbooks.procedures.mailing_lists import OfList, reader_of, resolve, settings_of, shown, subjects
 from runbooks.site import Site
 
 

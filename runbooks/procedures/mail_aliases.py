@@ -11,10 +11,9 @@ from runbooks.aliases.domains import Domains, Files
 from runbooks.aliases.file import AliasFile
 from runbooks.aliases.lint import lint
 from runbooks.aliases.problems import Problem
-from runbooks.errors import Blocked, CommandFailed, RunbookError, SettingsError, UsageError
-from runbooks.inventory.names import short
+from runbooks.errors import Blocked, CommandFailed, RunbookError, SettingsError
 from runbooks.looking import side_by_side
-from runbooks.procedures.forms import is_address
+from runbooks.procedures.forms import check_address
 from runbooks.site import Site
 from runbooks.systems import reads
 from runbooks.systems.exim import routes_of
@@ -139,7 +138,6 @@ def _has_taker(address: str, route: Route) -> bool:
 
 def split(text: str) -> tuple[str, str]:
     """The name and the domain of an alias. Raises UsageError."""
-    if not is_address(text):
-        raise UsageError(f"{short(text)!r} is no mail address: an alias is name@example.org")
+    check_address(text)
     name, _, domain = text.lower().partition("@")
     return name, domain

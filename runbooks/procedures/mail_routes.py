@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runbooks.errors import RunbookError, UsageError
-from runbooks.inventory.names import short
 from runbooks.looking import side_by_side
-from runbooks.procedures.forms import is_address
+from runbooks.procedures.forms import check_address
 from runbooks.site import Site
 from runbooks.systems.exim import routes_of
 from runbooks.systems.exim_routes import REACHES, End
@@ -48,8 +47,7 @@ def mail_routes(site: Site, addresses: Sequence[str]) -> list[Way]:
     if not addresses:
         raise UsageError("which address? name@example.org, or several by commas")
     for address in addresses:
-        if not is_address(address):
-            raise UsageError(f"{short(address)!r} is no mail address: name@example.org")
+        check_address(address)
     hosts = site.hosts_named([site.settings.aliases.mail_hosts])
     found: dict[str, list[Way]] = {}
 

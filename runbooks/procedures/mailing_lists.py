@@ -10,7 +10,6 @@ from typing import Any
 from runbooks.errors import UsageError
 from runbooks.inventory.names import short, suggest
 from runbooks.lists.model import ListReader
-from runbooks.procedures.forms import is_address, is_task
 from runbooks.site import Site
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._+=-]{0,63}")
@@ -93,24 +92,6 @@ def shown(place: str) -> str:
     """A note: how a new password is handed over, in a file or on the terminal."""
     how = f"written to {place}" if place else "shown once"
     return f"the new password is {how}, at the end, and kept nowhere else"
-
-
-def check_task(task: str) -> None:
-    """Raise UsageError for what is no ticket."""
-    if task and not is_task(task):
-        raise UsageError(f"{task!r} is no task: T and digits, as T123")
-
-
-def addresses(texts: Sequence[str], option: str) -> tuple[str, ...]:
-    """Mail addresses, in small letters, none twice. Raises UsageError."""
-    found = []
-    for text in texts:
-        if not is_address(text):
-            raise UsageError(f"{option} {short(text)!r} is no mail address")
-        if (address := text.lower()) in found:
-            raise UsageError(f"{option}: {address} is named twice")
-        found.append(address)
-    return tuple(found)
 
 
 def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 from runbooks.errors import UsageError
 from runbooks.model import Step
 from runbooks.procedure import Steps
-from runbooks.procedures.forms import is_address, is_task
+from runbooks.procedures.forms import check_address, check_task
 from runbooks.registry import AccountRegistry
 from runbooks.registry.edits import Edit
 from runbooks.registry.patches import AccountPatch
@@ -38,8 +38,7 @@ class Patched:
 
 def patched(site: Site, registry: AccountRegistry, edits: Sequence[Edit], task: str = "") -> dict[str, Any]:
     """The fields of Patched, once the edits are known to be possible. Raises RegistryError, UsageError."""
-    if task and not is_task(task):
-        raise UsageError(f"{task!r} is no task: T and digits, as T123")
+    check_task(task)
     for edit in edits:
         registry = edit.make(registry)
     return {
@@ -73,8 +72,8 @@ def until(text: str) -> str:
 
 def said(realname: str, email: str, expires: str, contact: str) -> dict[str, str]:
     """What is said of the person, as the registry's edits take it. Raises UsageError."""
-    if email and not is_address(email):
-        raise UsageError(f"--email {email[:60]!r} is no mail address")
+    if email:
+        check_address(email, "--email")
     if long := [option for option, text in (("--realname", realname), ("--contact", contact)) if len(text) > 200]:
         raise UsageError(f"{long[0]} is too long: 200 characters at most")
     if bool(expires) != bool(contact):

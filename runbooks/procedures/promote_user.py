@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from runbooks.procedure import Procedure
 from runbooks.procedures.create_user import Case, case_of, notes, steps
-from runbooks.procedures.patching import subjects
-from runbooks.procedures.patching import said
+from runbooks.procedures.patching import said, subjects
 from runbooks.site import Site
 
 
