@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,8 @@ PREFIX = "INVOKE_OPS_CLINIC_"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings, checked. ``journal`` may hold a password: ``repr`` leaves it out."""
+    """All settings, checked. A field whose default is a class of its own is a section. ``journal`` may hold a password:
+    ``repr`` leaves it out."""
 
     inventory: Path
     journal: str = field(default="sqlite:////var/lib/ops-clinic/journal.db", repr=False)
@@ -83,27 +84,14 @@ class Settings:
         lab = root / ".lab" / "inventory"
         sections[""].setdefault("inventory", (lab if lab.is_dir() else root / "inventory").absolute())
         sections["ssh"].setdefault("sudo", sections["ssh"].get("user", "root") != "root")
-        return cls(
-            **sections[""],
-            ssh=Ssh(**sections["ssh"]),
-            repository=Repository(**sections["repository"]),
-            puppet=Puppet(**sections["puppet"]),
-            gerrit=Review(**sections["gerrit"]),
-            private=Private(**sections["private"]),
-            ldap=Ldap(**sections["ldap"]),
-            corporate=Corporate(**sections["corporate"]),
-            access=Access(**sections["access"]),
-            oob=Oob(**sections["oob"]),
-            reboot=Reboot(**sections["reboot"]),
-            alertmanager=Alertmanager(**sections["alertmanager"]),
-            hardware=Hardware(**sections["hardware"]),
-            netbox=Netbox(**sections["netbox"]),
-            racktables=RackTables(**sections["racktables"]),
-            lists=Lists(**sections["lists"]),
-            aliases=Aliases(**sections["aliases"]),
-            puppetdb=PuppetDB(**sections["puppetdb"]),
-            lease=_lease(sections["lease"], layers),
-        )
+        made = {
+            one.name: one.default_factory(**sections[one.name])
+            for one in fields(cls)
+            if one.default_factory is not MISSING
+        }
+        settings = cls(**sections[""], **made)
+        _refuse_slow_heartbeats(settings.lease, layers)
+        return settings
 
 
 def load(config: Any, root: Path) -> Settings:
@@ -156,14 +144,12 @@ def layers_of(config: Any, root: Path) -> tuple[list[Layer], list[Layer]]:
     return _layers(config, below), _layers(config, above)
 
 
-def _lease(values: Mapping[str, int], layers: tuple[Layer, ...]) -> Lease:
-    lease = Lease(**values)
+def _refuse_slow_heartbeats(lease: Lease, layers: tuple[Layer, ...]) -> None:
     if lease.heartbeat_s * 2 > lease.expires_s:
         raise SettingsError(
             f"{', '.join(layer.where for layer in layers)}: lease.heartbeat_s ({lease.heartbeat_s}) must be at most "
             f"half of lease.expires_s ({lease.expires_s}), or one late heartbeat loses the run"
         )
-    return lease
 
 
 def _layers(config: Any, levels: list[tuple[str, str, Path, bool]]) -> list[Layer]:
