@@ -11,8 +11,10 @@ from runbooks.settings_kinds import Kind, Layer, a_host_path, a_line, a_path, a_
 from runbooks.settings_sections import ListDomain
 
 _DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
+DRIVERS: Mapping[str, str] = {"mailman3": "url", "mailman2": "host"}
+"""The drivers of runbooks/lists/drivers.py, and the key that says where each one's list server is."""
 _KEYS: Mapping[str, Kind] = {
-    "driver": one_of("mailman3", "mailman2"),
+    "driver": one_of(*DRIVERS),
     "url": a_web_url,
     "user": a_user,
     "password_file": a_path,
@@ -23,7 +25,6 @@ _KEYS: Mapping[str, Kind] = {
     "web_password": an_argv,
     "web_check": an_argv,
 }
-_NEEDED = {"mailman3": "url", "mailman2": "host"}
 
 
 def list_domains(value: Any, layer: Layer, key: str) -> tuple[ListDomain, ...]:
@@ -44,8 +45,8 @@ def _domain(name: Any, value: Any, layer: Layer, key: str) -> ListDomain:
             raise layer.fail(f"{key}.{word}", f"is no setting{suggest(word, list(_KEYS))}")
     read = {word: _KEYS[word](inner, layer, f"{key}.{word}") for word, inner in given.items()}
     domain = ListDomain(name, **read)
-    needed = "host" if domain.web_password or domain.web_check else _NEEDED[domain.driver]
-    for word in {needed, _NEEDED[domain.driver]}:
+    has_web = domain.web_password or domain.web_check
+    for word in (DRIVERS[domain.driver], *(("host",) if has_web else ())):
         if getattr(domain, word) is None:
             raise layer.fail(f"{key}.{word}", "is not set: say where that list server is")
     return domain

@@ -169,13 +169,13 @@ class Site:
 
     def open_lists(self, domain: str, host: Callable[[str], HostTarget]) -> ListTarget:
         """The mailing lists of a domain; ``host`` opens a list server over ssh. Raises SettingsError."""
-        from runbooks.lists.drivers import open_lists
+        from runbooks.lists.drivers import driver_class, open_lists
 
         chosen = next((one for one in self.settings.lists.domains if one.name == domain), None)
         if chosen is None:
             raise SettingsError(f"lists.domains: there is no {domain}: say in invoke.yaml where its lists are")
         password = Secret("")
-        if chosen.driver == "mailman3":
+        if driver_class(chosen.driver).takes_password:
             key = f"lists.domains.{domain}.password_file"
             password = self._mailman_password or find(MAILMAN_PASSWORD, chosen.password_file, key)
         return open_lists(chosen, password, lambda: host(str(chosen.host)), self.fresh)

@@ -220,6 +220,8 @@ def _plain(value: Json) -> Json:
 class Mailman3Target(ListTarget):
     """The lists of a domain on a Mailman 3 core."""
 
+    takes_password = True
+
     def __init__(self, domain: ListDomain, password: Secret, host: Callable[[], HostTarget], fresh: Fresh) -> None:
         """Raises SettingsError."""
         self.domain, self.name = domain.name, f"@{domain.name}"

@@ -129,6 +129,8 @@ class ListTarget(Target):
     """The lists of one domain; its name is the domain's, behind an ``@``."""
 
     domain: str
+    takes_password = False
+    """Whether we log in to the list server with a password of the settings (not over ssh)."""
 
     @abstractmethod
     def reader(self, run_id: str = "") -> ListReader:
