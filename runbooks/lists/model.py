@@ -7,7 +7,7 @@ names: ``description`` (a line), ``owner`` and ``moderator`` (addresses, sorted,
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,7 +28,7 @@ class Held:
     subject: str
 
 
-class ListReader(Reader):
+class ListReader(Reader, ABC):
     """Looks at the lists of one domain. All of it raises Unreachable where the server cannot be asked, and Blocked
     where it does not let us or answers what makes no sense."""
 
@@ -93,7 +93,7 @@ class ListReader(Reader):
         archive, too, and is not advertised."""
 
 
-class ListWriter(Writer):
+class ListWriter(Writer, ABC):
     """Changes the lists of one domain. All of it raises CommandFailed where the server refuses, and Lost where its
     answer did not come and a second look does not show the change."""
 
