@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,9 +30,41 @@ def _diff(old: Facts, new: Facts) -> Iterator[str]:
             yield from (f"-{key}: {was}", f"+{key}: {value}")
 
 
+def _unlike(settings: Facts, wanted: Facts) -> dict[str, Json]:
+    """Those of the wanted settings that a list has otherwise."""
+    return {key: value for key, value in wanted.items() if not _alike(settings.get(key), value)}
+
+
+class _Set(Change[ListReader, ListWriter]):
+    """A list gets settings: those that it has otherwise are sent, and no others."""
+
+    name: str
+
+    @abstractmethod
+    def _wanted(self, settings: Facts) -> dict[str, Any]:
+        """What they have to be, given those that the list has."""
+
+    def _finding(self, settings: Facts) -> Finding:
+        """Done where all are so; else what becomes of the others, and what they were."""
+        ours = _unlike(settings, self._wanted(settings))
+        if not ours:
+            return done()
+        was = {key: settings.get(key) for key in ours}
+        return todo(*_diff(was, ours), before={"was": was, "ours": ours}, facts={"was": was})
+
+    def do(self, writer: ListWriter, before: Facts) -> None:  # noqa: ARG002
+        """Send them. Raises CommandFailed, Lost."""
+        settings = writer.reader.settings(self.name) or {}
+        writer.configure(self.name, _unlike(settings, self._wanted(settings)))
+
+    def inverse(self, before: Facts) -> Restored | None:
+        """What they were."""
+        return Restored(self.name, before["was"], before["ours"]) if before.get("was") else None
+
+
 @dataclass(frozen=True)
-class Configured(Change[ListReader, ListWriter]):
-    """A list has these settings. ``fresh``: an earlier step of the same plan makes the list."""
+class Configured(_Set):
+    """A list has these settings (``values``). ``fresh``: an earlier step of the same plan makes the list."""
 
     name: str
     values: Facts
@@ -43,26 +76,17 @@ class Configured(Change[ListReader, ListWriter]):
         if settings is None:
             lines = [f"+{key}: {word}" for key, value in self.values.items() for word in _words(value)]
             return later(*lines) if self.fresh else blocked(_gone(self.name, reader))
-        was = {key: settings.get(key) for key, value in self.values.items() if not _alike(settings.get(key), value)}
-        if not was:
-            return done()
-        wanted = {key: self.values[key] for key in was}
-        return todo(*_diff(was, wanted), before={"was": was, "ours": wanted}, facts={"was": was})
+        return self._finding(settings)
 
-    def do(self, writer: ListWriter, before: Facts) -> None:  # noqa: ARG002
-        """Set those that are not. Raises CommandFailed, Lost."""
-        settings = writer.reader.settings(self.name) or {}
-        writer.configure(self.name, {k: v for k, v in self.values.items() if not _alike(settings.get(k), v)})
-
-    def inverse(self, before: Facts) -> Restored | None:
-        """As they were."""
-        return Restored(self.name, before["was"], before["ours"]) if before.get("was") else None
+    def _wanted(self, settings: Facts) -> dict[str, Any]:  # noqa: ARG002 - these, whatever there is
+        return dict(self.values)
 
 
 @dataclass(frozen=True)
-class Restored(Change[ListReader, ListWriter]):
-    """Settings are again what they were (``was``) before they were made what they are (``ours``). What others have put
-    into a list of words since, or taken out of it, stays so; any other setting that they have changed is theirs."""
+class Restored(_Set):
+    """Settings are again what they were (``was``), before a run made them what they are (``ours``). Of a setting that
+    is a list of words only our own words are taken back: what others have put in since, or taken out, stays so. Another
+    setting that somebody has changed since is left to them: it blocks."""
 
     name: str
     was: Facts
@@ -73,35 +97,21 @@ class Restored(Change[ListReader, ListWriter]):
         settings = reader.settings(self.name)
         if settings is None:
             return blocked(_gone(self.name, reader))
-        wanted = self._wanted(settings)
-        if theirs := [key for key, value in wanted.items() if value is _THEIRS]:
+        if theirs := [key for key, value in self._wanted(settings).items() if value is _THEIRS]:
             told = "; ".join(f"{key} is {settings.get(key)!r}, and was set to {self.ours[key]!r}" for key in theirs)
             return blocked(f"changed since by somebody else: {told}: set it to either by hand, then try again")
-        now = {key: settings.get(key) for key, value in wanted.items() if not _alike(settings.get(key), value)}
-        if not now:
-            return done()
-        then = {key: wanted[key] for key in now}
-        return todo(*_diff(now, then), before={"was": now, "ours": then}, facts={"was": now})
+        return self._finding(settings)
 
     def _wanted(self, settings: Facts) -> dict[str, Any]:
         return {key: _taken_back(settings.get(key), self.ours[key], was) for key, was in self.was.items()}
 
-    def do(self, writer: ListWriter, before: Facts) -> None:  # noqa: ARG002
-        """Set those that are not. Raises CommandFailed, Lost."""
-        settings = writer.reader.settings(self.name) or {}
-        wanted = self._wanted(settings)
-        writer.configure(self.name, {k: v for k, v in wanted.items() if not _alike(settings.get(k), v)})
-
-    def inverse(self, before: Facts) -> Restored | None:
-        """As they were before that."""
-        return Restored(self.name, before["was"], before["ours"]) if before.get("was") else None
-
 
 _THEIRS = object()
+"""In place of a value: somebody else has changed it, and it is not for us to set."""
 
 
 def _taken_back(now: Json, ours: Json, was: Json) -> Any:
-    """What a setting has to be."""
+    """What a setting has to be so that our change is taken back: it is ``now``, we made it ``ours``, it ``was``."""
     if _alike(now, was) or _alike(now, ours):
         return was
     if all(isinstance(value, list | tuple) for value in (now, ours, was)):
@@ -113,7 +123,7 @@ def _taken_back(now: Json, ours: Json, was: Json) -> Any:
 
 
 def _alike(one: Json, other: Json) -> bool:
-    """A journal gives lists back where there were tuples, and the other way round."""
+    """Whether two values are the same: a journal gives back lists where there were tuples."""
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return list(one) == list(other)
     return type(one) is type(other) and bool(one == other)
