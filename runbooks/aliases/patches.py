@@ -1,7 +1,9 @@
-"""Edits of alias files as commits, said by their meaning: they can be made again on a newer commit."""
+"""Edits of alias files, to be committed. An edit is kept as what it means ("noc leads to bob, too") and not as a diff: so
+it can be made again on a newer commit."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -14,19 +16,18 @@ from runbooks.systems.commits import HeadFiles
 
 
 @dataclass(frozen=True)
-class _Edited:
-    """An alias in the file at ``path``, which is named after its domain if no other ``domain`` is given. ``remark`` is
-    put in a comment, such as ``T123 (alice)``.
+class _Edited(ABC):
+    """An edit of the alias ``name`` in the file at ``path``, which is named after its domain. ``remark`` is put in a
+    comment, such as ``T123 (alice)``.
 
     ``was``: the alias's targets when the edit was planned, as they stand in the file. Where they are others now,
-    somebody else has edited the same alias since, and the edit is refused; other aliases are none of its business.
+    somebody else has edited the same alias since, and the edit is refused; other aliases do not matter.
     """
 
     path: str
     name: str
     targets: tuple[str, ...] = ()
     remark: str = ""
-    domain: str = ""
     was: tuple[str, ...] | None = None
 
     @property
@@ -37,7 +38,22 @@ class _Edited:
     @property
     def address(self) -> str:
         """The alias's own address."""
-        return f"{self.name}@{self.domain or PurePosixPath(self.path).name}"
+        return f"{self.name}@{PurePosixPath(self.path).name}"
+
+    @abstractmethod
+    def after(self, file: AliasFile) -> bytes:
+        """The contents of the file once it is edited; the same where nothing is to do. Raises RegistryError."""
+
+    def edit(self, files: HeadFiles) -> Mapping[str, bytes]:
+        """The file, edited. Raises RegistryError, CommandFailed."""
+        file = self._file(files)
+        try:
+            after = self.after(file)
+        except RegistryError as error:
+            raise RegistryError(f"{self.path}: {error}") from error
+        if after != file.data:
+            self._refuse_others(file.entry(self.name))
+        return {self.path: after}
 
     def _file(self, files: HeadFiles) -> AliasFile:
         try:
@@ -54,8 +70,9 @@ class _Edited:
 
 @dataclass(frozen=True)
 class AliasIn(_Edited):
-    """An alias is there, with these targets. One that leads elsewhere is refused; with ``more`` it gets those of the
-    targets that it does not have. Raises UsageError for a name, target or remark that is none."""
+    """The alias is there, with these targets. One that is there and leads elsewhere is refused; with ``more`` it has to
+    be there, and gets those of the targets that it lacks. Raises UsageError for a name, target or remark that cannot
+    be."""
 
     more: bool = False
 
@@ -73,30 +90,21 @@ class AliasIn(_Edited):
             return f"adding {', '.join(self.targets)} to alias {self.address}"
         return f"adding alias {self.address}"
 
-    def edit(self, files: HeadFiles) -> Mapping[str, bytes]:
-        """The file with the alias. Raises RegistryError, CommandFailed."""
-        file = self._file(files)
-        entry = file.entry(self.name)
-        try:
-            if not self.more:
-                return {self.path: file.added(self.name, self.targets, self.remark)}
-            after = file.with_targets(self.name, self.targets, self.remark)
-        except RegistryError as error:
-            raise RegistryError(f"{self.path}: {error}") from error
-        if after != file.data:
-            self._refuse_others(entry)
-        return {self.path: after}
+    def after(self, file: AliasFile) -> bytes:
+        """With the alias, or with its new targets. Raises RegistryError."""
+        change = file.with_targets if self.more else file.added
+        return change(self.name, self.targets, self.remark)
 
     def remarks(self, files: HeadFiles) -> str:
-        """Comments that speak of the alias: what was with it before."""
+        """What comments in the file say of an alias that is new: why it was removed, say."""
         file = self._file(files)
         return "" if self.more or file.entry(self.name) else "; ".join(_comments(file, self.name))
 
 
 @dataclass(frozen=True)
 class AliasOut(_Edited):
-    """An alias is not there; or, with ``targets``, none of these among its own. Raises UsageError for a remark that is
-    none."""
+    """The alias is not there; or, with ``targets``, it does not lead to these. Raises UsageError for a remark that
+    cannot be."""
 
     def __post_init__(self) -> None:
         check_remark(self.remark)
@@ -108,27 +116,14 @@ class AliasOut(_Edited):
             return f"removing {', '.join(self.targets)} from alias {self.address}"
         return f"removing alias {self.address}"
 
-    def edit(self, files: HeadFiles) -> Mapping[str, bytes]:
-        """The file without it. Raises RegistryError, CommandFailed."""
-        file = self._file(files)
-        entry = file.entry(self.name)
-        if entry is None:
-            return {self.path: file.data}
-        try:
-            after = self._without(file)
-        except RegistryError as error:
-            raise RegistryError(f"{self.path}: {error}") from error
-        if after != file.data:
-            self._refuse_others(entry)
-        return {self.path: after}
-
-    def _without(self, file: AliasFile) -> bytes:
-        if not self.targets:
+    def after(self, file: AliasFile) -> bytes:
+        """Without the alias, or without these of its targets. Raises RegistryError."""
+        if not self.targets or file.entry(self.name) is None:
             return file.removed(self.name, self.remark)
         return file.without_targets(self.name, self.targets, self.remark)
 
     def remarks(self, files: HeadFiles) -> str:
-        """Other aliases of the file that lead to one that goes."""
+        """Which other aliases of the file still lead to one that is removed."""
         file = self._file(files)
         if self.targets or file.entry(self.name) is None:
             return ""

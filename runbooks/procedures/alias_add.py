@@ -26,7 +26,8 @@ from runbooks.site import Site
 def look(
     site: Site, *, alias: str, to: Sequence[str], more: bool = False, task: str = "", without: Sequence[str] = ()
 ) -> Edited:
-    """Whether it may be made, and where. Raises UsageError, Blocked where it would be somebody's own."""
+    """Whether the alias may be made, and what its file and the mail hosts have now. Raises UsageError, and Blocked
+    where it would be one person's own, or the mail hosts do not let us."""
     check_task(task)
     if not to:
         raise UsageError("give --to, where its mail is to go: addresses, by commas")
@@ -36,14 +37,13 @@ def look(
     if seen.was is None and more:
         raise UsageError(f"--more: there is no alias {alias}: leave it out to make one")
     refuse_personal(site, seen, to)
-    file = seen.file
-    refuse_trouble(site, seen, file.with_targets(seen.name, to) if more else file.added(seen.name, to))
+    refuse_trouble(site, seen, AliasIn(seen.domain.path, seen.name, tuple(to), more=more))
     wanted = dict.fromkeys((*(seen.was or ()), *to))
     return edited(site, seen, to, tuple(wanted), task, more)
 
 
 def refuse_personal(site: Site, seen: Seen, to: Sequence[str]) -> None:
-    """Raise Blocked for an alias of one person's."""
+    """Raise Blocked for an alias of a single person, in any of the domains that it would be in."""
     people = people_of(site.registry()) if site.settings.repository.url else []
     for domain in dict.fromkeys((seen.domain.name, *seen.domain.together)):
         if why := judge(seen.name, domain, tuple(to), site.settings.aliases, people):
@@ -51,9 +51,8 @@ def refuse_personal(site: Site, seen: Seen, to: Sequence[str]) -> None:
 
 
 def steps(case: Edited) -> Steps:
-    """The page's order."""
-    was = None if case.was is None else tuple(case.was)
-    patch = AliasIn(case.path, case.name, tuple(case.targets), case.remark, was=was, more=case.more)
+    """The page's order: commit, puppet, a look."""
+    patch = AliasIn(case.path, case.name, case.targets, case.remark, was=case.was, more=case.more)
     yield from edit_steps(case, patch)
 
 

@@ -1,4 +1,8 @@
-"""An edit of mail aliases: what is looked at before, and how it gets to where it counts."""
+"""What adding and removing a mail alias have in common: what is looked at before, and the steps.
+
+As on the duty page ("Mail aliases"), the alias file is edited and committed in the private repository, puppet brings it
+to the mail hosts, and exim is asked there where mail goes now.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +32,9 @@ _ASKED = re.compile(r"[!-?A-\[\]-~]+")
 
 @dataclass(frozen=True)
 class Seen:
-    """An alias, as it is looked at before an edit: its ``domain`` among all ``domains``, and the file with all others.
-    ``hosts`` are the mail hosts that are looked at and told, ``left_out`` the others."""
+    """What is there before an edit: the alias's ``name``, its ``domain``, and the domain's ``file`` as it is committed;
+    besides, all ``domains`` and the ``repository``. ``hosts`` are the mail hosts that get the edit, ``left_out`` those
+    that the operator has left out."""
 
     name: str
     domain: Domain
@@ -52,14 +57,14 @@ class Seen:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Every address that the file is about, and its own, in every domain that changes with the file."""
+        """Every address that the file has an alias for, and the alias's own, in each domain that shares the file."""
         names = dict.fromkeys([*filter(_ASKED.fullmatch, self.file.names), self.name])
         return tuple(f"{name}@{domain}" for domain in self.domain.together for name in names)
 
 
 def look_at(site: Site, alias: str, without: Sequence[str]) -> Seen:
-    """The alias that is meant. Raises UsageError, Blocked where its domain has no file that could be edited, and what
-    hosts that cannot be asked give reason to."""
+    """Look at an alias (its address), its file and the mail hosts. Raises UsageError; Blocked where its domain has no
+    file that could be edited, or a mail host lacks what others have committed; and Unreachable."""
     name, domain = split(alias)
     if domain in {one.name for one in site.settings.lists.domains}:
         raise UsageError(f"{domain} has mailing lists, no aliases: `inv list-info {name}`, `inv list-create {name}`")
@@ -79,8 +84,8 @@ def look_at(site: Site, alias: str, without: Sequence[str]) -> Seen:
 
 
 def _refuse_behind(site: Site, seen: Seen) -> None:
-    """What others have committed, and no puppet run has brought yet, would come along with ours and look like its
-    doing. Raises Blocked. What a mail host has besides is no matter."""
+    """Raise Blocked where a mail host does not have yet what others have committed for this file: puppet would bring it
+    along with our edit, and it would look like our doing."""
     own = seen.domain.path.rpartition("/")[2]
     directory = site.settings.aliases.host_directory
     deployed = on_each(site, seen.hosts, lambda reader: reader.ask(reads.alias_directory(directory)))
@@ -103,9 +108,10 @@ def _meaning(file: AliasFile, name: str) -> object:
     return entry and entry.meaning
 
 
-def refuse_trouble(site: Site, seen: Seen, after: bytes) -> None:
-    """Raise Blocked for an edit that gives the file contents with which something would be wrong that was not before: a
-    loop, or an alias that leads to one that goes."""
+def refuse_trouble(site: Site, seen: Seen, patch: AliasIn | AliasOut) -> None:
+    """Raise Blocked for an edit after which ``inv alias-lint`` would find an error that is not there now: a loop, or an
+    alias that leads to one that is gone."""
+    after = patch.after(seen.file)
     if not seen.hosts or after == seen.file.data:
         return
     before = {one.what for one in _errors(site, seen, seen.file.data)}
@@ -122,10 +128,15 @@ def _errors(site: Site, seen: Seen, data: bytes) -> list[Problem]:
 
 @dataclass(frozen=True)
 class Edited:
-    """The case of an edit: the alias (``name`` in the file at ``path``, asked for as ``domain``, whose links lead along
-    ``chain``), its ``targets`` that come or go, all that it has then (``wanted``), and what it had (``was``; None where
-    there was none). ``domains`` are all that change with the file; ``before`` says where each mail host sent what came
-    for its addresses."""
+    """The case of an edit.
+
+    The alias: its ``name``, and the ``domain`` that the operator named, whose links lead along ``chain`` to the file at
+    ``path``; ``domains`` are all that share that file. The edit: the ``targets`` that are added (``more``: to those
+    that are there) or removed, all that it has then (``wanted``), and those that it had (``was``; None where there was
+    no alias). Where: the ``checkout`` on ``host``, and the ``mail_hosts``, which have their files in ``host_directory``,
+    with exim's ``command`` and ``puppet`` as the settings have them; ``left_out`` are other mail hosts. ``before``: by
+    mail host and address, where mail went.
+    """
 
     name: str
     domain: str
@@ -149,19 +160,19 @@ class Edited:
 
     @property
     def own(self) -> str:
-        """The domain that the file is of."""
+        """The domain that the file is named after."""
         return self.path.rpartition("/")[2]
 
     @property
     def remark(self) -> str:
-        """What stands beside the changed line."""
+        """The comment beside the changed line: ticket and operator."""
         return " ".join(filter(None, (self.task, f"({self.operator})")))
 
 
 def edited(
     site: Site, seen: Seen, targets: Sequence[str], wanted: Sequence[str], task: str, more: bool = False
 ) -> Edited:
-    """The case. Raises Unreachable, Blocked."""
+    """The case, with where each mail host sends mail now. Raises Unreachable, Blocked."""
     command = site.settings.aliases.command
     routes = on_each(site, seen.hosts, lambda reader: routes_of(reader, command, seen.addresses))
     return Edited(
@@ -188,7 +199,7 @@ def edited(
 
 
 def edit_steps(case: Edited, patch: AliasIn | AliasOut) -> Steps:
-    """Committed, brought to each mail host, and looked at there, before the next one's turn."""
+    """Commit; then on one mail host after the other, run puppet and ask exim."""
     yield Step(
         f"Commit it to the private repository: {patch.title}",
         Commit(case.checkout, patch, case.operator),
@@ -200,7 +211,7 @@ def edit_steps(case: Edited, patch: AliasIn | AliasOut) -> Steps:
         return
     yield Step(
         "Let puppet bring it to the mail hosts",
-        BringAliases(Puppet.of(case.puppet), case.host_directory, patch, tuple(case.command)),
+        BringAliases(Puppet.of(case.puppet), case.host_directory, patch, case.command),
         on=case.mail_hosts,
         carries=True,
         undo="Let puppet bring the revert to the mail hosts",
@@ -212,7 +223,7 @@ def edit_steps(case: Edited, patch: AliasIn | AliasOut) -> Steps:
         on=case.mail_hosts,
         carries=True,
         undo="Ask exim where mail goes: every address as before",
-        changes={host: RoutesAsPlanned(tuple(case.command), case.before[host], wanted) for host in case.mail_hosts},
+        changes={host: RoutesAsPlanned(case.command, case.before[host], wanted) for host in case.mail_hosts},
     )
 
 

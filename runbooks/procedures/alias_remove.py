@@ -14,7 +14,8 @@ from runbooks.site import Site
 
 
 def look(site: Site, *, alias: str, to: Sequence[str] = (), task: str = "", without: Sequence[str] = ()) -> Edited:
-    """Whether there is one, and where. Raises UsageError."""
+    """What the alias, its file and the mail hosts are now. Raises UsageError where there is no such alias or target,
+    and Blocked where another alias leads to it, or the mail hosts do not let us."""
     check_task(task)
     seen = look_at(site, alias, without)
     if seen.was is None:
@@ -26,15 +27,13 @@ def look(site: Site, *, alias: str, to: Sequence[str] = (), task: str = "", with
     wanted = tuple(target for target in seen.was if gone and target.lower() not in gone)
     if gone and not wanted:
         raise UsageError(f"nobody would be left in {alias}: leave --to out to remove the alias")
-    file = seen.file
-    refuse_trouble(site, seen, file.without_targets(seen.name, to) if to else file.removed(seen.name))
+    refuse_trouble(site, seen, AliasOut(seen.domain.path, seen.name, tuple(to)))
     return edited(site, seen, to, wanted, task)
 
 
 def steps(case: Edited) -> Steps:
-    """The page's order."""
-    was = None if case.was is None else tuple(case.was)
-    yield from edit_steps(case, AliasOut(case.path, case.name, tuple(case.targets), case.remark, was=was))
+    """The page's order: commit, puppet, a look."""
+    yield from edit_steps(case, AliasOut(case.path, case.name, case.targets, case.remark, was=case.was))
 
 
 PROCEDURE = Procedure("alias-remove", Edited, look, steps, subjects, notes, batch_size="1", typed=typed)
