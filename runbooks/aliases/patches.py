@@ -1,5 +1,5 @@
-"""Edits of alias files, to be committed. An edit is kept as what it means ("noc leads to bob, too") and not as a diff: so
-it can be made again on a newer commit."""
+"""Edits of alias files, to be committed. An edit is kept as what it means (noc leads to bob, too) and not as a diff, so
+that it can be made again on a newer commit."""
 
 from __future__ import annotations
 

@@ -33,6 +33,22 @@ class Mail(Surface):
 
         self.run(command)
 
+    def list_owners(self, name: str) -> NoReturn:
+        """Who runs a list."""
+
+        def command(site: Site) -> int:
+            from runbooks.procedures.list_info import list_info
+            from runbooks.report.lists import print_owners
+
+            with waiting(f"Asking for {name}"):
+                settings = list_info(site, name)["settings"]
+            self.document = {"owners": settings["owner"], "moderators": settings["moderator"]}
+            if not self.options.as_json:
+                print_owners(settings["owner"], settings["moderator"], file=sys.stdout)
+            return 0
+
+        self.run(command)
+
     def alias_show(self, alias: str) -> NoReturn:
         """An alias, or those of a domain."""
 
@@ -78,24 +94,5 @@ class Mail(Surface):
                 print_routes(self.document["routes"], file=sys.stdout)
             said = {(way.address, way.ends) for way in ways}
             return 0 if all(way.is_well for way in ways) and len(said) == len(set(addresses)) else FOUND
-
-        self.run(command)
-
-    def list_owners(self, name: str) -> NoReturn:
-        """Who runs a list."""
-
-        def command(site: Site) -> int:
-            from runbooks.procedures.list_info import list_info
-
-            with waiting(f"Asking for {name}"):
-                settings = list_info(site, name)["settings"]
-            owners, moderators = settings["owner"], settings["moderator"]
-            self.document = {"owners": owners, "moderators": moderators}
-            if not self.options.as_json:
-                from runbooks.report.words import clean
-
-                print(*(clean(one) for one in owners or ["no owner"]), sep="\n")
-                print(*(f"{clean(one)} (moderator)" for one in moderators if one not in owners), sep="\n", end="")
-            return 0
 
         self.run(command)

@@ -133,9 +133,9 @@ class Edited:
     The alias: its ``name``, and the ``domain`` that the operator named, whose links lead along ``chain`` to the file at
     ``path``; ``domains`` are all that share that file. The edit: the ``targets`` that are added (``more``: to those
     that are there) or removed, all that it has then (``wanted``), and those that it had (``was``; None where there was
-    no alias). Where: the ``checkout`` on ``host``, and the ``mail_hosts``, which have their files in ``host_directory``,
-    with exim's ``command`` and ``puppet`` as the settings have them; ``left_out`` are other mail hosts. ``before``: by
-    mail host and address, where mail went.
+    no alias). Where: the ``checkout`` on ``host``; and the ``mail_hosts``, with alias files in ``host_directory`` and
+    exim's ``command`` and ``puppet`` as the settings have them; ``left_out`` are other mail hosts. ``before``: by mail
+    host and address, where mail went.
     """
 
     name: str

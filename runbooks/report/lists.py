@@ -1,4 +1,4 @@
-"""A mailing list on a terminal."""
+"""Mailing lists on a terminal."""
 
 from __future__ import annotations
 
@@ -34,6 +34,14 @@ def print_list(found: Mapping[str, Json], every: bool, *, file: TextIO) -> None:
     if len(held) > MOST_HELD:
         canvas.line(f"    … and {len(held) - MOST_HELD:,} more")
     canvas.show()
+
+
+def print_owners(owners: Sequence[str], moderators: Sequence[str], *, file: TextIO) -> None:
+    """Print what ``inv list-owners`` found, an address a line."""
+    print(*(clean(one) for one in owners or ["no owner"]), sep="\n", file=file)
+    for one in moderators:
+        if one not in owners:
+            print(f"{clean(one)} (moderator)", file=file)
 
 
 def _words(value: Json) -> Sequence[str]:
