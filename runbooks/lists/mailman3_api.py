@@ -24,7 +24,7 @@ from urllib.parse import quote, urlsplit
 from runbooks.errors import Blocked, SettingsError, Unreachable
 from runbooks.model import Json
 from runbooks.secret import Secret
-from runbooks.systems.alertmanager_api import said
+from runbooks.systems.wording import said
 
 PAGE = 100
 """How many rows are asked for at once."""

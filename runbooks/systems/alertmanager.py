@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 
 from runbooks.errors import Blocked, CommandFailed, Lost, Unreachable
 from runbooks.model import Json, Reader, Target, Writer
-from runbooks.systems.alertmanager_api import NAME, Alert, Alertmanager, Held, moment, of_host, said, told
+from runbooks.systems.alertmanager_api import NAME, Alert, Alertmanager, Held, moment, of_host, told
+from runbooks.systems.wording import said
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from runbooks.errors import Blocked, LoginRefused, SettingsError, Unreachable
 from runbooks.secret import Secret, from_environment, from_file
+from runbooks.systems.wording import said
 
 NAME = "alertmanager"
 """What messages call it."""
@@ -173,14 +174,6 @@ def _held(row: Mapping[str, Any]) -> Held:
 def _alert(row: Mapping[str, Any]) -> Alert:
     status = row["status"]
     return Alert(row["labels"].get("alertname", ""), status["state"], tuple(status["silencedBy"]))
-
-
-def said(error: BaseException) -> str:
-    """What a failed request comes down to: ``Connection refused``."""
-    while inner := error.__cause__ or error.__context__:
-        error = inner
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text).strip().splitlines()[0]
 
 
 def told(answer: Any) -> str:
