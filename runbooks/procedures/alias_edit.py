@@ -18,7 +18,15 @@ from runbooks.aliases.problems import Problem, Severity
 from runbooks.errors import Blocked, UsageError
 from runbooks.model import Step
 from runbooks.procedure import Steps
-from runbooks.procedures.mail_aliases import Repository, domains_of, linted, on_each, place_of, repository_of, split
+from runbooks.procedures.mail_aliases import (
+    PrivateRepository,
+    domains_of,
+    linted,
+    on_each,
+    place_of,
+    repository_of,
+    split,
+)
 from runbooks.site import Site
 from runbooks.systems import reads
 from runbooks.systems.commits import Commit
@@ -39,7 +47,7 @@ class Seen:
     name: str
     domain: Domain
     domains: Domains
-    repository: Repository
+    repository: PrivateRepository
     file: AliasFile
     hosts: tuple[str, ...]
     left_out: tuple[str, ...]

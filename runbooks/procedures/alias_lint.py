@@ -10,8 +10,8 @@ from runbooks.site import Site
 
 
 def alias_lint(site: Site, domain: str = "") -> list[Problem]:
-    """The problems of all files, or of that which a domain shares with others; the first mail host says whom there is
-    mail for besides. Raises UsageError, SettingsError, and what hosts that cannot be asked give reason to."""
+    """The problems of all alias files, or only of the file that ``domain`` uses. The first mail host says for which
+    other addresses mail is taken. Raises UsageError, SettingsError, Unreachable, Blocked."""
     place = place_of(site)
     if not place.mail_hosts:
         raise SettingsError("aliases.mail_hosts: there are none")

@@ -8,7 +8,7 @@ from runbooks.aliases.domains import Domain
 from runbooks.aliases.entries import Entry
 from runbooks.errors import UsageError
 from runbooks.inventory.names import suggest
-from runbooks.procedures.mail_aliases import Repository, domains_of, place_of, repository_of, split
+from runbooks.procedures.mail_aliases import PrivateRepository, domains_of, place_of, repository_of, split
 from runbooks.site import Site
 from runbooks.systems import reads
 
@@ -16,8 +16,8 @@ MOST_COMMITS = 5
 
 
 def alias_show(site: Site, text: str) -> dict[str, Any]:
-    """The ``domain`` that somebody means by its name or by an address, its ``aliases``, or that one only, and the
-    ``commits`` that touched that one's line. Raises UsageError, and what hosts that cannot be asked give reason to."""
+    """What is known of an alias (``text`` is its address) or of a domain: the ``domain``, its ``aliases`` or that one,
+    and the last ``commits`` that touched that one's line. Raises UsageError, Unreachable, Blocked."""
     name, domain = split(text) if "@" in text else ("", text.lower())
     place = place_of(site)
     repository = repository_of(site, place)
@@ -51,6 +51,6 @@ def _alias(entry: Entry) -> dict[str, Any]:
     return {"name": entry.name, "line": entry.line, "targets": targets, "comments": list(entry.comments)}
 
 
-def _commits(repository: Repository, path: str, name: str) -> list[dict[str, str]]:
+def _commits(repository: PrivateRepository, path: str, name: str) -> list[dict[str, str]]:
     read = reads.checkout_history(repository.place.checkout, path, name, MOST_COMMITS)
     return [commit._asdict() for commit in repository.reader.ask(read)]

@@ -13,12 +13,12 @@ from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.forms import addresses, check_task
 from runbooks.procedures.mailing_lists import (
-    OF_LISTS,
+    SUBADDRESSES,
     OfList,
     near,
+    note_of_password,
     reader_of,
     resolve,
-    shown,
     subjects,
 )
 from runbooks.site import Site
@@ -29,14 +29,14 @@ ADMINS = 2
 
 @dataclass(frozen=True)
 class Case(OfList):
-    """The new list: whose, and what it is told (``settings``); ``like`` says which lists are called nearly so,
-    ``password`` how its password is handed over."""
+    """The new list: its ``owners``, whether it is ``private``, and the ``settings`` that it gets. ``like`` says which
+    lists are called nearly so; ``handed`` where its password will be, empty where lists have none."""
 
     owners: tuple[str, ...]
     private: bool
     settings: Mapping[str, Any]
     like: str
-    password: str
+    handed: str
 
 
 def look(
@@ -49,13 +49,13 @@ def look(
     private: bool = False,
     password_file: str = "",
 ) -> Case:
-    """Whether the request has all that a list needs, and its name fits. Raises UsageError, Blocked."""
+    """Whether the request says all that a list needs, and the name is free. Raises UsageError, Blocked."""
     name, _, domain = list.partition("@")
     pattern = site.settings.lists.name_pattern
     if not re.fullmatch(pattern, name):
         raise UsageError(f"{name} does not fit the scheme of names here, {pattern} (lists.name_pattern)")
-    if name.endswith(OF_LISTS):
-        raise UsageError(f"{name} is an address of another list: a name does not end with {', '.join(OF_LISTS)}")
+    if name.endswith(SUBADDRESSES):
+        raise UsageError(f"{name} is an address of another list: a name does not end with {', '.join(SUBADDRESSES)}")
     admins = addresses(owners, "--owners")
     if len(admins) < ADMINS:
         raise UsageError(f"give --owners, the addresses of at least {ADMINS} admins, by commas")
@@ -71,13 +71,13 @@ def look(
     if password_file and not reader.has_own_password:
         raise UsageError(f"--password-file: lists of {domain} have no password of their own: leave it out")
     site.fresh.is_wanted = reader.has_own_password
-    password = shown(password_file) if reader.has_own_password else ""
+    handed = note_of_password(password_file) if reader.has_own_password else ""
     settings = {**reader.fresh(private), "description": described(description, site), "owner": sorted(admins)}
-    return Case(name, domain, task, admins, private, settings, near(name, names), password)
+    return Case(name, domain, task, admins, private, settings, near(name, names), handed)
 
 
 def described(text: str, site: Site) -> str:
-    """A description of one line. Raises UsageError."""
+    """A description, checked: one line, and not what a disabled list's begins with. Raises UsageError."""
     line = text.strip()
     if not line or not line.isprintable() or len(line) > 200:
         raise UsageError("give --description: what the list is for, one line of at most 200 characters")
@@ -87,7 +87,7 @@ def described(text: str, site: Site) -> str:
 
 
 def steps(case: Case) -> Steps:
-    """Made, then told what it is."""
+    """Make the list, then give it its settings."""
     kind = "private" if case.private else "public"
     yield Step(
         f"Make the list {case.address}",
@@ -103,9 +103,9 @@ def steps(case: Case) -> Steps:
 
 
 def notes(case: Case) -> tuple[str, ...]:
-    """Lists that it could be mistaken for, and where its password is."""
+    """Lists that it could be mistaken for, and where its password will be."""
     like = f"there are lists called nearly so{case.like}" if case.like else ""
-    return tuple(filter(None, (like, case.password)))
+    return tuple(filter(None, (like, case.handed)))
 
 
 PROCEDURE = Procedure("list-create", Case, look, steps, subjects, notes, resolve=resolve)

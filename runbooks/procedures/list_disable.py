@@ -1,4 +1,4 @@
-"""Close a mailing list (duty page, "Mailman mailing lists": disable a list). Its members and archive stay."""
+"""Disable a mailing list (duty page, "Mailman mailing lists": disable a list). Its members and archive stay."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from runbooks.site import Site
 
 @dataclass(frozen=True)
 class Case(OfList):
-    """The list: the settings that stop its mail, what its description becomes, its admins, and whether held mail is
-    thrown away."""
+    """The list: the settings that stop its mail (``closed``), the ``description`` that it gets, the ``admins`` that it
+    has now, and whether held mail is thrown away (``discard``)."""
 
     closed: Mapping[str, Any]
     description: str
@@ -26,7 +26,7 @@ class Case(OfList):
 
 
 def look(site: Site, *, list: str, discard_held: bool = False, task: str = "") -> Case:
-    """What the list is now. Raises UsageError where there is none."""
+    """What the list is now, and what has to be set to close it. Raises UsageError where there is no such list."""
     check_task(task)
     name, _, domain = list.partition("@")
     reader = reader_of(site, list)
@@ -38,8 +38,8 @@ def look(site: Site, *, list: str, discard_held: bool = False, task: str = "") -
 
 
 def steps(case: Case) -> Steps:
-    """Closed first, so that nothing more comes to be held; and what is held thrown away before nobody is there any more
-    whom it could be left to."""
+    """Mail is stopped first, so that nothing more is held. Held mail is thrown away while the list still has admins: a
+    run that stops there has left the rest of it to somebody."""
     yield Step(
         f"Keep all mail out of {case.address}",
         Configured(case.name, case.closed),
@@ -62,7 +62,7 @@ def steps(case: Case) -> Steps:
 
 
 def notes(case: Case) -> tuple[str, ...]:
-    """Who has to be told, and how it comes back."""
+    """Who has to be told, and how the list comes back."""
     told = f"its admins, {', '.join(case.admins)}, are told by nobody: say it on the ticket"
     back = f"members and archive stay; `inv list-enable {case.name}` gives the list back as it was"
     return (*((told,) if case.admins else ()), back)

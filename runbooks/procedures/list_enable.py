@@ -1,7 +1,7 @@
-"""Give a disabled mailing list back (duty page, "Mailman mailing lists": disable or re-enable a mailing list).
+"""Enable a disabled mailing list (duty page, "Mailman mailing lists": disable or re-enable a mailing list).
 
-What it was before is in the journal, with the run that disabled it; no constant stands in for it. Where there is no
-such run, what the list is to be is told, and its name has to be typed.
+It gets back the settings that the run which disabled it found: they are in the journal. Where there is no such run, it
+gets those of a new list; they are shown, and the list's name has to be typed.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ _ADMINS = {"owner", "moderator"}
 
 @dataclass(frozen=True)
 class Case(OfList):
-    """The list: which runs have disabled it, the oldest first, what they found (``was``) and made of it (``ours``); or,
-    where there are none, what it is to be (``settings``). ``stays``: it was closed before the first of them, too."""
+    """The list: the ids of the ``runs`` that have disabled it, the oldest first, the settings that they found (``was``)
+    and those that they set (``ours``). Where there are no such runs, the ``settings`` that it gets. ``stays``: it was
+    closed before the first of these runs already, and will be again."""
 
     runs: tuple[str, ...]
     was: Mapping[str, Any]
@@ -34,7 +35,7 @@ class Case(OfList):
 
 
 def look(site: Site, *, list: str, owners: Sequence[str] = (), task: str = "") -> Case:
-    """What the journal has of it. Raises UsageError, Blocked where it is not disabled."""
+    """What the journal knows of the list. Raises UsageError, and Blocked where it is not disabled."""
     check_task(task)
     name, _, domain = list.partition("@")
     reader = reader_of(site, list)
@@ -61,7 +62,7 @@ def look(site: Site, *, list: str, owners: Sequence[str] = (), task: str = "") -
 
 
 def disabling(site: Site, address: str) -> list[Run]:
-    """The runs that have disabled a list since it was last enabled, the oldest first; none that was taken back."""
+    """The runs that have disabled a list since it was last enabled, the oldest first; undone ones are left out."""
     opened = [line for line in site.journal.past("list-enable", {"list": address}) if line.status is RunStatus.DONE]
     since = opened[0].created if opened else 0.0
     closed = site.journal.past("list-disable", {"list": address})
@@ -70,8 +71,8 @@ def disabling(site: Site, address: str) -> list[Run]:
 
 
 def records(runs: Sequence[Run]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the first of some runs to change a setting found, and what the last made of it: a list that was not quite
-    closed any more may have been disabled again."""
+    """Two mappings of settings: what they were before the first of the runs that changed them, and what the last one
+    set. There is more than one run where a list was disabled, opened a little by hand, and disabled again."""
     was: dict[str, Any] = {}
     ours: dict[str, Any] = {}
     for run in runs:
@@ -82,7 +83,7 @@ def records(runs: Sequence[Run]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def steps(case: Case) -> Steps:
-    """The description and the admins again, then mail."""
+    """First description and admins, then mail: what comes in finds everything in place."""
     if not case.runs:
         yield _step(
             f"Let mail into {case.address} again, as into a new list", Configured(case.name, case.settings), case
@@ -116,7 +117,7 @@ def notes(case: Case) -> tuple[str, ...]:
 
 
 def typed(case: Case) -> str:
-    """The list, where nobody knows what it was."""
+    """The list's address has to be typed where nobody knows what its settings were."""
     return "" if case.runs else case.address
 
 

@@ -9,8 +9,8 @@ from runbooks.site import Site
 
 
 def list_info(site: Site, text: str) -> dict[str, Any]:
-    """The list that somebody means: its ``address``, whether it is ``disabled``, its ``settings`` and what is ``held``
-    for it. Raises UsageError where there is none."""
+    """What is known of the list that ``text`` (a name or an address) stands for: its ``address``, whether it is
+    ``disabled``, its ``settings``, and the messages that are ``held`` for it. Raises UsageError where there is none."""
     address = meant(site, text)
     name = address.partition("@")[0]
     reader = reader_of(site, address)

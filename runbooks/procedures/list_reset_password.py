@@ -9,13 +9,15 @@ from runbooks.lists.changes import PasswordSet, WebPasswordSet
 from runbooks.model import Step
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.forms import check_task
-from runbooks.procedures.mailing_lists import OfList, reader_of, resolve, settings_of, shown, subjects
+from runbooks.procedures.mailing_lists import OfList, note_of_password, reader_of, resolve, settings_of, subjects
 from runbooks.site import Site
 
 
 @dataclass(frozen=True)
 class Case(OfList):
-    """Whose password (``account``); ``web`` is the command that sets that of the web log-in, too, if there is one."""
+    """Whose password is set: ``account`` is an owner's address, or the list's own where the list has the password.
+    ``web`` is the command that sets the same for the web log-in, empty where there is none; ``note`` says what the
+    password opens, ``handed`` where it will be."""
 
     account: str
     web: str
@@ -24,7 +26,7 @@ class Case(OfList):
 
 
 def look(site: Site, *, list: str, owner: str = "", task: str = "", password_file: str = "") -> Case:
-    """Whose password opens the list's administration. Raises UsageError, Blocked."""
+    """Whose password it is. Raises UsageError where several people could be meant, and Blocked where nobody is."""
     check_task(task)
     name, _, domain = list.partition("@")
     reader = reader_of(site, list)
@@ -37,18 +39,18 @@ def look(site: Site, *, list: str, owner: str = "", task: str = "", password_fil
         who = f"{owner} is no owner of {list}" if owner else f"{list} has {len(accounts)} owners"
         raise UsageError(f"{who}: give --owner, one of {', '.join(accounts)}")
     site.fresh.is_wanted = True
-    return Case(name, domain, task, wanted, reader.web, reader.password_note, shown(password_file))
+    return Case(name, domain, task, wanted, reader.web, reader.password_note, note_of_password(password_file))
 
 
 def steps(case: Case) -> Steps:
-    """The one that the list server knows, then the web log-in's."""
+    """Set it on the list server, then for the web log-in."""
     yield Step(f"Give {case.account} a new password", PasswordSet(case.name, case.account), case.on)
     if case.web:
         yield Step(f"Give {case.account}'s web log-in the same", WebPasswordSet(case.account), case.on)
 
 
 def notes(case: Case) -> tuple[str, ...]:
-    """What this password opens, and where it is shown."""
+    """What the password opens, and where it will be."""
     return tuple(filter(None, (case.note, case.handed)))
 
 

@@ -1,5 +1,5 @@
-"""What procedures on mail aliases have in common: where alias files are, in the private repository and on the mail
-hosts, and what is known of them now (duty page, "Mail aliases")."""
+"""What procedures and reports on mail aliases have in common: where the alias files are (in the private repository, and
+on the mail hosts), and what is in them now (duty page, "Mail aliases")."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Place:
-    """Where alias files are: on ``host``, in ``directory`` of a ``checkout``; ``mail_hosts`` have them, too."""
+    """Where alias files are: on ``host``, in ``directory`` of a ``checkout``; ``mail_hosts`` get copies."""
 
     host: str
     checkout: str
@@ -34,7 +34,7 @@ class Place:
 
 
 def place_of(site: Site) -> Place:
-    """As the settings have it. Raises SettingsError, InventoryError."""
+    """Where the settings say that they are. Raises SettingsError, InventoryError."""
     private, aliases = site.settings.private, site.settings.aliases
     if not aliases.directory:
         raise SettingsError("aliases.directory is not set: say in invoke.yaml where the private repository has aliases")
@@ -48,8 +48,9 @@ def place_of(site: Site) -> Place:
 
 
 @dataclass(frozen=True)
-class Repository:
-    """The private repository as it is committed now."""
+class PrivateRepository:
+    """The private repository as it is committed now: its alias ``files`` (links with what they lead to), and the text
+    of its ``manifests`` by path."""
 
     reader: HostReader
     place: Place
@@ -58,16 +59,16 @@ class Repository:
     manifests: Mapping[str, str]
 
     def file(self, path: str) -> AliasFile:
-        """An alias file. Raises CommandFailed, RegistryError."""
+        """The alias file at a path. Raises CommandFailed, RegistryError."""
         return AliasFile.parse(self.reader.ask(reads.checkout_blob(self.place.checkout, self.commit, path)))
 
 
-def repository_of(site: Site, place: Place) -> Repository:
-    """Read it. Raises Unreachable, Blocked."""
+def repository_of(site: Site, place: Place) -> PrivateRepository:
+    """Read the private repository on its host. Raises Unreachable, Blocked."""
     return on_each(site, [place.host], lambda reader: _repository(site, place, reader))[place.host]
 
 
-def _repository(site: Site, place: Place, reader: HostReader) -> Repository:
+def _repository(site: Site, place: Place, reader: HostReader) -> PrivateRepository:
     commit = reader.ask(reads.checkout_commit(place.checkout))
     files = reader.ask(reads.checkout_tree(place.checkout, commit, place.directory))
     if not files:
@@ -77,10 +78,10 @@ def _repository(site: Site, place: Place, reader: HostReader) -> Repository:
         for name in reader.ask(reads.checkout_tree(place.checkout, commit, where)):
             text = reader.ask(reads.checkout_blob(place.checkout, commit, f"{where}/{name}"))
             manifests[f"{where}/{name}"] = text.decode("utf-8", "replace")
-    return Repository(reader, place, commit, files, manifests)
+    return PrivateRepository(reader, place, commit, files, manifests)
 
 
-def domains_of(site: Site, repository: Repository, hosts: Sequence[str]) -> Domains:
+def domains_of(site: Site, repository: PrivateRepository, hosts: Sequence[str]) -> Domains:
     """All mail domains, as the repository and some mail hosts have them now. Raises Unreachable, Blocked."""
     directory = site.settings.aliases.host_directory
     found = on_each(site, hosts, lambda reader: reader.ask(reads.alias_directory(directory)))
@@ -115,15 +116,15 @@ def on_each(site: Site, hosts: Sequence[str], look: Callable[[HostReader], T]) -
 
 
 def linted(site: Site, host: str, domains: Domains, files: Mapping[str, bytes]) -> list[Problem]:
-    """The problems of alias files, by their paths; a mail host says whom there is mail for besides. Raises Unreachable,
-    Blocked."""
+    """The problems of alias files (``files``: contents by path). For which other addresses mail is taken, the mail host
+    ``host`` says. Raises Unreachable, Blocked."""
     return on_each(site, [host], lambda reader: _linted(site, reader, domains, files))[host]
 
 
 def _linted(site: Site, reader: HostReader, domains: Domains, files: Mapping[str, bytes]) -> list[Problem]:
     command = site.settings.aliases.command
     qualify = reader.ask(reads.mail_qualify(command))
-    # What has to be asked is known when all of it has been gone through once; then it is asked at one go.
+    # A first pass collects the addresses that exim has to be asked about; they are asked in one go.
     asked: dict[str, bool] = {}
     lint(domains, files, lambda address: asked.setdefault(address, True), qualify)
     fit = [one for one in asked if one.isprintable() and one.strip() and not one.endswith("\\")]
@@ -132,7 +133,7 @@ def _linted(site: Site, reader: HostReader, domains: Domains, files: Mapping[str
 
 
 def _has_taker(address: str, route: Route) -> bool:
-    """Whether somebody else than aliases takes mail for it: it ends there of itself, or as its own target."""
+    """Whether mail for an address is delivered without an alias, or by one that names the address itself."""
     return any(end.fate in REACHES and (not end.parents or end.address == address) for end in route.ends)
 
 

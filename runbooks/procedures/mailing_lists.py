@@ -1,4 +1,4 @@
-"""What procedures on mailing lists have in common: which list is meant, and is it one of ours at all."""
+"""What procedures on mailing lists have in common: which list the operator means, and whether there is such a list."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._+=-]{0,63}")
 """What a list server takes as a name; which of them new lists may have is a setting."""
 
 
-OF_LISTS = ("-admin", "-bounces", "-confirm", "-join", "-leave", "-owner", "-request", "-subscribe", "-unsubscribe")
-"""What the addresses end with that each list has besides its own: of such a name, it would get another one's mail."""
+SUBADDRESSES = ("-admin", "-bounces", "-confirm", "-join", "-leave", "-owner", "-request", "-subscribe", "-unsubscribe")
+"""How the other addresses of a list end: cats-owner@ is the address of cats' owners, so no list may be called so."""
 
 
 @dataclass(frozen=True)
 class OfList:
-    """The part of a case that says which list it is about."""
+    """The part of a case that says which list it is about, and on which ticket."""
 
     name: str
     domain: str
@@ -35,7 +35,7 @@ class OfList:
 
     @property
     def on(self) -> tuple[str, ...]:
-        """What its steps act on."""
+        """What its steps act on: the list domain, as a system."""
         return (f"@{self.domain}",)
 
 
@@ -64,14 +64,15 @@ def resolve(site: Site, given: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def reader_of(site: Site, address: str) -> ListReader:
-    """Who looks at the lists of an address's domain."""
+    """The Reader for the list domain of an address. Raises SettingsError."""
     reader = site.targets[f"@{address.partition('@')[2]}"].reader()
     assert isinstance(reader, ListReader)
     return reader
 
 
 def settings_of(reader: ListReader, name: str) -> Mapping[str, Any]:
-    """The settings of a list. Raises UsageError where there is none, with those that are called nearly so."""
+    """The settings of a list. Raises UsageError where there is no such list; the message names those that are called
+    nearly so."""
     settings = reader.settings(name)
     if settings is None:
         raise UsageError(f"{reader.domain} has no list {name}{near(name, reader.names())}: check the name")
@@ -79,8 +80,8 @@ def settings_of(reader: ListReader, name: str) -> Mapping[str, Any]:
 
 
 def near(name: str, names: Sequence[str]) -> str:
-    """`` (did you mean …?)``: names that look alike, and names that begin or end with it."""
-    if own := next((other for other in names if name.startswith(f"{other}-") and name.endswith(OF_LISTS)), ""):
+    """`` (did you mean …?)``, or nothing: names that look alike, and names that begin or end with it."""
+    if own := next((other for other in names if name.startswith(f"{other}-") and name.endswith(SUBADDRESSES)), ""):
         return f" (that is an address of {own}; did you mean {own}?)"
     if close := suggest(name, names):
         return close
@@ -88,12 +89,12 @@ def near(name: str, names: Sequence[str]) -> str:
     return f" (did you mean {' or '.join(parts)}?)" if parts else ""
 
 
-def shown(place: str) -> str:
-    """A note: how a new password is handed over, in a file or on the terminal."""
+def note_of_password(place: str) -> str:
+    """A note for the operator: where the new password will be, in a file (``place``) or on the terminal."""
     how = f"written to {place}" if place else "shown once"
     return f"the new password is {how}, at the end, and kept nowhere else"
 
 
 def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:
-    """The list, by its address."""
+    """What a run owns: the list, by its address."""
     return (f"list:{arguments['list']}",)
