@@ -13,7 +13,8 @@ from pathlib import Path
 from runbooks.errors import Blocked, CommandFailed, UsageError
 from runbooks.lab.host import Host, wait_for
 from runbooks.lab.layout import FILES, State
-from runbooks.lab.machine import Machine, find, install
+from runbooks.lab.machine import Machine
+from runbooks.lab.mail.exim import need_exim
 from runbooks.lab.people import DOMAIN, Person
 
 OUTSIDE = "example.net"
@@ -29,10 +30,7 @@ def need(machine: Machine) -> None:
     """Exim, installed where we may. Raises Blocked."""
     if machine.rootless:
         raise Blocked("lab: mail hosts need root: a lab without root has no exim in its small Debian")
-    if find("apt-get"):
-        install(lambda: [] if find("exim4") else ["exim4-daemon-light"])
-    elif not find("exim4"):
-        raise Blocked("lab: missing here: exim4; install what provides it")
+    need_exim()
 
 
 def refuse_late(state: State) -> None:
