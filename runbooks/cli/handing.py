@@ -37,7 +37,9 @@ def hand_over(fresh: Fresh, place: str) -> None:
             return
     except OSError as error:
         if not sys.stderr.isatty():
-            raise UsageError(f"--password-file {place}: {error.strerror}: nobody has the new password now") from error
+            raise UsageError(
+                f"--password-file {place}: {error.strerror}: nobody has the new password: set another"
+            ) from error
     print(f"\nThe new password of {whose}, shown this once: {text}\n", file=sys.stderr)
 
 

@@ -125,7 +125,7 @@ def refuse_trouble(site: Site, seen: Seen, patch: AliasIn | AliasOut) -> None:
     before = {one.what for one in _errors(site, seen, seen.file.data)}
     for one in _errors(site, seen, after):
         if one.what not in before:
-            raise Blocked(f"then {one}; nothing was changed")
+            raise Blocked(f"this edit would lead to {one}; nothing was changed")
 
 
 def _errors(site: Site, seen: Seen, data: bytes) -> list[Problem]:

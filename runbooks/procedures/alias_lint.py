@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runbooks.aliases.problems import Problem
-from runbooks.errors import SettingsError, UsageError
+from runbooks.errors import UsageError
 from runbooks.inventory.names import suggest
 from runbooks.procedures.mail_aliases import domains_of, linted, place_of, repository_of
 from runbooks.site import Site
@@ -13,8 +13,6 @@ def alias_lint(site: Site, domain: str = "") -> list[Problem]:
     """The problems of all alias files, or only of the file that ``domain`` uses. The first mail host says for which
     other addresses mail is taken. Raises UsageError, SettingsError, Unreachable, Blocked."""
     place = place_of(site)
-    if not place.mail_hosts:
-        raise SettingsError("aliases.mail_hosts: there are none")
     repository = repository_of(site, place)
     domains = domains_of(site, repository, place.mail_hosts)
     if domain and domain.lower() not in domains.names:

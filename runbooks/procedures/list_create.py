@@ -53,9 +53,12 @@ def look(
     name, _, domain = list.partition("@")
     pattern = site.settings.lists.name_pattern
     if not re.fullmatch(pattern, name):
-        raise UsageError(f"{name} does not fit the scheme of names here, {pattern} (lists.name_pattern)")
+        raise UsageError(
+            f"{name} does not fit the scheme of names here: choose another (lists.name_pattern: {pattern})"
+        )
     if name.endswith(SUBADDRESSES):
-        raise UsageError(f"{name} is an address of another list: a name does not end with {', '.join(SUBADDRESSES)}")
+        ends = ", ".join(SUBADDRESSES)
+        raise UsageError(f"{name} is an address of another list: choose a name that does not end with {ends}")
     admins = addresses(owners, "--owners")
     if len(admins) < ADMINS:
         raise UsageError(f"give --owners, the addresses of at least {ADMINS} admins, by commas")
@@ -82,7 +85,9 @@ def described(text: str, site: Site) -> str:
     if not line or not line.isprintable() or len(line) > 200:
         raise UsageError("give --description: what the list is for, one line of at most 200 characters")
     if line.lower().startswith(site.settings.lists.disabled.lower()):
-        raise UsageError(f"--description: {site.settings.lists.disabled} is what disabled lists begin with")
+        raise UsageError(
+            f"--description: {site.settings.lists.disabled} is what disabled lists begin with: leave it out"
+        )
     return line
 
 

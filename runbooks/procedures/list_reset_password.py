@@ -33,7 +33,7 @@ def look(site: Site, *, list: str, owner: str = "", task: str = "", password_fil
     settings_of(reader, name)
     accounts = reader.accounts(name)
     if not accounts:
-        raise Blocked(f"{list} has no owner: whose password? `inv list-owners {name}`; nothing was changed")
+        raise Blocked(f"{list} has no owner whose password it could be: give it one first; nothing was changed")
     wanted = owner.lower() or (accounts[0] if len(accounts) == 1 else "")
     if wanted not in accounts:
         who = f"{owner} is no owner of {list}" if owner else f"{list} has {len(accounts)} owners"

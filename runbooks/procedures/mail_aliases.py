@@ -72,7 +72,9 @@ def _repository(site: Site, place: Place, reader: HostReader) -> PrivateReposito
     commit = reader.ask(reads.checkout_commit(place.checkout))
     files = reader.ask(reads.checkout_tree(place.checkout, commit, place.directory))
     if not files:
-        raise CommandFailed(f"{place.host}: {place.checkout}: no alias files in {place.directory}: aliases.directory?")
+        raise CommandFailed(
+            f"{place.host}: {place.checkout}: no alias files in {place.directory}: look at aliases.directory"
+        )
     manifests = {}
     if where := (site.settings.aliases.manifests or "").strip("/"):
         for name in reader.ask(reads.checkout_tree(place.checkout, commit, where)):
