@@ -34,9 +34,9 @@ class Secret:
 
 
 class Fresh:
-    """A new password, made when it is first asked for, and handed to a person when the one that it is for has it:
-    ``taken`` says for whom it was sent. It is in this process alone. ``is_wanted``: a plan is going to need one.
-    ``nowhere`` says why it could be handed to nobody: then none is made."""
+    """The new password of this process, if it needs one: made when it is first asked for, kept nowhere, and handed to
+    the operator at the end. ``taken``: for whom it was set. ``is_wanted``: the plan is going to need it. ``nowhere``:
+    why it could not be handed to anybody; then none is made."""
 
     def __init__(self) -> None:
         self.__secret: Secret | None = None
@@ -51,7 +51,8 @@ class Fresh:
 
     @contextmanager
     def given(self, whom: str) -> Iterator[Secret]:
-        """It, while it is sent to somebody; who refuses it (CommandFailed) does not have it. Raises UsageError."""
+        """The password, while it is set for somebody: noted in ``taken``, unless that is refused (CommandFailed).
+        Raises UsageError."""
         secret = self.make()
         self.taken.append(whom)
         try:
@@ -61,7 +62,7 @@ class Fresh:
             raise
 
     def make(self) -> Secret:
-        """The one that there is, or else a new one: 22 letters and digits, over 128 bits. Raises UsageError."""
+        """The password, which is made now if there is none: 22 letters and digits, over 128 bits. Raises UsageError."""
         if self.nowhere:
             raise UsageError(self.nowhere)
         if self.__secret is None:

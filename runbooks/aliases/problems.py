@@ -36,5 +36,5 @@ def error(path: str, line: int, what: str, todo: str) -> Problem:
 
 
 def warning(path: str, line: int, what: str, todo: str) -> Problem:
-    """A problem with which mail does."""
+    """A problem with which mail goes where it shall all the same."""
     return Problem(path, line, Severity.WARNING, printable(what), printable(todo))

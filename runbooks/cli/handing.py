@@ -11,7 +11,7 @@ from runbooks.secret import Fresh
 
 
 def nowhere(place: str) -> str:
-    """Why a password could be handed to nobody, or nothing. ``place`` is a file, or empty for the terminal."""
+    """Why a password could not be handed to anybody, or nothing. ``place`` is a file, or empty for the terminal."""
     if not place:
         why = "there is no terminal to show the new password on: give --password-file where the plan is made"
         return "" if sys.stderr.isatty() else why

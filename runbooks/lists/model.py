@@ -46,11 +46,11 @@ class ListReader(Reader, ABC):
 
     @abstractmethod
     def held(self, name: str) -> Sequence[Held]:
-        """What waits for a moderator: messages, oldest first. Requests to join are none."""
+        """The messages that wait for a moderator, oldest first. Requests to join do not count."""
 
     @abstractmethod
     def in_use(self, name: str) -> str:
-        """Why a list cannot be taken away as if it had never been there (members, posts), or nothing."""
+        """What a list has had since it was made (members, mail), so that it must not be removed; else empty."""
 
     @abstractmethod
     def accounts(self, name: str) -> Sequence[str]:
@@ -64,13 +64,13 @@ class ListReader(Reader, ABC):
     @property
     @abstractmethod
     def web(self) -> str:
-        """How web log-ins are told of a new password: a command, as a person reads it; empty where they have none of
-        their own, or where nothing is set up for it."""
+        """The command that sets the password of a web log-in, to be shown; empty where web log-ins have no password of
+        their own, or no command is set up."""
 
     @property
     @abstractmethod
     def password_note(self) -> str:
-        """What an operator has to know of passwords here: which ones are set, and which are not."""
+        """A note for the operator: which passwords are set by a reset, and which are not."""
 
     def has_web_password(self, account: str) -> bool | None:  # noqa: ARG002 - for systems that have none
         """Whether the new password opens the web log-in; None where that cannot be asked."""
@@ -114,7 +114,7 @@ class ListWriter(Writer, ABC):
 
     @abstractmethod
     def discard(self, name: str, ids: Sequence[str]) -> None:
-        """Discard held messages, without telling anybody; one that is gone already is none."""
+        """Discard held messages, without telling anybody; those that are gone already are passed over."""
 
     @abstractmethod
     def set_password(self, name: str, account: str) -> None:
