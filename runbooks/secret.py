@@ -6,11 +6,15 @@ import os
 import secrets
 import stat
 import string
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from runbooks.errors import CommandFailed, SettingsError, UsageError
+
+LETTERS = string.ascii_letters + string.digits
+LENGTH = 22
+"""Of a new password, and of what letters it is."""
 
 
 class Secret:
@@ -34,13 +38,15 @@ class Secret:
 
 
 class Fresh:
-    """A new password, made when it is first asked for, and handed to a person when the one that it is for has it:
-    ``taken`` says for whom it was sent. It is in this process alone. ``is_wanted``: a plan is going to need one.
-    ``nowhere`` says why it could be handed to nobody: then none is made."""
+    """A new password, made when it is first asked for, and handed to a person as soon as it was sent: ``taken`` says for
+    whom, and ``hand`` is told that and the password (it raises UsageError). It is in this process alone. ``is_wanted``:
+    a plan is going to need one. ``nowhere`` says why it could be handed to nobody: then none is made."""
 
     def __init__(self) -> None:
         self.__secret: Secret | None = None
+        self.__is_handed = False
         self.taken: list[str] = []
+        self.hand: Callable[[str, Secret], None] = lambda _whom, _secret: None
         self.nowhere = ""
         self.is_wanted = False
 
@@ -51,7 +57,9 @@ class Fresh:
 
     @contextmanager
     def given(self, whom: str) -> Iterator[Secret]:
-        """It, while it is sent to somebody; who refuses it (CommandFailed) does not have it. Raises UsageError."""
+        """It, while it is sent to somebody; who refuses it (CommandFailed) does not have it. Once it is over, a person
+        has it: before it is journalled, or a process that is killed would leave a password behind that nobody knows.
+        Raises UsageError; what cannot be handed over is forgotten, and so never found to be set."""
         secret = self.make()
         self.taken.append(whom)
         try:
@@ -59,14 +67,32 @@ class Fresh:
         except CommandFailed:
             self.taken.remove(whom)
             raise
+        except BaseException:
+            # The answer was lost: it may have been set.
+            self._hand_over(whom, secret)
+            raise
+        self._hand_over(whom, secret)
+
+    def _hand_over(self, whom: str, secret: Secret) -> None:
+        if self.__is_handed:
+            return
+        try:
+            self.hand(whom, secret)
+        except UsageError:
+            self.__secret = None
+            raise
+        self.__is_handed = True
+
+    def go_on(self, secret: Secret) -> None:
+        """Use one that an earlier process has handed over."""
+        self.__secret, self.__is_handed = secret, True
 
     def make(self) -> Secret:
         """The one that there is, or else a new one: 22 letters and digits, over 128 bits. Raises UsageError."""
         if self.nowhere:
             raise UsageError(self.nowhere)
         if self.__secret is None:
-            letters = string.ascii_letters + string.digits
-            self.__secret = Secret("".join(secrets.choice(letters) for _ in range(22)))
+            self.__secret = Secret("".join(secrets.choice(LETTERS) for _ in range(LENGTH)))
         return self.__secret
 
 

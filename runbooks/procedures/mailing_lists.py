@@ -87,7 +87,7 @@ def near(name: str, names: Sequence[str]) -> str:
 def shown(place: str) -> str:
     """A note: how a new password is handed over, in a file or on the terminal."""
     how = f"written to {place}" if place else "shown once"
-    return f"the new password is {how}, at the end, and kept nowhere else"
+    return f"the new password is {how} as soon as it is set, and kept nowhere else"
 
 
 def check_task(task: str) -> None:

@@ -1,7 +1,8 @@
 """Run `inv` in this process and kill it with SIGKILL at one point: ``child.py POINT -- rename-user --old x …``.
 
 Points: ``event:N`` after the Nth journal event has become durable; ``do:STEP:TARGET:SECONDS`` that long after the first
-command of that step's ``do`` was sent to that target (after its last one has ended, if it is quicker); ``none`` never.
+command of that step's ``do`` was sent to that target (after its last one has ended, if it is quicker); ``write:N``
+when the Nth request that changes a list server was answered, in whichever ``do``; ``none`` never.
 ``begin:STEP:TARGET:WHAT`` does something else once that begin is durable: ``stop`` stops this process (SIGSTOP), and
 ``kill``, ``freeze`` or ``cut`` does so to the host of that name, in the lab of OPS_CLINIC_CAMPAIGN_LAB.
 With OPS_CLINIC_CAMPAIGN_LOG in the environment, each event and each ``do`` is written there, a line each.
@@ -23,6 +24,7 @@ from invoke.main import program
 
 from runbooks.lab import Lab
 from runbooks.lease import Lease
+from runbooks.lists.mailman3_api import Core
 from runbooks.model import Event
 from runbooks.systems.git import Repository
 from runbooks.systems.ldap import LdapWriter
@@ -34,6 +36,7 @@ _now: ContextVar[tuple[int, str] | None] = ContextVar("now", default=None)
 """What this fibre or thread does, and on which target."""
 _lock = threading.Lock()
 _events = 0
+_writes = 0
 
 
 def die() -> None:
@@ -111,6 +114,30 @@ def kill_inside(step: int, target: str, seconds: float) -> None:
     Shell.act = soon(Shell.act, lambda *_: True)  # type: ignore[method-assign]
     LdapWriter._modify = soon(LdapWriter._modify, lambda *_: True)  # type: ignore[method-assign]
     Repository.git = soon(Repository.git, lambda *argv: argv[0] == "push")  # type: ignore[method-assign]
+    Core.send = soon(Core.send, changes)  # type: ignore[method-assign]
+
+
+def changes(method: str, *_: Any) -> bool:
+    """Whether a request to a list server may change something, when it is sent by a ``do``."""
+    return method != "GET" and _now.get() is not None
+
+
+def kill_after_write(number: int) -> None:
+    send = Core.send
+
+    def counted(self: Core, *request: Any) -> Any:
+        global _writes
+        try:
+            return send(self, *request)
+        finally:
+            if changes(*request):
+                with _lock:
+                    _writes += 1
+                    note(f"write:{_writes} {request[0]} {request[1]}")
+                    if _writes == number:
+                        die()
+
+    Core.send = counted  # type: ignore[method-assign]
 
 
 def main() -> None:
@@ -122,12 +149,16 @@ def main() -> None:
     elif kind == "do":
         step, target, seconds = rest.split(":")
         kill_inside(int(step), target, float(seconds))
+    elif kind == "write":
+        kill_inside(-1, "", 0)
+        kill_after_write(int(rest))
     elif kind == "begin":
         number, target, what = rest.split(":")
         break_at(int(number), target, what)
     else:
         kill_after_event(-1)
         kill_inside(-1, "", 0)
+        kill_after_write(-1)
     program.run(["inv", *command])
 
 

@@ -69,14 +69,15 @@ class Kills:
         )
 
     def points_of(self, command: Sequence[str], ok: Sequence[int] = (0,)) -> list[str]:
-        """Every point of a command that is left alone: after each event, and inside each ``do``."""
+        """Every point of a command that is left alone: after each event and each request to a list server, and inside
+        each ``do``."""
         with tempfile.NamedTemporaryFile("r") as log:
             ended = self.inv("none", command, log.name)
             lines = log.read().splitlines()
         if ended.returncode not in ok:
             raise AssertionError(f"undisturbed, {' '.join(command)} failed: {ended.stdout}{ended.stderr}")
-        events = [line.split()[0] for line in lines if line.startswith("event:")]
-        return events + [line for line in lines if line.startswith("do:")]
+        counted = [line.split()[0] for line in lines if line.startswith(("event:", "write:"))]
+        return counted + [line for line in lines if line.startswith("do:")]
 
     def strike(self, point: str, command: Sequence[str]) -> str:
         """Kill a command at a point; the point, with the moment that was chosen inside a ``do``."""
