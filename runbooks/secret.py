@@ -38,8 +38,8 @@ class Secret:
 
 
 class Fresh:
-    """A new password, made when it is first asked for, and handed to a person as soon as it was sent: ``taken`` says for
-    whom, and ``hand`` is told that and the password (it raises UsageError). It is in this process alone. ``is_wanted``:
+    """A new password, made when it is first asked for, and handed to a person as soon as it was sent. ``taken``: to
+    whom; ``hand`` is told that and the password (it raises UsageError). It is in this process alone. ``is_wanted``:
     a plan is going to need one. ``nowhere`` says why it could be handed to nobody: then none is made."""
 
     def __init__(self) -> None:

@@ -139,8 +139,9 @@ class Deeds(Kills, Generic[S]):
         """Compare with the lab as it is."""
         there = self.look(name)
         parts = [field.name for field in fields(expected)]  # type: ignore[arg-type]
-        found = differences(*({part: getattr(state, part) for part in parts} for state in (expected, there)))
-        self.check(what, not (told := "; ".join(found)), told)
+        wanted, found = ({part: getattr(state, part) for part in parts} for state in (expected, there))
+        told = "; ".join(differences(wanted, found))
+        self.check(what, not told, told)
 
     def _resume(self, run: dict[str, str]) -> list[str]:
         answer = ["--confirmed", "T1#1"] if run["status"] == "waiting" else []
