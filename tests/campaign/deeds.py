@@ -125,10 +125,11 @@ class Deeds(Kills, Generic[S]):
         self.check(what, False, f"it never came to its end: {run['status']}")
 
     def undo(self, what: str, run: Mapping[str, str], before: S, deed: Deed[S]) -> None:
-        """Take a run back, or give it up where it has begun nothing."""
+        """Take a run back, or give it up where it has begun nothing that could be."""
         ended = self.inv("none", ["undo", run["id"], "--yes"])
         if ended.returncode == 3 and "has begun nothing" in ended.stderr:
-            self.end(what, ["abandon", run["id"], "--yes"])
+            if "inv abandon" in ended.stderr:
+                self.end(what, ["abandon", run["id"], "--yes"])
         else:
             said = f"undo: exit {ended.returncode}: {ended.stdout[-1500:]}{ended.stderr[-1500:]}"
             self.check(what, ended.returncode == 0, said)

@@ -404,6 +404,13 @@ def test_a_password_that_is_set_when_all_is_over_is_a_person_s(server: Server, u
         assert server.passwords["ann@example.org"] == handed[-1]
 
 
+def test_a_password_that_is_set_is_not_taken_back(server: Server, url: str) -> None:
+    proposed = draft(list_reset_password.PROCEDURE, server, url, owner="ann@example.org")
+    run = Life(url, server).apply(proposed)
+    with pytest.raises(Blocked, match=r"nothing that could be taken back$"):
+        Life(url, server).undo(run.id, proposed)
+
+
 def test_a_password_that_cannot_be_handed_over_is_set_anew(server: Server, url: str) -> None:
     def full(_whom: str, _secret: Secret) -> None:
         raise UsageError("no space left: nobody has the new password now")
