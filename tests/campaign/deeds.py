@@ -4,6 +4,7 @@ where it began, so one lab is enough for all of them."""
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import sqlite3
 import time
@@ -86,7 +87,7 @@ class Deeds(Kills, Generic[S]):
             command = self._resume(run)
         self.same(what, deed.after(before), deed.name)
         self.restore(what, run, before, deed)
-        self._forget()
+        self.forget()
         return found
 
     def kill(self, procedure: str, turn: int, point: str, ending: str) -> None:
@@ -111,7 +112,7 @@ class Deeds(Kills, Generic[S]):
             self.restore(what, run, before, deed)
         else:
             self.undo(what, run, before, deed)
-        self._forget()
+        self.forget()
 
     def finish(self, what: str, run: dict[str, str]) -> None:
         """Resume until it is done."""
@@ -153,6 +154,11 @@ class Deeds(Kills, Generic[S]):
         with closing(sqlite3.connect(self.lab.layout.top / "journal.db")) as db:
             return db.execute(query, values).fetchall()
 
+    def outcomes(self, run: Mapping[str, str]) -> dict[tuple[int, str], dict[str, Any]]:
+        """What the journal has of a run's steps, by number and target: the newest of each."""
+        query = "SELECT step, target, data FROM events WHERE run = ? AND kind = 'outcome' ORDER BY seq"
+        return {(step, target): json.loads(data) for step, target, data in self.rows(query, run["id"])}
+
     def _runs(self) -> list[dict[str, str]]:
         found = self.rows("SELECT id, status FROM runs ORDER BY created DESC")
         return [{"id": run_id, "status": status} for run_id, status in found]
@@ -161,7 +167,7 @@ class Deeds(Kills, Generic[S]):
         """The one that this point has made; empty where it has made none."""
         return next((run for run in self._runs() if run["id"] not in self._known), {})
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Whatever runs there are by now are over."""
         self._known |= {run["id"] for run in self._runs()}
 

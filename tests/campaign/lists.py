@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 from email.message import EmailMessage
 from typing import Any
 
+import yaml
+
 from runbooks.errors import Blocked
 from runbooks.lab import Lab, Person
 from runbooks.lab.mail import LISTS, MAILBOXES
@@ -84,7 +86,7 @@ class Lists(Deeds[State]):
         lab.lists.add_member("cats", MO, "moderator")
         self.open_board = self.look("").lists["board"]
         self.end("ground", ["list-disable", "board", "--yes"])
-        self._forget()
+        self.forget()
         self.deeds = self._deeds(self._model())
 
     def _deeds(self, fish: Mapping[str, Any]) -> dict[str, Deed[State]]:
@@ -169,6 +171,19 @@ class Lists(Deeds[State]):
         message["From"], message["To"], message["Subject"] = stranger, f"cats@{LISTS}", subject
         message.set_content("Buy now.")
         self.lab.lists.exim.send(message, stranger, f"cats@{LISTS}")
+
+    @contextmanager
+    def impatient(self) -> Iterator[None]:
+        """A server that does not answer is given up soon."""
+        path = self.lab.inventory / "settings.yaml"
+        text = path.read_text()
+        settings = yaml.safe_load(text)
+        settings["lists"]["domains"][LISTS]["timeout_s"] = 8
+        path.write_text(yaml.safe_dump(settings))
+        try:
+            yield
+        finally:
+            path.write_text(text)
 
     def meanwhile(self, before: State, deed: Deed[State], point: str) -> State:  # noqa: ARG002
         """Somebody else edits what another list is, and a setting of the same that is none of ours."""
