@@ -31,7 +31,8 @@ def _diff(old: Facts, new: Facts) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Configured(Change[ListReader, ListWriter]):
-    """A list has these settings. ``fresh``: an earlier step of the same plan makes the list."""
+    """A list has these settings. ``fresh``: an earlier step of the same plan makes the list. Bans that others have set
+    or lifted since this was begun stay so: where it was cut off, that may have been a while ago."""
 
     name: str
     values: Facts
@@ -49,10 +50,26 @@ class Configured(Change[ListReader, ListWriter]):
         wanted = {key: self.values[key] for key in was}
         return todo(*_diff(was, wanted), before={"was": was, "ours": wanted}, facts={"was": was})
 
-    def do(self, writer: ListWriter, before: Facts) -> None:  # noqa: ARG002
+    def do(self, writer: ListWriter, before: Facts) -> None:
         """Set those that are not. Raises CommandFailed, Lost."""
         settings = writer.reader.settings(self.name) or {}
-        writer.configure(self.name, {k: v for k, v in self.values.items() if not _alike(settings.get(k), v)})
+        writer.configure(self.name, self._unlike(settings, before))
+
+    def verify(self, reader: ListReader, before: Facts) -> Finding:
+        """Done where all of them are so."""
+        settings = reader.settings(self.name)
+        if settings is None:
+            return blocked(_gone(self.name, reader))
+        wanted = self._unlike(settings, before)
+        return todo(*_diff(settings, wanted)) if wanted else done()
+
+    def _unlike(self, settings: Facts, before: Facts) -> dict[str, Any]:
+        """Those that are not so, and what they have to be."""
+        wanted = dict(self.values)
+        was, now = before.get("was", {}).get(_BANS), settings.get(_BANS)
+        if _BANS in wanted and was is not None and now is not None:
+            wanted[_BANS] = _merged(now, was, wanted[_BANS])
+        return {key: value for key, value in wanted.items() if not _alike(settings.get(key), value)}
 
     def inverse(self, before: Facts) -> Restored | None:
         """As they were."""
@@ -97,6 +114,7 @@ class Restored(Change[ListReader, ListWriter]):
         return Restored(self.name, before["was"], before["ours"]) if before.get("was") else None
 
 
+_BANS = "ban_list"
 _THEIRS = object()
 
 
@@ -105,11 +123,16 @@ def _taken_back(now: Json, ours: Json, was: Json) -> Any:
     if _alike(now, was) or _alike(now, ours):
         return was
     if all(isinstance(value, list | tuple) for value in (now, ours, was)):
-        kept = [word for word in was if word in now or word not in ours]
-        found = kept + [word for word in now if word not in ours and word not in was]
-        # Where the system has them in order, so do we.
-        return sorted(found) if list(now) == sorted(now) and list(was) == sorted(was) else found
+        return _merged(now, ours, was)
     return _THEIRS
+
+
+def _merged(now: Sequence[str], was: Sequence[str], then: Sequence[str]) -> list[str]:
+    """What a list of words has to be ``then``, with what others have put into it, or taken out of it, since it was."""
+    kept = [word for word in then if word in now or word not in was]
+    found = kept + [word for word in now if word not in was and word not in then]
+    # Where the system has them in order, so do we.
+    return sorted(found) if list(now) == sorted(now) and list(then) == sorted(then) else found
 
 
 def _alike(one: Json, other: Json) -> bool:

@@ -244,6 +244,39 @@ def test_disable_killed_at_every_point(server: Server, url: str, when: dict[str,
     assert server.lists == before and server.lists["dogs"] == untouched
 
 
+@pytest.mark.parametrize("way", ["resume", "undo"])
+@pytest.mark.parametrize(
+    "when", [*({"points": n} for n in range(2, 9)), *({"events": n} for n in range(2, 6))], ids=str
+)
+def test_enable_killed_at_every_point(server: Server, url: str, when: dict[str, int], way: str) -> None:
+    """A list that was not enabled after all is as closed as before: with the ban that was in its admins' way."""
+    before = copy.deepcopy(server.lists)
+    assert (
+        Life(url, server, clock=lambda: 1.0).apply(draft(list_disable.PROCEDURE, server, url)).status is RunStatus.DONE
+    )
+    closed, proposed = copy.deepcopy(server.lists), draft(list_enable.PROCEDURE, server, url)
+    run = _killed(url, server, proposed, **when)
+    if not run:
+        return
+    life = Life(url, server)
+    if way == "resume":
+        assert life.resume(run.id, proposed).status is RunStatus.DONE
+        assert server.lists == before
+    elif life.journal.run(run.id).befores():
+        assert life.undo(run.id, proposed).status is RunStatus.DONE
+        assert server.lists == closed
+
+
+def test_a_ban_that_somebody_sets_before_a_run_is_resumed_stays(server: Server, url: str) -> None:
+    proposed = draft(list_disable.PROCEDURE, server, url)
+    run = _killed(url, server, proposed, events=1)
+    server.lists["cats"]["ban_list"] = ["worse@x.org"]
+    assert Life(url, server).resume(run.id, proposed).status is RunStatus.DONE
+    assert server.lists["cats"]["ban_list"] == [EVERYBODY, "worse@x.org"]
+    assert Life(url, server).apply(draft(list_enable.PROCEDURE, server, url)).status is RunStatus.DONE
+    assert server.lists["cats"]["ban_list"] == ["worse@x.org"], "what was lifted meanwhile stays lifted, too"
+
+
 def test_enough_points_are_tried(server: Server, url: str) -> None:
     """The highest numbers above are beyond the end of a run."""
     server.held["cats"] = list(MAIL)
