@@ -19,11 +19,14 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(VENV)/bin/mypy
 
-# Kill a rename, and what is done to accounts, at every point, then resume and undo it, and break hosts and the directory
-# at every step in every way, and search for texts and files that are read or written wrong: some hours.
+# Kill a rename, and what is done to accounts, mail aliases and mailing lists, at every point, then resume and undo it, and
+# break hosts and the directory at every step in every way, and search for texts and files that are read or written
+# wrong: some hours.
 campaign: $(VENV)/.dev
 	$(PYTHON) -m tests.campaign.campaign
 	$(PYTHON) -m tests.campaign.accounts
+	$(PYTHON) -m tests.campaign.aliases
+	$(PYTHON) -m tests.campaign.lists
 	$(PYTHON) -m pytest --hypothesis-profile=search tests/test_model.py tests/registry tests/aliases tests/transport/test_known_hosts.py
 	ALL_FAULTS=1 $(PYTHON) -m pytest tests/faults tests/procedures/test_faults.py
 

@@ -139,7 +139,8 @@ class Engine:
         there is nothing to take back."""
         backwards = tuple(undo_steps(run, original.steps))
         if not backwards:
-            raise Blocked(f"run {run.id} has begun nothing that could be taken back; `inv abandon {run.id}` ends it")
+            ends = "" if run.status.finished else f"; `inv abandon {run.id}` ends it"
+            raise Blocked(f"run {run.id} has begun nothing that could be taken back{ends}")
         notes = tuple(f"not taken back: {s.name}: {s.no_inverse}" for s in run.plan.steps if s.no_inverse)
         return Draft(UNDO, {"run": run.id, **arguments}, {}, backwards, original.subjects, notes, undoes=run.id)
 

@@ -6,11 +6,15 @@ import os
 import secrets
 import stat
 import string
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from runbooks.errors import CommandFailed, SettingsError, UsageError
+
+LETTERS = string.ascii_letters + string.digits
+LENGTH = 22
+"""Of a new password, and of what letters it is."""
 
 
 class Secret:
@@ -35,12 +39,15 @@ class Secret:
 
 class Fresh:
     """The new password of this process, if it needs one: made when it is first asked for, kept nowhere, and handed to
-    the operator at the end. ``taken``: for whom it was set. ``is_wanted``: the plan is going to need it. ``nowhere``:
-    why it could not be handed to anybody; then none is made."""
+    the operator as soon as it is set. ``taken``: for whom it was set; ``hand`` is told that and the password (it raises
+    UsageError). ``is_wanted``: the plan is going to need it. ``nowhere``: why it could not be handed to anybody; then
+    none is made."""
 
     def __init__(self) -> None:
         self.__secret: Secret | None = None
+        self.__is_handed = False
         self.taken: list[str] = []
+        self.hand: Callable[[str, Secret], None] = lambda _whom, _secret: None
         self.nowhere = ""
         self.is_wanted = False
 
@@ -51,8 +58,9 @@ class Fresh:
 
     @contextmanager
     def given(self, whom: str) -> Iterator[Secret]:
-        """The password, while it is set for somebody: noted in ``taken``, unless that is refused (CommandFailed).
-        Raises UsageError."""
+        """The password, while it is set for somebody: noted in ``taken``, unless that is refused (CommandFailed). Then
+        the operator gets it, before anything is journalled: a process that is killed would leave a password behind that
+        nobody knows. Raises UsageError; what cannot be handed over is forgotten, and so never found to be set."""
         secret = self.make()
         self.taken.append(whom)
         try:
@@ -60,14 +68,32 @@ class Fresh:
         except CommandFailed:
             self.taken.remove(whom)
             raise
+        except BaseException:
+            # The answer was lost: it may have been set.
+            self._hand_over(whom, secret)
+            raise
+        self._hand_over(whom, secret)
+
+    def _hand_over(self, whom: str, secret: Secret) -> None:
+        if self.__is_handed:
+            return
+        try:
+            self.hand(whom, secret)
+        except UsageError:
+            self.__secret = None
+            raise
+        self.__is_handed = True
+
+    def go_on(self, secret: Secret) -> None:
+        """Use one that an earlier process has handed over."""
+        self.__secret, self.__is_handed = secret, True
 
     def make(self) -> Secret:
         """The password, which is made now if there is none: 22 letters and digits, over 128 bits. Raises UsageError."""
         if self.nowhere:
             raise UsageError(self.nowhere)
         if self.__secret is None:
-            letters = string.ascii_letters + string.digits
-            self.__secret = Secret("".join(secrets.choice(letters) for _ in range(22)))
+            self.__secret = Secret("".join(secrets.choice(LETTERS) for _ in range(LENGTH)))
         return self.__secret
 
 

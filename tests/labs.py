@@ -14,7 +14,9 @@ from runbooks.lab.machine import look
 
 
 @contextmanager
-def small_lab(hosts: int, people: Sequence[Person], bmcs: bool = False, mx: bool = False) -> Iterator[Lab]:
+def small_lab(
+    hosts: int, people: Sequence[Person], bmcs: bool = False, mx: bool = False, lists: bool = False
+) -> Iterator[Lab]:
     """So many hosts and a puppet server, on which nothing happens by itself; skips where none can be had."""
     try:
         look()
@@ -23,7 +25,7 @@ def small_lab(hosts: int, people: Sequence[Person], bmcs: bool = False, mx: bool
     top = scratch()
     made = Lab(top / "lab")
     try:
-        made.up(hosts, people=people, puppet_every_s=0, bmcs=bmcs, mx=mx)
+        made.up(hosts, people=people, puppet_every_s=0, bmcs=bmcs, mx=mx, lists=lists)
         yield made
     finally:
         made.down()

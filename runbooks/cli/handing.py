@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from pathlib import Path
 
 from runbooks.errors import UsageError
-from runbooks.secret import Fresh
+from runbooks.secret import LENGTH, LETTERS, Fresh, Secret
 
 
 def nowhere(place: str) -> str:
@@ -23,13 +24,10 @@ def nowhere(place: str) -> str:
     return ""
 
 
-def hand_over(fresh: Fresh, place: str) -> None:
-    """Show the new password, or write it to the file; nothing where none was sent to anybody. Where the file cannot be
-    written any more, it is shown all the same. Raises UsageError where neither can be."""
-    if not fresh.taken:
-        return
-    whose = ", ".join(dict.fromkeys(fresh.taken))
-    text = fresh.make().reveal()
+def hand_over(place: str, whose: str, secret: Secret) -> None:
+    """Show a new password, or write it to the file. Where the file cannot be written any more, it is shown all the
+    same. Raises UsageError where neither can be."""
+    text = secret.reveal()
     try:
         if place:
             _write(Path(place), text)
@@ -41,6 +39,23 @@ def hand_over(fresh: Fresh, place: str) -> None:
                 f"--password-file {place}: {error.strerror}: nobody has the new password: set another"
             ) from error
     print(f"\nThe new password of {whose}, shown this once: {text}\n", file=sys.stderr)
+
+
+def go_on(fresh: Fresh, place: str) -> None:
+    """Take up the password that an earlier process of the same run, which may have been killed right then, has put into
+    the file: it is what the account has, or what it is to be given."""
+    path = Path(place)
+    try:
+        seen = path.lstat()
+        if not stat.S_ISREG(seen.st_mode) or (stat.S_IMODE(seen.st_mode), seen.st_uid) != (0o600, os.getuid()):
+            return
+        text = path.read_text(encoding="utf-8").removesuffix("\n")
+        if not text:
+            path.unlink()
+        elif len(text) == LENGTH and set(text) <= set(LETTERS):
+            fresh.go_on(Secret(text))
+    except (OSError, UnicodeDecodeError):
+        return
 
 
 def _write(path: Path, text: str) -> None:

@@ -7,10 +7,11 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from runbooks.cli.handing import hand_over, nowhere
+from runbooks.cli.handing import go_on, hand_over, nowhere
 from runbooks.cli.interrupts import interruptible, quiet, signals
 from runbooks.cli.options import Options, batch_policy
 from runbooks.cli.waiting import waiting
@@ -202,12 +203,13 @@ class Surface:
             site.journal.save_plan(plan)
 
     def _walk(self, site: Site, plan: Plan, walk: Callable[[Engine], Run], earlier: Run | None = None) -> int:
-        """Walk, and tell; and whatever happens, a new password that somebody has by now is handed over."""
-        site.fresh.nowhere = nowhere(_place(plan))
-        try:
-            return self._walked(site, plan, walk, earlier)
-        finally:
-            hand_over(site.fresh, _place(plan))
+        """Walk, and tell; a new password is handed over as soon as somebody has it."""
+        place = _place(plan)
+        if earlier and place:
+            go_on(site.fresh, place)
+        site.fresh.nowhere = "" if site.fresh.is_made else nowhere(place)
+        site.fresh.hand = partial(hand_over, place)
+        return self._walked(site, plan, walk, earlier)
 
     def _walked(self, site: Site, plan: Plan, walk: Callable[[Engine], Run], earlier: Run | None = None) -> int:
         from runbooks.report.terminal import Progress, print_summary

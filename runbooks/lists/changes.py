@@ -41,21 +41,21 @@ class _Set(Change[ListReader, ListWriter]):
     name: str
 
     @abstractmethod
-    def _wanted(self, settings: Facts) -> dict[str, Any]:
-        """What they have to be, given those that the list has."""
+    def _wanted(self, settings: Facts, before: Facts) -> dict[str, Any]:
+        """What they have to be, given those that the list has, and what was seen before we began, if we have."""
 
-    def _finding(self, settings: Facts) -> Finding:
+    def _finding(self, settings: Facts, before: Facts) -> Finding:
         """Done where all are so; else what becomes of the others, and what they were."""
-        ours = _unlike(settings, self._wanted(settings))
+        ours = _unlike(settings, self._wanted(settings, before))
         if not ours:
             return done()
         was = {key: settings.get(key) for key in ours}
         return todo(*_diff(was, ours), before={"was": was, "ours": ours}, facts={"was": was})
 
-    def do(self, writer: ListWriter, before: Facts) -> None:  # noqa: ARG002
+    def do(self, writer: ListWriter, before: Facts) -> None:
         """Send them. Raises CommandFailed, Lost."""
         settings = writer.reader.settings(self.name) or {}
-        writer.configure(self.name, _unlike(settings, self._wanted(settings)))
+        writer.configure(self.name, _unlike(settings, self._wanted(settings, before)))
 
     def inverse(self, before: Facts) -> Restored | None:
         """What they were."""
@@ -64,7 +64,8 @@ class _Set(Change[ListReader, ListWriter]):
 
 @dataclass(frozen=True)
 class Configured(_Set):
-    """A list has these settings (``values``). ``fresh``: an earlier step of the same plan makes the list."""
+    """A list has these settings (``values``). ``fresh``: an earlier step of the same plan makes the list. Bans that
+    others have set or lifted since this was begun stay so: where it was cut off, that may have been a while ago."""
 
     name: str
     values: Facts
@@ -76,10 +77,19 @@ class Configured(_Set):
         if settings is None:
             lines = [f"+{key}: {word}" for key, value in self.values.items() for word in _words(value)]
             return later(*lines) if self.fresh else blocked(_gone(self.name, reader))
-        return self._finding(settings)
+        return self._finding(settings, {})
 
-    def _wanted(self, settings: Facts) -> dict[str, Any]:  # noqa: ARG002 - these, whatever there is
-        return dict(self.values)
+    def verify(self, reader: ListReader, before: Facts) -> Finding:
+        """Done where all of them are so."""
+        settings = reader.settings(self.name)
+        return blocked(_gone(self.name, reader)) if settings is None else self._finding(settings, before)
+
+    def _wanted(self, settings: Facts, before: Facts) -> dict[str, Any]:
+        wanted = dict(self.values)
+        was, now = before.get("was", {}).get(_BANS), settings.get(_BANS)
+        if _BANS in wanted and was is not None and now is not None:
+            wanted[_BANS] = _merged(now, was, wanted[_BANS])
+        return wanted
 
 
 @dataclass(frozen=True)
@@ -97,15 +107,16 @@ class Restored(_Set):
         settings = reader.settings(self.name)
         if settings is None:
             return blocked(_gone(self.name, reader))
-        if theirs := [key for key, value in self._wanted(settings).items() if value is _THEIRS]:
+        if theirs := [key for key, value in self._wanted(settings, {}).items() if value is _THEIRS]:
             told = "; ".join(f"{key} is {settings.get(key)!r}, and was set to {self.ours[key]!r}" for key in theirs)
             return blocked(f"changed since by somebody else: {told}: set it to either by hand, then try again")
-        return self._finding(settings)
+        return self._finding(settings, {})
 
-    def _wanted(self, settings: Facts) -> dict[str, Any]:
+    def _wanted(self, settings: Facts, before: Facts) -> dict[str, Any]:  # noqa: ARG002
         return {key: _taken_back(settings.get(key), self.ours[key], was) for key, was in self.was.items()}
 
 
+_BANS = "ban_list"
 _THEIRS = object()
 """In place of a value: somebody else has changed it, and it is not for us to set."""
 
@@ -115,11 +126,16 @@ def _taken_back(now: Json, ours: Json, was: Json) -> Any:
     if _alike(now, was) or _alike(now, ours):
         return was
     if all(isinstance(value, list | tuple) for value in (now, ours, was)):
-        kept = [word for word in was if word in now or word not in ours]
-        found = kept + [word for word in now if word not in ours and word not in was]
-        # Where the system has them in order, so do we.
-        return sorted(found) if list(now) == sorted(now) and list(was) == sorted(was) else found
+        return _merged(now, ours, was)
     return _THEIRS
+
+
+def _merged(now: Sequence[str], was: Sequence[str], then: Sequence[str]) -> list[str]:
+    """What a list of words has to be ``then``, with what others have put into it, or taken out of it, since it was."""
+    kept = [word for word in then if word in now or word not in was]
+    found = kept + [word for word in now if word not in was and word not in then]
+    # Where the system has them in order, so do we.
+    return sorted(found) if list(now) == sorted(now) and list(then) == sorted(then) else found
 
 
 def _alike(one: Json, other: Json) -> bool:

@@ -83,15 +83,18 @@ def records(runs: Sequence[Run]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def steps(case: Case) -> Steps:
-    """First description and admins, then mail: what comes in finds everything in place."""
+    """The description and the admins again, then mail: what comes in finds everything in place. Bans come back with the
+    admins, who may be covered by one: were that lifted for them alone, whoever is killed right then could leave it so.
+    """
     if not case.runs:
         yield _step(
             f"Let mail into {case.address} again, as into a new list", Configured(case.name, case.settings), case
         )
-    rest = set(case.was) - {*_ADMINS, "description"}
+    admins = {*_ADMINS, "ban_list"} if _ADMINS & case.was.keys() else set()
+    rest = set(case.was) - {*admins, "description"}
     for sentence, keys in (
         ("Give it its description back", {"description"}),
-        ("Put its admins back", _ADMINS),
+        ("Put its admins back, and its bans as before", admins),
         (f"Let mail into {case.address} as before", rest),
     ):
         was = {key: value for key, value in case.was.items() if key in keys}

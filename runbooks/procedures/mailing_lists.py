@@ -92,7 +92,7 @@ def near(name: str, names: Sequence[str]) -> str:
 def note_of_password(place: str) -> str:
     """A note for the operator: where the new password will be, in a file (``place``) or on the terminal."""
     how = f"written to {place}" if place else "shown once"
-    return f"the new password is {how}, at the end, and kept nowhere else"
+    return f"the new password is {how} as soon as it is set, and kept nowhere else"
 
 
 def subjects(arguments: Mapping[str, Any]) -> tuple[str, ...]:

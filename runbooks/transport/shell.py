@@ -61,8 +61,8 @@ class Shell:
     def __init__(self, target: str, channel: Channel, timeout_s: float) -> None:
         self.target = target
         self.timeout_s = timeout_s
-        self._streams = Streams(target, channel)
         self._token = secrets.token_hex(12).encode()
+        self._streams = Streams(target, channel, self._token)
         self._count = 0
         self._ahead: list[bytes] = []
         self._unheard: deque[bytes] = deque()

@@ -28,10 +28,11 @@ class Channel(Protocol):
 
 
 class Streams:
-    """A channel's streams. All of it raises Lost, and has closed the channel then."""
+    """A channel's streams. All of it raises Lost, and has closed the channel then. Every token begins with ``mark``."""
 
-    def __init__(self, target: str, channel: Channel) -> None:
+    def __init__(self, target: str, channel: Channel, mark: bytes) -> None:
         self.is_closed = False
+        self._mark = mark
         self._target = target
         self._channel = channel
         self._out = bytearray()
@@ -89,9 +90,12 @@ class Streams:
             raise Lost(self._target, f"a command printed more than {MAX_OUTPUT_BYTES >> 20} MiB")
 
     def _last_words(self) -> str:
-        """What it said before it ended, such as why sudo refused."""
+        """What it said before it ended, such as why sudo refused: in one line, and without the complaints of commands
+        that had ended by then."""
         with contextlib.suppress(OSError, EOFError):
             for _ in range(10):
                 self._err += self._channel.receive(0.2, errors=True)[1]
-        said = bytes(self._err[-300:]).decode("utf-8", "replace").strip()
+        _, token, behind = bytes(self._err).rpartition(b"\n" + self._mark)
+        last = behind.partition(b"\n")[2] if token else behind
+        said = " ".join(last[-300:].decode("utf-8", "replace").split())
         return f": {said}" if said else ""

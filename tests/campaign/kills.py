@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
 import sys
 import tempfile
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from runbooks.lab import Lab
@@ -57,26 +60,30 @@ class Kills:
 
     def inv(self, point: str, command: Sequence[str], log: str = "") -> subprocess.CompletedProcess[str]:
         """``inv`` in a process of its own, with something in store for it."""
-        return subprocess.run(
-            [sys.executable, "-m", "tests.campaign.child", point, "--", *command],
-            cwd=ROOT,
-            env=self.environment(log),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=900,
-            check=False,
-        )
+        assert self._again.stdin and self._again.stdout
+        case = {"point": point, "argv": command, "env": self.environment(log)}
+        self._again.stdin.write(json.dumps(case) + "\n")
+        self._again.stdin.flush()
+        return subprocess.CompletedProcess(["inv", *command], *json.loads(self._again.stdout.readline()))
+
+    @cached_property
+    def _again(self) -> subprocess.Popen[str]:
+        """Starts them, and ends with us."""
+        argv = [sys.executable, "-m", "tests.procedures.again"]
+        started = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        weakref.finalize(self, started.communicate)
+        return started
 
     def points_of(self, command: Sequence[str], ok: Sequence[int] = (0,)) -> list[str]:
-        """Every point of a command that is left alone: after each event, and inside each ``do``."""
+        """Every point of a command that is left alone: after each event and each request to a list server, and inside
+        each ``do``."""
         with tempfile.NamedTemporaryFile("r") as log:
             ended = self.inv("none", command, log.name)
             lines = log.read().splitlines()
         if ended.returncode not in ok:
             raise AssertionError(f"undisturbed, {' '.join(command)} failed: {ended.stdout}{ended.stderr}")
-        events = [line.split()[0] for line in lines if line.startswith("event:")]
-        return events + [line for line in lines if line.startswith("do:")]
+        counted = [line.split()[0] for line in lines if line.startswith(("event:", "write:"))]
+        return counted + [line for line in lines if line.startswith("do:")]
 
     def strike(self, point: str, command: Sequence[str]) -> str:
         """Kill a command at a point; the point, with the moment that was chosen inside a ``do``."""

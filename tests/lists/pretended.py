@@ -150,8 +150,18 @@ class PretendedWriter(ListWriter):
         self._write("remove", name, do=lambda: self.server.lists.pop(name))
 
     def configure(self, name: str, values: Settings) -> None:
-        for key, value in values.items():
-            self._write("configure", name, key, do=partial(self.server.lists[name].update, {key: value}))
+        """Bans first; and nobody who is banned becomes an owner, as in Mailman 3: that ban is lifted meanwhile."""
+        for key, value in sorted(values.items(), key=lambda one: one[0] != "ban_list"):
+            bans = self.server.lists[name]["ban_list"]
+            is_lifted = key in ("owner", "moderator") and value and EVERYBODY in bans
+            if is_lifted:
+                self._set(name, "ban_list", [ban for ban in bans if ban != EVERYBODY])
+            self._set(name, key, value)
+            if is_lifted:
+                self._set(name, "ban_list", bans)
+
+    def _set(self, name: str, key: str, value: Any) -> None:
+        self._write("configure", name, key, do=partial(self.server.lists[name].update, {key: value}))
 
     def discard(self, name: str, ids: Sequence[str]) -> None:
         for one in ids:

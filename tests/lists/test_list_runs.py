@@ -16,6 +16,7 @@ from runbooks.model import Result, RunStatus, Status
 from runbooks.procedure import Procedure
 from runbooks.procedures import list_create, list_disable, list_enable, list_reset_password
 from runbooks.procedures.mailing_lists import meant
+from runbooks.secret import Secret
 from tests.lists.pretended import DOMAIN, PretendedReader, Server, site_of
 from tests.standins import Life, PowerCut
 
@@ -243,6 +244,39 @@ def test_disable_killed_at_every_point(server: Server, url: str, when: dict[str,
     assert server.lists == before and server.lists["dogs"] == untouched
 
 
+@pytest.mark.parametrize("way", ["resume", "undo"])
+@pytest.mark.parametrize(
+    "when", [*({"points": n} for n in range(2, 9)), *({"events": n} for n in range(2, 6))], ids=str
+)
+def test_enable_killed_at_every_point(server: Server, url: str, when: dict[str, int], way: str) -> None:
+    """A list that was not enabled after all is as closed as before: with the ban that was in its admins' way."""
+    before = copy.deepcopy(server.lists)
+    assert (
+        Life(url, server, clock=lambda: 1.0).apply(draft(list_disable.PROCEDURE, server, url)).status is RunStatus.DONE
+    )
+    closed, proposed = copy.deepcopy(server.lists), draft(list_enable.PROCEDURE, server, url)
+    run = _killed(url, server, proposed, **when)
+    if not run:
+        return
+    life = Life(url, server)
+    if way == "resume":
+        assert life.resume(run.id, proposed).status is RunStatus.DONE
+        assert server.lists == before
+    elif life.journal.run(run.id).befores():
+        assert life.undo(run.id, proposed).status is RunStatus.DONE
+        assert server.lists == closed
+
+
+def test_a_ban_that_somebody_sets_before_a_run_is_resumed_stays(server: Server, url: str) -> None:
+    proposed = draft(list_disable.PROCEDURE, server, url)
+    run = _killed(url, server, proposed, events=1)
+    server.lists["cats"]["ban_list"] = ["worse@x.org"]
+    assert Life(url, server).resume(run.id, proposed).status is RunStatus.DONE
+    assert server.lists["cats"]["ban_list"] == [EVERYBODY, "worse@x.org"]
+    assert Life(url, server).apply(draft(list_enable.PROCEDURE, server, url)).status is RunStatus.DONE
+    assert server.lists["cats"]["ban_list"] == ["worse@x.org"], "what was lifted meanwhile stays lifted, too"
+
+
 def test_enough_points_are_tried(server: Server, url: str) -> None:
     """The highest numbers above are beyond the end of a run."""
     server.held["cats"] = list(MAIL)
@@ -381,6 +415,46 @@ def test_a_password_of_a_process_that_died_is_set_anew(server: Server, url: str)
     server.fresh.__init__()  # type: ignore[misc]
     life = Life(url, server)
     assert life.resume(life.unfinished().id, proposed).status is RunStatus.DONE
+    assert server.passwords["ann@example.org"] == server.fresh.make().reveal() != lost
+
+
+@pytest.mark.parametrize("when", [*({"points": n} for n in range(2)), *({"events": n} for n in range(3))], ids=str)
+def test_a_password_that_is_set_when_all_is_over_is_a_person_s(server: Server, url: str, when: dict[str, int]) -> None:
+    """Wherever the process is killed: what was journalled as set is set no second time."""
+    handed: list[str] = []
+
+    def hand(_whom: str, secret: Secret) -> None:
+        handed.append(secret.reveal())
+
+    server.fresh.hand = hand
+    proposed = draft(list_reset_password.PROCEDURE, server, url, owner="ann@example.org")
+    run = _killed(url, server, proposed, **when)
+    server.fresh.__init__()  # type: ignore[misc]
+    server.fresh.hand = hand
+    if run:
+        assert Life(url, server).resume(run.id, proposed).status is RunStatus.DONE
+    if run is not False:
+        assert server.passwords["ann@example.org"] == handed[-1]
+
+
+def test_a_password_that_is_set_is_not_taken_back(server: Server, url: str) -> None:
+    proposed = draft(list_reset_password.PROCEDURE, server, url, owner="ann@example.org")
+    run = Life(url, server).apply(proposed)
+    with pytest.raises(Blocked, match=r"nothing that could be taken back$"):
+        Life(url, server).undo(run.id, proposed)
+
+
+def test_a_password_that_cannot_be_handed_over_is_set_anew(server: Server, url: str) -> None:
+    def full(_whom: str, _secret: Secret) -> None:
+        raise UsageError("no space left: nobody has the new password now")
+
+    server.fresh.hand = full
+    proposed = draft(list_reset_password.PROCEDURE, server, url, owner="ann@example.org")
+    run = Life(url, server).apply(proposed)
+    assert results(run) == [Result.FAILED] and not server.fresh.is_made
+    lost = server.passwords["ann@example.org"]
+    server.fresh.hand = lambda _whom, _secret: None
+    assert Life(url, server).resume(run.id, proposed).status is RunStatus.DONE
     assert server.passwords["ann@example.org"] == server.fresh.make().reveal() != lost
 
 

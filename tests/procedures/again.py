@@ -1,5 +1,6 @@
 """Runs `inv` again and again, a command line of JSON on standard input each time and what came of it on standard
-output: each in a process of its own, which need not import everything anew."""
+output: each in a process of its own, which need not import everything anew. With a ``point``, something is in store for
+it: see tests/campaign/child.py."""
 
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ def main() -> None:
     import runbooks.procedures.create_user
     import runbooks.report.terminal
     import runbooks.site  # noqa: F401
+    import tests.campaign.child  # noqa: F401
 
     for line in sys.stdin:
         case = json.loads(line)
@@ -40,9 +42,9 @@ def run(case: dict[str, Any], out: IO[bytes], err: IO[bytes]) -> NoReturn:
     os.dup2(err.fileno(), 2)
     status: Any = 99
     try:
-        from invoke.main import program
+        from tests.campaign import child
 
-        program.run(["inv", *case["argv"]])
+        child.run(case.get("point", "never"), case["argv"])
         status = 0
     except SystemExit as ended:
         status = ended.code or 0
