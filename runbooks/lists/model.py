@@ -52,6 +52,10 @@ class ListReader(Reader):
     def in_use(self, name: str) -> str:
         """Why a list cannot be taken away as if it had never been there (members, posts), or nothing."""
 
+    def taken(self, name: str) -> str:  # noqa: ARG002 - for systems where each domain has its own names
+        """The address of another domain's list that keeps a new one from having this name, or nothing."""
+        return ""
+
     @abstractmethod
     def accounts(self, name: str) -> Sequence[str]:
         """Whose passwords open the administration of a list: its owners' addresses, or the list's own address where it
