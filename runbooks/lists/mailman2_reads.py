@@ -13,6 +13,7 @@ damaged one stops it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.errors import HeaderParseError
@@ -28,6 +29,8 @@ from runbooks.transport.shell import Result
 
 T = TypeVar("T", covariant=True)
 _MARK = "ops-clinic: "
+# The last file that was looked for, of an older release, is what is told (Mailman/MailList.py, Load).
+_DAMAGED = re.compile(r"MMCorruptListDatabaseError: .*/([^/]+)/config\.")
 _SHOW = r"""
     try:
         show = ascii
@@ -164,7 +167,7 @@ class MailmanRead(Read[T]):
         """The answer's meaning. Raises CommandFailed for one that is none."""
         where = f"{host}: Mailman's commands in {command_line(self.argv[4:5])}"
         if result.status:
-            raise CommandFailed(f"{where}: returned {result.status}: {_why(result)}")
+            raise CommandFailed(f"{where} returned {result.status}: {_why(result)}")
         try:
             return self.parse(result)
         except (ValueError, IndexError) as error:
@@ -174,8 +177,8 @@ class MailmanRead(Read[T]):
 def _why(result: Result) -> str:
     said: bytes = result.stderr.strip() or result.stdout.strip() or b"they printed nothing"
     line = said.decode("utf-8", "replace").splitlines()[-1][:300]
-    is_damaged = "MMCorruptListDatabaseError" in line
-    return f"a list is damaged: bring its config.pck back from a backup: {line}" if is_damaged else line
+    damaged = _DAMAGED.search(line)
+    return f"the list {damaged[1]} is damaged: bring its config.pck back from a backup: {line}" if damaged else line
 
 
 def _script(text: str, *arguments: str) -> tuple[str, ...]:

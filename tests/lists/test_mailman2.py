@@ -69,6 +69,9 @@ def test_a_list_is_of_one_domain_and_its_name_of_all(server: Server) -> None:
     server.create("ops")
     server.create("net-l", domain=OTHER)
     assert server.reader().names() == ["mailman", "ops"]
+    assert (server.reader().taken("net-l"), server.reader(OTHER).taken("net-l")) == (f"net-l@{OTHER}", "")
+    asked = Created("net-l", OWNERS, False).check(server.reader())
+    assert asked.status is Status.BLOCKED and f"there is a list net-l@{OTHER}" in asked.note
     assert server.reader(OTHER).names() == ["net-l"]
     assert server.reader().settings("net-l") is None and server.reader().held("net-l") == ()
     web = server.sh(f"echo 'print(mlist.web_page_url)' | {BIN}/config_list -c -i /dev/stdin net-l")
@@ -443,6 +446,7 @@ def test_a_list_is_made_disabled_and_enabled_by_inv(server: Server, inv: Inv, tm
     assert inv("list-enable", "ops", "--yes").status == 0
     assert server.settings("ops") == before
 
+    inv("list-reset-password", "ops", "--owner", "ann@example.org").refuses(2, "--owner", "one password of its own")
     new = tmp_path / "new"
     reset = inv("list-reset-password", "ops", "--yes", "--password-file", str(new))
     assert reset.status == 0 and "ops@lists.example.org" in reset.err, reset.err
