@@ -32,10 +32,10 @@ LOOK_S = 0.2
 """How long between two looks at that."""
 _NAME = re.compile(r"[a-z0-9][-+_.=a-z0-9]*")
 """What is taken as a new list's name (mm_cfg.ACCEPTABLE_LISTNAME_CHARACTERS); older lists may have others."""
-# Files are the mail system's alone, as those that it writes by itself. Without a terminal of its own, which some ways
-# to a host give it, newlist (Python's getpass) takes the password from standard input. What is not the last command of
-# a shell gets a process of its own, and setsid does not fork: an old one could not wait for it.
-_AS_MAILMAN = 'umask 007; setsid "$@"; exit $?'
+# Without a terminal of its own, which some ways to a host give it, newlist (Python's getpass) takes the password from
+# standard input. What is not the last command of a shell gets a process of its own, so that setsid does not fork: older
+# ones cannot wait. Whose files are whose, Mailman sees to itself (os.umask, wherever it makes one).
+_NO_TERMINAL = 'setsid "$@"; exit $?'
 
 
 def kept_as(password: Secret) -> str:
@@ -150,7 +150,7 @@ class Mailman2Writer(ListWriter):
         program = f"{self._target.commands}/{argv[0]}"
         self._writer.transcript = self.transcript
         try:
-            self._writer.run("sh", "-c", _AS_MAILMAN, "sh", program, *argv[1:], feed=feed, timeout_s=WRITE_S)
+            self._writer.run("sh", "-c", _NO_TERMINAL, "sh", program, *argv[1:], feed=feed, timeout_s=WRITE_S)
         except Lost:
             if not _holds(is_done):
                 raise

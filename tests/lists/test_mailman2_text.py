@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import shutil
 import socket
 import subprocess
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbooks.lists import mailman2_reads
+from runbooks.lists import mailman2_reads, mailman2_writer
 from runbooks.lists.mailman2_rules import closed, reopened
 from runbooks.lists.mailman2_text import decoded, encoded, literal, parse, source
 
@@ -154,10 +156,19 @@ def test_python_2_means_the_same_by_it() -> None:
     assert said.decode().strip() == f"[{repr(raw)[1:]!r}, [('.*', 3, 0)], ['a@b.c'], 1]"
 
 
-def test_python_2_takes_a_password_from_standard_input_where_there_is_no_terminal() -> None:
-    program = "import getpass; print(repr(getpass.getpass('Initial password: ')))"
-    done = subprocess.run(["setsid", "-w", python2(), "-c", program], input=b"secret\nmore\n", capture_output=True)
-    assert done.stdout.decode().strip().endswith("'secret'"), done
+def test_a_password_is_taken_from_standard_input_even_where_there_is_a_terminal() -> None:
+    """As newlist asks for it (bin/newlist: getpass), started as the driver starts it, on a terminal of its own."""
+    program = "import getpass, sys; print(repr(getpass.getpass('Initial password: '))); sys.exit(3)"
+    outer = 'printf "secret\\nmore\\n" | sh -c "$@"'
+    inner = (mailman2_writer._NO_TERMINAL, "sh", python2(), "-c", program)
+    here, there = pty.openpty()
+    try:
+        argv = ["setsid", "--ctty", "--wait", "sh", "-c", outer, "sh", *inner]
+        done = subprocess.run(argv, stdin=there, capture_output=True, timeout=30, check=False)
+    finally:
+        os.close(here)
+        os.close(there)
+    assert done.stdout.decode().strip().endswith("'secret'") and done.returncode == 3, done
 
 
 @pytest.mark.parametrize("program", ["_LISTS_PROGRAM", "_STATE_PROGRAM"])
