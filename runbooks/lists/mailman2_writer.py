@@ -68,9 +68,28 @@ class Mailman2Writer(ListWriter):
         web = [f"--urlhost={found.web_hosts[domain]}"] if domain in found.web_hosts else []
         argv = ["newlist", "-q", *web, f"--emailhost={domain}", "--", name, owners[0]]
         with self._target.fresh.given(f"{name}@{domain}") as password:
-            feed = f"{password.reveal()}\n".encode()
-            self._run(argv, lambda: self.reader.settings(name) is not None, feed)
+            failed = self._make(name, argv, f"{password.reveal()}\n".encode())
         self._configure(name, {**self.reader.fresh(private), "owner": list(owners)})
+        if failed:
+            raise CommandFailed(
+                f"{failed}: the list is there, with its settings and its password; tell the mail system of it by hand "
+                f"({self._target.commands}/genaliases), then go on"
+            )
+
+    def _make(self, name: str, argv: Sequence[str], feed: bytes) -> CommandFailed | None:
+        """What failed after the list was there: ``newlist`` saves it, and then has the mail system told (bin/newlist;
+        Mailman/MTA/Postfix.py, ``_update_maps``). Raises CommandFailed, Lost."""
+
+        def is_there() -> bool:
+            return self.reader.settings(name) is not None
+
+        try:
+            self._run(argv, is_there, feed)
+        except CommandFailed as failed:
+            if not _holds(is_there):
+                raise
+            return failed
+        return None
 
     def remove(self, name: str) -> None:
         """With its empty archive; one that holds anything is not ours to take away."""

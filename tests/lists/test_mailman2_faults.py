@@ -12,7 +12,7 @@ import pytest
 from runbooks.errors import Blocked, CommandFailed, Lost, RunbookError, Unreachable
 from runbooks.lab import Lab
 from runbooks.lists import mailman2_writer
-from runbooks.lists.changes import Configured, HeldOut, Restored
+from runbooks.lists.changes import Configured, Created, HeldOut, Restored
 from runbooks.lists.mailman2 import Mailman2Reader
 from runbooks.model import Status
 from tests.lists.mailman2_server import BIN, DOMAIN, HOST, OWNERS, Server, clean, connected, list_server
@@ -306,6 +306,15 @@ def test_a_site_can_have_new_lists_hidden_from_the_first_moment(server: Server) 
     seen = {name: server.settings(name) for name in ("bare", "hidden", "open")}
     told = {name: (found["advertised"], found["archive_private"]) for name, found in seen.items()}
     assert told == {"bare": (0, 1), "hidden": (0, 1), "open": (1, 0)}
+
+
+def test_a_list_that_the_mail_system_could_not_be_told_of_is_there_and_its_password_known(server: Server) -> None:
+    site(server, "MTA = 'Postfix'")
+    with pytest.raises(CommandFailed, match=r"RuntimeError: command failed: .*: the list is there, .*/genaliases\)"):
+        server.create("ops", private=True)
+    assert server.settings("ops")["advertised"] == 0 and server.settings("ops")["owner"] == list(OWNERS)
+    assert server.fresh.taken == [f"ops@{DOMAIN}"] and server.reader().has_password("ops", f"ops@{DOMAIN}")
+    assert Created("ops", OWNERS, True).check(server.reader()).status is Status.DONE, "it is not made twice"
 
 
 def test_a_new_list_has_the_web_host_of_the_site_where_several_have_its_mail_domain(server: Server) -> None:
