@@ -194,6 +194,8 @@ class Created(Change[ListReader, ListWriter]):
         """Done where this run has made it; blocked where somebody else has."""
         settings = reader.settings(self.name)
         if settings is None:
+            if other := reader.taken(self.name):
+                return blocked(f"there is a list {other}, and its server has each name once: choose another name")
             return todo(f"+list: {self.name}@{reader.domain}")
         # A run that was killed may have made it, and looks again; what is in use was not made just now.
         if reader.run_id and set(settings["owner"]) <= set(self.owners) and not reader.in_use(self.name):

@@ -20,7 +20,8 @@ from typing import NamedTuple
 from runbooks.model import Json
 
 _ASSIGNMENT = re.compile(rb"([A-Za-z]\w*) = ")
-_CODING = re.compile(rb"\A(?:#.*\n)?#.*coding[:=]\s*([-\w.]+)")
+# The word before the colon is translated in some releases, too (NEWS of 2.1.13 and 2.1.27).
+_CODING = re.compile(rb"\A(?:#.*\n)?# *-\*-[^:=\n]*[:=]\s*([-\w.]+)\s*-\*-")
 _NAME = re.compile(r"[a-z]\w*", re.ASCII)
 _REFERENCE = re.compile(r"&#([1-9][0-9]{2,6});")
 

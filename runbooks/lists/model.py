@@ -52,6 +52,10 @@ class ListReader(Reader, ABC):
     def in_use(self, name: str) -> str:
         """What a list has had since it was made (members, mail), so that it must not be removed; else empty."""
 
+    def taken(self, name: str) -> str:  # noqa: ARG002 - for systems where each domain has its own names
+        """The address of another domain's list that keeps a new one from having this name, or nothing."""
+        return ""
+
     @abstractmethod
     def accounts(self, name: str) -> Sequence[str]:
         """Whose passwords open the administration of a list: its owners' addresses, or the list's own address where it

@@ -64,7 +64,7 @@ def steps(case: Case) -> Steps:
 def notes(case: Case) -> tuple[str, ...]:
     """Who has to be told, and how the list comes back."""
     told = f"its admins, {', '.join(case.admins)}, are told by nobody: say it on the ticket"
-    back = f"members and archive stay; `inv list-enable {case.name}` gives the list back as it was"
+    back = f"members and archive stay; `inv list-enable {case.address}` gives the list back as it was"
     return (*((told,) if case.admins else ()), back)
 
 

@@ -114,7 +114,7 @@ def notes(case: Case) -> tuple[str, ...]:
         )
         return (f"as it was before run {case.runs[0]} disabled it", *((stays,) if case.stays else ()))
     return (
-        "this journal has no run that disabled it: nobody knows here what it was before, and the settings below are "
+        "this journal has no run that disabled it: nobody knows here what it was before, and its settings become "
         "those of a new list; whether it is advertised, its archive and its members stay as they are",
     )
 

@@ -35,6 +35,8 @@ def look(site: Site, *, list: str, owner: str = "", task: str = "", password_fil
     if not accounts:
         raise Blocked(f"{list} has no owner whose password it could be: give it one first; nothing was changed")
     wanted = owner.lower() or (accounts[0] if len(accounts) == 1 else "")
+    if wanted not in accounts and reader.has_own_password:
+        raise UsageError(f"--owner: {list} has one password of its own, whoever runs it: leave it out")
     if wanted not in accounts:
         who = f"{owner} is no owner of {list}" if owner else f"{list} has {len(accounts)} owners"
         raise UsageError(f"{who}: give --owner, one of {', '.join(accounts)}")

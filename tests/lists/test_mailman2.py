@@ -3,133 +3,47 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 import shutil
-import tarfile
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from runbooks.errors import Blocked, CommandFailed, Lost, Unreachable
-from runbooks.lab import Lab, Person
-from runbooks.lists import mailman2
+from runbooks.errors import CommandFailed
+from runbooks.lab import Lab
 from runbooks.lists.changes import Configured, Created, HeldOut, PasswordSet, Removed, Restored
 from runbooks.lists.drivers import open_lists
-from runbooks.lists.mailman2 import Mailman2Reader, Mailman2Target, Mailman2Writer
-from runbooks.model import Change, Facts, Status
+from runbooks.lists.mailman2 import Mailman2Target, Mailman2Writer
+from runbooks.model import Status
 from runbooks.secret import Fresh, Secret
 from runbooks.settings_sections import ListDomain
 from runbooks.systems.host import HostTarget
-from runbooks.transport.route import SshSettings
-from runbooks.transport.shell import Shell
-from runbooks.transport.ssh import SshTransport
-from tests.labs import small_lab
+from tests.lists.mailman2_server import (
+    BIN,
+    DOMAIN,
+    HOST,
+    MODERATOR_PASSWORD,
+    OTHER,
+    OWNERS,
+    Server,
+    clean,
+    list_server,
+)
 from tests.surface.helpers import Inv
-from tests.waiting import eventually
-
-STANDIN = Path(__file__).parent / "mailman2_standin"
-TOP = "/var/local/mailman"
-BIN = TOP + "/bin"
-HOST = "lab01"
-DOMAIN = "lists.example.org"
-OTHER = "lists.example.net"
-OWNERS = ("ann@example.org", "bea@example.org")
-MODERATOR_PASSWORD = "moderators-know-this"
-
-
-@dataclass
-class Server:
-    """The list server: as the driver has it, and beside that, as root on the host."""
-
-    lab: Lab
-    host: HostTarget
-    transcript: list[Facts] = field(default_factory=list)
-    fresh: Fresh = field(default_factory=Fresh)
-
-    def target(self, domain: str = DOMAIN, bin: str = BIN) -> Mailman2Target:
-        settings = ListDomain(domain, driver="mailman2", host=HOST, bin=bin)
-        made = open_lists(settings, Secret(""), lambda: self.host, self.fresh)
-        assert isinstance(made, Mailman2Target)
-        return made
-
-    def reader(self, domain: str = DOMAIN) -> Mailman2Reader:
-        return self.target(domain).reader("run1")
-
-    def write(self, what: Callable[[Mailman2Writer], object], domain: str = DOMAIN) -> None:
-        with self.target(domain).writer("run1", 1, 5) as writer:
-            writer.transcript = self.transcript
-            what(writer)
-
-    def sh(self, script: str, *arguments: str, input: str = "", check: bool = True) -> str:
-        done = self.lab.run(HOST, ["bash", "-c", script, "-", *arguments], input=input.encode(), check=check)
-        return done.stdout.decode()
-
-    def create(self, name: str, private: bool = False, owners: Sequence[str] = OWNERS, domain: str = DOMAIN) -> None:
-        self.write(lambda writer: writer.create(name, owners, private), domain)
-
-    def told(self, name: str, text: str) -> None:
-        """Somebody else has config_list run this."""
-        self.sh(f"{BIN}/config_list -i /dev/stdin -- $1 2>&1", name, input=text)
-
-    def outside(self, what: str, name: str, *words: str, mail: str = "") -> str:
-        return self.sh(f'{BIN}/outside "$@"', what, name, *words, input=mail).strip()
-
-    def post(self, name: str, sender: str, what: str = "post", subject: str = "hello", more: str = "") -> str:
-        mail = f"From: {sender}\nTo: {name}@{DOMAIN}\nSubject: {subject}\n{more}\nhello\n"
-        return self.outside(what, name, mail=mail)
-
-    def sent(self) -> list[tuple[str, str]]:
-        """What has left since this was last asked."""
-        lines = self.sh("cd /var/lib/mailman; cat sent 2>/dev/null; rm -f sent").splitlines()
-        return [(one["kind"], one["to"]) for one in map(json.loads, lines)]
-
-    def apply(self, change: Change[Any, Any]) -> dict[str, Any]:
-        """check, do, verify; what was before, as a journal gives it back."""
-        finding = change.check(self.reader())
-        assert finding.status is Status.TODO, finding
-        before: dict[str, Any] = json.loads(json.dumps(dict(finding.before)))
-        self.write(lambda writer: change.do(writer, before))
-        seen = change.verify(self.reader(), before)
-        assert seen.status is Status.DONE, seen
-        return before
-
-    def settings(self, name: str) -> dict[str, Any]:
-        found = self.reader().settings(name)
-        assert found is not None
-        return dict(found)
 
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    with small_lab(1, (Person("bob", 2002, home_files=2),)) as made:
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w") as tar:
-            tar.add(STANDIN, ".", filter=lambda entry: None if "__pycache__" in entry.name else entry)
-        script = f"mkdir -p {TOP} && tar -x -C {TOP}"
-        made.run(HOST, ["sh", "-c", script], input=packed.getvalue())
-        made.run(HOST, [f"{BIN}/newlist", "-q", "mailman", "root@example.org", "secret"])
+    with list_server() as made:
         yield made
 
 
 @pytest.fixture
 def server(lab: Lab) -> Iterator[Server]:
-    """With a connection of its own, and no lists but the site's."""
-    transport = SshTransport(SshSettings(lab.ssh_config, "root"))
-    row = next(row for row in lab.status() if row.name == HOST)
-    host = HostTarget(HOST, lambda: Shell(HOST, transport.open(HOST, row.address, row.port, "root"), 30))
-    made = Server(lab, host)
-    yield made
-    host.close()
-    made.sh(
-        "cd /var/lib/mailman; rm -rf sent locks/* data/* archives/private/*; "
-        "find lists -mindepth 1 -maxdepth 1 ! -name mailman -exec rm -rf {} +"
-    )
+    with clean(lab) as made:
+        yield made
 
 
 # making lists, and taking them away
@@ -155,6 +69,9 @@ def test_a_list_is_of_one_domain_and_its_name_of_all(server: Server) -> None:
     server.create("ops")
     server.create("net-l", domain=OTHER)
     assert server.reader().names() == ["mailman", "ops"]
+    assert (server.reader().taken("net-l"), server.reader(OTHER).taken("net-l")) == (f"net-l@{OTHER}", "")
+    asked = Created("net-l", OWNERS, False).check(server.reader())
+    assert asked.status is Status.BLOCKED and f"there is a list net-l@{OTHER}" in asked.note
     assert server.reader(OTHER).names() == ["net-l"]
     assert server.reader().settings("net-l") is None and server.reader().held("net-l") == ()
     web = server.sh(f"echo 'print(mlist.web_page_url)' | {BIN}/config_list -c -i /dev/stdin net-l")
@@ -388,7 +305,7 @@ def test_a_closed_list_delivers_holds_and_tells_nothing_and_comes_back_as_it_was
     assert server.outside("join", "ops", "eve@example.org") == "banned"
     server.sent()
     server.outside("night", "ops")
-    assert {kind for kind, _ in server.sent()} == {"reminder"}
+    assert {kind for kind, _ in server.sent()} == {"reminder", "owner"}, "of what waits, its owners are reminded"
 
 
 def test_a_closed_list_of_which_nobody_knows_anything_opens_and_stays_private(server: Server) -> None:
@@ -529,6 +446,7 @@ def test_a_list_is_made_disabled_and_enabled_by_inv(server: Server, inv: Inv, tm
     assert inv("list-enable", "ops", "--yes").status == 0
     assert server.settings("ops") == before
 
+    inv("list-reset-password", "ops", "--owner", "ann@example.org").refuses(2, "--owner", "one password of its own")
     new = tmp_path / "new"
     reset = inv("list-reset-password", "ops", "--yes", "--password-file", str(new))
     assert reset.status == 0 and "ops@lists.example.org" in reset.err, reset.err
@@ -553,120 +471,3 @@ def test_one_connection_serves_all_that_is_asked_and_done() -> None:
     made = open_lists(settings, Secret(""), connect, Fresh())
     assert isinstance(made, Mailman2Target)
     assert made.host is made.host and len(opened) == 1
-
-
-# when things go wrong
-
-
-@pytest.mark.parametrize(
-    ("bin", "said", "why"),
-    [
-        ("/nowhere", "", "not found"),
-        ("/tmp/bin", "ops", "cannot read its answer"),
-        ("/tmp/bin", "ops\nowner = []", "it lacks ban_list, description"),
-        ("/tmp/bin", "ops\nowner = __import__('os')", "no plain value"),
-    ],
-)
-def test_what_makes_no_sense_is_said(server: Server, bin: str, said: str, why: str) -> None:
-    script = "mkdir -p /tmp/bin; cd /tmp/bin; cat > list_lists; chmod +x list_lists; cp list_lists config_list"
-    server.sh(script, input=f"#!/bin/sh\ncat <<'END'\n{said}\nEND\n")
-    reader = server.target(bin=bin).reader()
-    with pytest.raises(Blocked, match=why):
-        reader.settings("ops")
-    for look in (reader.names, lambda: reader.held("ops")):
-        with pytest.raises(Blocked):
-            look()
-
-
-def test_a_list_that_will_not_open_is_said(server: Server) -> None:
-    server.create("ops")
-    server.sh("echo rubbish > /var/lib/mailman/lists/ops/config.pck")
-    with pytest.raises(Blocked, match="returned 1"):
-        server.reader().settings("ops")
-
-
-def test_while_nothing_changes_a_question_is_asked_once(server: Server) -> None:
-    server.create("ops")
-    reader = server.reader()
-    reader.hold_still()
-    assert reader.settings("ops")["description"] == ""  # type: ignore[index]
-    server.told("ops", "description = 'new'\n")
-    assert reader.settings("ops")["description"] == ""  # type: ignore[index]
-    assert server.settings("ops")["description"] == "new"
-
-
-SLOW = """
-import os, time
-def extend(mlist):
-    save = mlist.Save
-    def slow():
-        open('/tmp/saving', 'w').write(str(os.getpid()))
-        while not os.path.exists('/tmp/go'):
-            time.sleep(0.02)
-        save()
-    mlist.Save = slow
-"""
-
-
-@pytest.fixture
-def slow(server: Server) -> Server:
-    """Whoever saves the list ops waits for /tmp/go (a list's own extend.py is a way that Mailman 2.1 has)."""
-    server.create("ops")
-    server.sh("rm -f /tmp/go /tmp/saving; cat > /var/lib/mailman/lists/ops/extend.py", input=SLOW)
-    return server
-
-
-def test_an_answer_that_does_not_come_is_lost_and_looked_for_again(
-    slow: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(mailman2, "WRITE_S", 2.0)
-    with pytest.raises(Lost):
-        slow.write(lambda writer: writer.configure("ops", {"description": "new"}))
-    assert slow.settings("ops")["description"] == "", "it still waits"
-    slow.sh("touch /tmp/go")
-    slow.target().settle(20)
-    assert slow.settings("ops")["description"] == "new", "a command outlives its client"
-    # One that was done when it is looked for again is no loss.
-    slow.sh("rm -f /tmp/go /tmp/saving")
-    looked = Mailman2Reader.settings
-
-    def settings(reader: Mailman2Reader, name: str) -> Any:
-        slow.sh("touch /tmp/go")
-        slow.target().settle(20)
-        return looked(reader, name)
-
-    monkeypatch.setattr(Mailman2Reader, "settings", settings)
-    slow.write(lambda writer: writer.configure("ops", {"description": "newer"}))
-    assert "description = 'newer'" in slow.transcript[-1]["output"]
-
-
-def test_a_host_that_dies_half_way_leaves_the_old_list_and_a_lock_that_is_named(slow: Server) -> None:
-    lost: list[Exception] = []
-
-    def change() -> None:
-        try:
-            slow.write(lambda writer: writer.configure("ops", {"description": "new"}))
-        except Exception as error:
-            lost.append(error)
-
-    thread = threading.Thread(target=change)
-    thread.start()
-    eventually(lambda: slow.sh("cat /tmp/saving 2>/dev/null", check=False) != "")
-    pid = slow.sh("cat /tmp/saving").strip()
-    slow.lab.kill(HOST)
-    try:
-        thread.join(90)
-        assert not thread.is_alive() and [type(error) for error in lost] == [Lost], lost
-        with pytest.raises(Unreachable):
-            slow.reader().names()
-    finally:
-        slow.lab.start(HOST)
-        slow.host.close()
-    slow.sh("touch /tmp/go; rm /var/lib/mailman/lists/ops/extend.py")
-    assert slow.sh("[ -e /proc/$1 ] && echo there", pid, check=False) == ""
-    assert slow.settings("ops")["description"] == ""
-    with pytest.raises(CommandFailed, match=rf"/var/lib/mailman/locks/ops\.lock was left by process {pid}, which has"):
-        slow.write(lambda writer: writer.configure("ops", {"description": "new"}))
-    slow.write(lambda writer: writer.create("other", OWNERS, False))
-    slow.sh("rm /var/lib/mailman/locks/ops.lock*")
-    slow.apply(Configured("ops", {"description": "new"}))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbooks.lists import mailman2_reads
+from runbooks.lists import mailman2_reads, mailman2_writer
 from runbooks.lists.mailman2_rules import closed, reopened
 from runbooks.lists.mailman2_text import decoded, encoded, literal, parse, source
 
@@ -50,6 +53,18 @@ def test_a_text_is_read_as_it_is_whatever_is_in_it(text: str, charset: str) -> N
     found = parse(HEAD % charset.encode() + line)
     lines = raw.splitlines()
     assert found.settings == {"description": decoded(b"\n".join(lines), charset), "emergency": 0}
+
+
+@pytest.mark.parametrize("line", ["coding: koi8-r", "coding: utf-8", "codage: iso-8859-1", "кодировка: koi8-r", "?: x"])
+def test_what_texts_are_in_is_read_whatever_the_word_for_it_is(line: str) -> None:
+    text = f"# -*- python -*-\n# -*- {line} -*-\n## settings\n\nemergency = 0\n"
+    if line == "?: x":
+        with pytest.raises(ValueError, match="no character set x"):
+            parse(text.encode())
+    else:
+        assert parse(text.encode("koi8-r" if "к" in line else "utf-8")).charset == line.split()[-1].replace(
+            "iso-", "iso"
+        )
 
 
 @given(st.binary(), st.sampled_from(["us-ascii", "iso-8859-1", "utf-8", "euc-jp", "koi8-r"]))
@@ -141,10 +156,19 @@ def test_python_2_means_the_same_by_it() -> None:
     assert said.decode().strip() == f"[{repr(raw)[1:]!r}, [('.*', 3, 0)], ['a@b.c'], 1]"
 
 
-def test_python_2_takes_a_password_from_standard_input_where_there_is_no_terminal() -> None:
-    program = "import getpass; print(repr(getpass.getpass('Initial password: ')))"
-    done = subprocess.run(["setsid", "-w", python2(), "-c", program], input=b"secret\nmore\n", capture_output=True)
-    assert done.stdout.decode().strip().endswith("'secret'"), done
+def test_a_password_is_taken_from_standard_input_even_where_there_is_a_terminal() -> None:
+    """As newlist asks for it (bin/newlist: getpass), started as the driver starts it, on a terminal of its own."""
+    program = "import getpass, sys; print(repr(getpass.getpass('Initial password: '))); sys.exit(3)"
+    outer = 'printf "secret\\nmore\\n" | sh -c "$@"'
+    inner = (mailman2_writer._NO_TERMINAL, "sh", python2(), "-c", program)
+    here, there = pty.openpty()
+    try:
+        argv = ["setsid", "--ctty", "--wait", "sh", "-c", outer, "sh", *inner]
+        done = subprocess.run(argv, stdin=there, capture_output=True, timeout=30, check=False)
+    finally:
+        os.close(here)
+        os.close(there)
+    assert done.stdout.decode().strip().endswith("'secret'") and done.returncode == 3, done
 
 
 @pytest.mark.parametrize("program", ["_LISTS_PROGRAM", "_STATE_PROGRAM"])
@@ -152,38 +176,48 @@ def test_the_programs_run_under_python_2(program: str, tmp_path: Path) -> None:
     """With as little of Mailman around them as they look at."""
     (tmp_path / "Mailman").mkdir()
     (tmp_path / "Mailman/__init__.py").write_text("")
-    (tmp_path / "Mailman/mm_cfg.py").write_text(f"LOCK_DIR = {str(tmp_path)!r}\nVIRTUAL_HOSTS = {{'www': 'a.b'}}\n")
+    (tmp_path / "Mailman/mm_cfg.py").write_text(
+        f"LOCK_DIR = {str(tmp_path)!r}\nVIRTUAL_HOSTS = {{'www': 'a.b'}}\n"
+        "DEFAULT_URL_HOST, DEFAULT_EMAIL_HOST = 'web', 'a.b'\n"
+    )
     (tmp_path / "Mailman/Utils.py").write_text("def list_names(): return ['ops', 'cat']\n")
     (tmp_path / "Mailman/MailList.py").write_text("class MailList:\n  def __init__(s, n, lock): s.host_name = 'A.B'\n")
     setting = f"""
-import pickle, socket, sys
+import os, pickle, socket, sys, time
 sys.path.insert(0, {str(tmp_path)!r})
 class List:
     password, post_id = u'abc', 3.0
     def fullpath(self): return {str(tmp_path)!r}
     def ArchiveFileName(self): return {str(tmp_path / "Mailman/mm_cfg.py")!r}
     def getMembers(self): return ['a', 'b']
+    def internal_name(self): return 'ops'
+    host_name = 'A.B'
 mlist = List()
 held = (1, (2.5, u'\\xe9@b.c', '=?utf-8?q?caf=C3=A9?=', 'why', 'file', {{}}))
 requests = {{'version': (0, 1), 7: held, 9: (1, (1.5, 'a@b.c', 'first', '', '', {{}})), 8: (2, ())}}
 pickle.dump(requests, open({str(tmp_path / "request.pck")!r}, 'wb'), 1)
-lock = {str(tmp_path / "ops.lock")!r}
-open(lock, 'w').write('%s.%s.%d.%d' % (lock, socket.gethostname(), 4194305, 0))
+for name, pid, age in (('ops', 4194305, -60), ('cat', os.getpid(), -60), ('old', 4194305, 60)):
+    lock = {str(tmp_path)!r} + '/' + name + '.lock'
+    open(lock, 'w').write('%s.%s.%d.%d' % (lock, socket.gethostname(), pid, 0))
+    os.utime(lock, (time.time() - age, time.time() - age))
+open({str(tmp_path)!r} + '/odd.lock', 'w').write('odd')
+print(os.getpid())
 """
     script = setting + getattr(mailman2_reads, program)
     said = subprocess.run([python2(), "-"], input=script.encode(), capture_output=True, check=True).stdout
-    found = literal(said.decode().removeprefix("ops-clinic: ").strip(), "utf-8")
+    pid, _, told = said.decode().partition("\n")
+    found = literal(told.removeprefix("ops-clinic: ").strip(), "utf-8")
+    host = socket.gethostname()
+    dead = ["ops", str(tmp_path / "ops.lock"), host, 4194305, "0", 1]
     if program == "_LISTS_PROGRAM":
-        assert found == [
-            [["cat", "A.B"], ["ops", "A.B"]],
-            [["www", "a.b"]],
-            [["ops", str(tmp_path / "ops.lock"), 4194305]],
-        ]
+        lists, hosts, locks = found  # type: ignore[misc]
+        assert (lists, hosts) == ([["cat", "A.B"], ["ops", "A.B"]], [["web", "a.b"], ["www", "a.b"]])
+        assert sorted(locks) == [["cat", str(tmp_path / "cat.lock"), host, int(pid), "0", 0], dead]
     else:
         size = (tmp_path / "Mailman/mm_cfg.py").stat().st_size
         digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         held = [[1.5, 9, "a@b.c", "first"], [2.5, 7, "é@b.c", "=?utf-8?q?caf=C3=A9?="]]
-        assert found == [held, 1, 2, 2, size, digest]
+        assert found == [held, [1, 2, 2, size], digest, "A.B", [dead]]
 
 
 OPEN = {
@@ -195,6 +229,8 @@ OPEN = {
     "send_reminders": 0,
     "digest_send_periodic": 1,
     "admin_notify_mchanges": 1,
+    "bounce_you_are_disabled_warnings_interval": 14,
+    "dmarc_moderation_action": 3,
 }
 
 
@@ -205,8 +241,12 @@ def test_closing_adds_to_what_is_there_and_says_nothing_twice() -> None:
         "ban_list": ["eve@example.org", "^.*@.*"],
         "digest_send_periodic": 0,
         "admin_notify_mchanges": 0,
+        "bounce_you_are_disabled_warnings_interval": 36500,
+        "dmarc_moderation_action": 4,
     }
     assert closed(OPEN | wanted) == {}
+    munges = OPEN | {"dmarc_moderation_action": 2}
+    assert "dmarc_moderation_action" not in closed(munges), "that changes mails, and sends none"
     later = [["^subject: spam", 7, 0], [".*", 3, 0]]
     assert closed(OPEN | wanted | {"header_filter_rules": later})["header_filter_rules"] == [[".*", 3, 0], *later]
 
@@ -219,6 +259,8 @@ def test_opening_takes_off_what_closing_adds_and_leaves_an_open_list_alone() -> 
         "ban_list": ["eve@example.org"],
         "send_reminders": 1,
         "digest_send_periodic": 1,
+        "bounce_you_are_disabled_warnings_interval": 7,
+        "dmarc_moderation_action": 3,
     }
     by_script = OPEN | {"emergency": 1, "ban_list": ["^.*@.*"], "send_reminders": 1}
     assert reopened(by_script) == {

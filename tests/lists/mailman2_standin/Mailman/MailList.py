@@ -12,7 +12,15 @@ from Mailman import LockFile, Utils, mm_cfg
 HELDMSG, SUBSCRIPTION, UNSUBSCRIPTION = 1, 2, 3
 
 
-class MMUnknownListError(Exception):
+class MMListError(Exception):
+    pass
+
+
+class MMUnknownListError(MMListError):
+    pass
+
+
+class MMCorruptListDatabaseError(MMListError):
     pass
 
 
@@ -57,15 +65,41 @@ class MailList:
 
     def Load(self):
         if not Utils.list_exists(self.internal_name()):
-            raise MMUnknownListError(self.internal_name())
-        self.__dict__.update(pickle.loads((self.fullpath() / "config.pck").read_bytes()))
+            raise MMUnknownListError
+        path = self.fullpath() / "config.pck"
+        last = Path(f"{path}.last")
+        for one in (path, last):
+            try:
+                state = pickle.loads(one.read_bytes())
+                break
+            except (FileNotFoundError, EOFError, ValueError, TypeError, pickle.PickleError):
+                continue
+        else:
+            # Files of older releases are looked for at the end, and it is the last of those that is told.
+            old = self.fullpath() / "config.db.last"
+            raise MMCorruptListDatabaseError(f"[Errno 2] No such file or directory: '{old}'")
+        if one == last:
+            was_locked = self.Locked()
+            if not was_locked:
+                self._lock.lock()
+            path.rename(f"{path}.corrupt")
+            path.write_bytes(last.read_bytes())
+            if not was_locked:
+                self._lock.unlock()
+        self.__dict__.update(state)
 
     def Save(self):
         assert self.Locked()
         path = self.fullpath() / "config.pck"
         new = Path(f"{path}.tmp.{socket.gethostname()}.{os.getpid()}")
         state = {key: value for key, value in vars(self).items() if key[0] != "_" and not callable(value)}
+        mask = os.umask(0o007)
         new.write_bytes(pickle.dumps(state))
+        os.umask(mask)
+        last = Path(f"{path}.last")
+        last.unlink(missing_ok=True)
+        if path.exists():
+            os.link(path, last)
         new.rename(path)
         if self._db is not None:
             new = self.fullpath() / "request.pck.tmp"
@@ -87,6 +121,7 @@ class MailList:
         self.subject_prefix = f"[{self.real_name}] "
         self.owner, self.password, self.mod_password, self.post_password = [admin], crypted_password, None, None
         self.members, self.user_options, self.digest_members = {}, {}, {}
+        self.bounce_info, self.recent_postings = {}, {}
         self.post_id, self.last_post_time, self.next_request_id, self.created_at = 1.0, 0, 1, time.time()
         self.Save()
 
@@ -163,6 +198,26 @@ class MailList:
     def HandleRequest(self, number, value):
         self._opendb()
         kind, data = self._db[number]
-        assert kind == HELDMSG and value == mm_cfg.DISCARD
-        (mm_cfg.DATA_DIR / data[4]).unlink(missing_ok=True)
+        assert value == mm_cfg.DISCARD
+        if kind == HELDMSG:
+            (mm_cfg.DATA_DIR / data[4]).unlink(missing_ok=True)
         del self._db[number]
+
+    def NumRequestsPending(self):
+        self._opendb()
+        return len(self._db) - 1
+
+    # what cron/disabled does
+
+    def warn_disabled(self):
+        """Those whose addresses bounced, where that is due; after the last warning they go (Bouncer.py,
+        sendNextNotification)."""
+        for member, info in list(self.bounce_info.items()):
+            if time.time() < info["lastnotice"] + self.bounce_you_are_disabled_warnings_interval:
+                continue
+            if info["noticesleft"] <= 0:
+                del self.bounce_info[member], self.members[member]
+                Utils.sent("removed", member, f"You have been unsubscribed from the {self.real_name} mailing list")
+                continue
+            Utils.sent("warning", member, f"confirm: your membership of {self.real_name} is disabled")
+            info["noticesleft"] -= 1

@@ -1,5 +1,5 @@
 """A stand-in for the way of a mail through Mailman 2.1: SpamDetect, Approve, Replybot, Moderate, Hold, Emergency, and
-out (GLOBAL_PIPELINE; for -owner SpamDetect, Replybot and out)."""
+out (Defaults.py, GLOBAL_PIPELINE; for -owner SpamDetect, Replybot and out, OWNER_PIPELINE)."""
 
 import hashlib
 import re
@@ -47,7 +47,22 @@ def reject(mlist, data):
     raise Ended("rejected")
 
 
+def before_all(mlist, data):
+    """What comes before the filter rules, since 2.1.19 and 2.1.21 (SpamDetect.py, process)."""
+    sender = data["sender"]
+    if mm_cfg.RELEASE >= 19 and mlist.dmarc_moderation_action > 2 and Utils.is_dmarc_prohibited(sender):
+        if mlist.dmarc_moderation_action == 3:
+            reject(mlist, data)
+        raise Ended("discarded")
+    if mm_cfg.RELEASE >= 21 and mlist.member_verbosity_threshold > 0 and mlist.isMember(sender):
+        mlist.recent_postings[sender] = mlist.recent_postings.get(sender, 0) + 1
+        if mlist.recent_postings[sender] > mlist.member_verbosity_threshold:
+            mlist.user_options[sender] |= mm_cfg.Moderate
+
+
 def spam_detect(mlist, msg, data):
+    if not data["owner"]:
+        before_all(mlist, data)
     if data["approved"]:
         return
     headers = "".join(f"{name}: {value}\n" for part in msg.walk() for name, value in part.items())
@@ -62,18 +77,24 @@ def spam_detect(mlist, msg, data):
                     reject(mlist, data)
                 if action == mm_cfg.HOLD and not data["owner"]:
                     hold_for_approval(mlist, msg, data, "The message headers matched a filter rule")
-                return
+                if action in (mm_cfg.HOLD, mm_cfg.ACCEPT):
+                    return
 
 
 def approve(mlist, msg, data):
-    given = msg.get("approved")
-    digest = hashlib.sha1((given or "").encode()).hexdigest()
-    if given and digest in (mlist.password, mlist.mod_password, mlist.post_password):
+    """A header, or the first line of the text (Approve.py); since 2.1.14 with X-, since 2.1.15 a poster's password."""
+    names = ("approved", "approve", "x-approved", "x-approve")[: 4 if mm_cfg.RELEASE >= 14 else 2]
+    line = next((line for line in msg.get_payload().splitlines() if line.strip()), "")
+    name, _, text = line.partition(":")
+    in_text = text.lstrip() if name.lower() in names else ""
+    given = next((msg[name] for name in names if name in msg), in_text)
+    kept = [mlist.password, mlist.mod_password, mlist.post_password][: 3 if mm_cfg.RELEASE >= 15 else 2]
+    if given and hashlib.sha1(given.encode()).hexdigest() in kept:
         data["approved"] = data["admin"] = True
 
 
 def replybot(mlist, _msg, data):
-    if not data["owner"] and mlist.autorespond_postings:
+    if mlist.autorespond_admin if data["owner"] else mlist.autorespond_postings:
         Utils.sent("notice", data["sender"], f"Auto-response for your message to {mlist.real_name}")
 
 

@@ -7,7 +7,10 @@ from Mailman import mm_cfg
 
 
 def list_exists(name):
-    return bool(name) and (mm_cfg.LIST_DATA_DIR / name.lower() / "config.pck").exists()
+    """One of its files is enough (Utils.py, list_exists); a name is no path."""
+    if not is_acceptable(name):
+        return False
+    return bool(name) and any((mm_cfg.LIST_DATA_DIR / name / f"config.pck{end}").exists() for end in ("", ".last"))
 
 
 def list_names():
@@ -15,11 +18,16 @@ def list_names():
 
 
 def is_acceptable(name):
-    return re.search(r"[^-+_.=a-z0-9]", name, re.IGNORECASE) is None
+    return re.search(r"[^-+_.=a-z0-9]", name) is None
 
 
 def is_address(text):
     return re.fullmatch(r"[^@\s<>()]+@[^@\s<>()]+\.[^@\s<>().]+", text) is not None
+
+
+def is_dmarc_prohibited(address):
+    """Where the real one asks the DNS."""
+    return address.endswith("@strict.example.org")
 
 
 def sent(kind, to, subject):

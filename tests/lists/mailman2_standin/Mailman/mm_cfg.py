@@ -20,7 +20,21 @@ VIRTUAL_HOST_OVERVIEW = True
 LIST_LOCK_LIFETIME = 5 * 3600
 ALLOW_OPEN_SUBSCRIBE = False
 DEFAULT_SERVER_LANGUAGE = "en"
-LC_DESCRIPTIONS = {"en": "us-ascii", "de": "iso-8859-1", "eo": "utf-8", "ja": "euc-jp"}
+LC_DESCRIPTIONS = {"en": "us-ascii", "de": "iso-8859-1", "fr": "iso-8859-1", "eo": "utf-8", "ja": "euc-jp"}
+
+DEFAULT_LIST_ADVERTISED, DEFAULT_ARCHIVE_PRIVATE, DEFAULT_DMARC_MODERATION_ACTION = 1, 0, 0
+MTA = "Manual"
+RELEASE = 39
+
+# What a site has in its own mm_cfg.py.
+_site = VAR_PREFIX / "mm_cfg.site"
+if _site.exists():
+    exec(_site.read_text())
+
+
+def days(number):
+    return number * 24 * 60 * 60
+
 
 DEFER, APPROVE, REJECT, DISCARD, SUBSCRIBE, UNSUBSCRIBE, ACCEPT, HOLD = range(8)
 Moderate = 128
@@ -61,7 +75,7 @@ GUI = {
     ],
     "nondigest": [("nondigestable", Toggle, True), ("msg_header", Text, ""), ("msg_footer", Text, FOOTER)],
     "privacy": [
-        ("advertised", Radio, 1),
+        ("advertised", Radio, DEFAULT_LIST_ADVERTISED),
         ("subscribe_policy", Radio, 1),
         ("subscribe_auto_approval", EmailListEx, []),
         ("unsubscribe_policy", Radio, 0),
@@ -70,6 +84,8 @@ GUI = {
         ("default_member_moderation", Radio, 0),
         ("member_moderation_action", Radio, 0),
         ("member_moderation_notice", Text, ""),
+        ("member_verbosity_threshold", Number, 0),
+        ("dmarc_moderation_action", Radio, DEFAULT_DMARC_MODERATION_ACTION),
         ("accept_these_nonmembers", EmailListEx, []),
         ("hold_these_nonmembers", EmailListEx, []),
         ("reject_these_nonmembers", EmailListEx, []),
@@ -81,8 +97,25 @@ GUI = {
         ("header_filter_rules", HeaderFilter, []),
         ("bounce_matching_headers", Text, "# Lines that *start* with a '#' are comments.\nto: friend@public.com\n"),
     ],
-    "bounce": [("bounce_processing", Toggle, True), ("bounce_score_threshold", Number, 5.0)],
-    "archive": [("archive", Radio, True), ("archive_private", Radio, 0), ("archive_volume_frequency", Radio, 1)],
-    "autoreply": [("autorespond_postings", Toggle, 0), ("autoresponse_postings_text", Text, "")],
+    "bounce": [
+        ("bounce_processing", Toggle, True),
+        ("bounce_score_threshold", Number, 5.0),
+        ("bounce_you_are_disabled_warnings", Number, 3),
+        ("bounce_you_are_disabled_warnings_interval", Number, days(7)),
+        ("bounce_unrecognized_goes_to_list_owner", Toggle, True),
+    ],
+    "archive": [
+        ("archive", Radio, True),
+        ("archive_private", Radio, DEFAULT_ARCHIVE_PRIVATE),
+        ("archive_volume_frequency", Radio, 1),
+    ],
+    "autoreply": [
+        ("autorespond_postings", Toggle, 0),
+        ("autorespond_admin", Toggle, 0),
+        ("autoresponse_postings_text", Text, ""),
+    ],
     "topics": [("topics_enabled", Radio, 0), ("topics", Topics, [])],
 }
+# The release that each of these came with (NEWS).
+_SINCE = {"dmarc_moderation_action": 18, "subscribe_auto_approval": 19, "member_verbosity_threshold": 21}
+GUI = {category: [row for row in rows if _SINCE.get(row[0], 0) <= RELEASE] for category, rows in GUI.items()}
