@@ -48,6 +48,11 @@ class ListReader(Reader):
     def held(self, name: str) -> Sequence[Held]:
         """What waits for a moderator: messages, oldest first. Requests to join are none."""
 
+    def oldest_held(self, name: str, most: int) -> tuple[int, Sequence[Held]]:
+        """How many messages wait, and the ``most`` oldest of them; for where reading all would take long."""
+        held = self.held(name)
+        return len(held), held[:most]
+
     @abstractmethod
     def in_use(self, name: str) -> str:
         """Why a list cannot be taken away as if it had never been there (members, posts), or nothing."""
@@ -115,6 +120,10 @@ class ListWriter(Writer):
     @abstractmethod
     def discard(self, name: str, ids: Sequence[str]) -> None:
         """Discard held messages, without telling anybody; one that is gone already is none."""
+
+    def discard_all(self, name: str) -> None:
+        """Discard whatever is held by now. Raises CommandFailed where it was hurried, too."""
+        self.discard(name, [one.id for one in self.reader.held(name)])
 
     @abstractmethod
     def set_password(self, name: str, account: str) -> None:
