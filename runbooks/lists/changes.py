@@ -224,16 +224,11 @@ class WebPasswordSet(Change[ListReader, ListWriter]):
     no_inverse = PasswordSet.no_inverse
 
     def check(self, reader: ListReader) -> Finding:
-        """Done where that is opened by it; what cannot be asked has always to be set."""
-        return done() if reader.has_web_password(self.account) else todo(f"$ {reader.web}")
+        """Done where that is opened by it."""
+        if reader.has_web_password(self.account):
+            return done()
+        return todo(f"+password of the web log-in {reader.web_account(self.account)}: {reader.web}")
 
     def do(self, writer: ListWriter, before: Facts) -> None:  # noqa: ARG002
         """Set it. Raises CommandFailed, Lost."""
         writer.set_web_password(self.account)
-
-    def verify(self, reader: ListReader, before: Facts) -> Finding:  # noqa: ARG002
-        """Where it cannot be asked, its command's word is all there is, and that is said."""
-        opens = reader.has_web_password(self.account)
-        if opens is None:
-            return done("as its command said; whether the log-in takes it was not looked at")
-        return done() if opens else todo()

@@ -170,7 +170,7 @@ class Mailman3Writer(ListWriter):
             self._write(method, path, f"password of {account}", lambda: self.reader.has_password(name, account), form)
 
     def set_web_password(self, account: str) -> None:
-        """By the command that is set for that, on the list server's host. Raises Busy, too."""
+        """By Django's command, on the list server's host. Raises Busy, too."""
         self._web.set(account, self._lock, self.transcript)
 
     def _write(

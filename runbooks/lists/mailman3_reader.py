@@ -138,7 +138,7 @@ class Mailman3Reader(ListReader):
 
     @property
     def web(self) -> str:
-        """The command that sets the password of a Django account, and where."""
+        """Django's command, and where it is."""
         return self.__web.told
 
     @property
@@ -147,12 +147,16 @@ class Mailman3Reader(ListReader):
         mailman = "this sets the owner's password in Mailman itself, one for all of their lists; a list has none"
         django = "web log-ins (Postorius, HyperKitty) are accounts of Django"
         if self.__web.told:
-            return f"{mailman}; {django}, whose password is set by a command of its own"
-        return f"{mailman}; {django} and are NOT changed: no web_password is set for {self.domain} in lists.domains"
+            return f"{mailman}; {django}, and that of this address gets the same one"
+        return f"{mailman}; {django} and are NOT changed: no web is set for {self.domain} in lists.domains"
 
-    def has_web_password(self, account: str) -> bool | None:
-        """Whether ``web_check`` says so; None where none is set."""
-        return self.__web.opens(account, self.run_id) if self.__fresh.is_made else False
+    def web_account(self, account: str) -> str:
+        """By its address."""
+        return self.__web.account(account, self.run_id)
+
+    def has_web_password(self, account: str) -> bool:
+        """Whether Django says so."""
+        return self.__fresh.is_made and self.__web.opens(account, self.run_id)
 
     def closed(self, settings: Settings) -> Settings:
         """See ``mailman3_closing``."""

@@ -77,9 +77,13 @@ class ListReader(Reader):
     def password_note(self) -> str:
         """What an operator has to know of passwords here: which ones are set, and which are not."""
 
-    def has_web_password(self, account: str) -> bool | None:  # noqa: ARG002 - for systems that have none
-        """Whether the new password opens the web log-in; None where that cannot be asked."""
-        return None
+    def web_account(self, account: str) -> str:
+        """What its web log-in is called. Raises Blocked where there is none, or more than one."""
+        return account
+
+    def has_web_password(self, account: str) -> bool:
+        """Whether the new password opens the web log-in. False where none was made yet."""
+        raise NotImplementedError(f"{type(self).__name__} has no web log-ins")
 
     # what a list has to be told, from what it is; nothing is asked or changed
 

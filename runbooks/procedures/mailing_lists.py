@@ -13,7 +13,7 @@ from runbooks.lists.model import ListReader
 from runbooks.procedures.forms import is_address, is_task
 from runbooks.site import Site
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._+=-]{0,63}")
+_NAME = re.compile(r"[a-z0-9_][a-z0-9._+=-]{0,63}")
 """What a list server takes as a name; which of them new lists may have is a setting."""
 
 

@@ -416,14 +416,18 @@ def test_whose_password_has_to_be_clear(server: Server, url: str) -> None:
         draft(list_reset_password.PROCEDURE, server, url)
 
 
-@pytest.mark.parametrize("asked", [True, False])
-def test_the_web_log_in_gets_it_too(server: Server, url: str, asked: bool) -> None:
-    server.web, server.web_can_be_asked = "mailman-web changepassword ann@example.org", asked
+def test_the_web_log_in_gets_it_too(server: Server, url: str) -> None:
+    server.web = "mailman-web (on lists1)"
     run = Life(url, server).apply(draft(list_reset_password.PROCEDURE, server, url, owner="ann@example.org"))
     assert run.status is RunStatus.DONE
     assert server.web_passwords == server.passwords
-    note = run.outcomes()[1, f"@{DOMAIN}"].note
-    assert note == ("" if asked else "as its command said; whether the log-in takes it was not looked at")
+
+
+def test_who_has_no_web_log_in_gets_no_password(server: Server, url: str) -> None:
+    server.web, server.has_web_accounts = "mailman-web (on lists1)", False
+    with pytest.raises(Blocked, match=r"no web account has the address ann@example.org"):
+        Life(url, server).apply(draft(list_reset_password.PROCEDURE, server, url, owner="ann@example.org"))
+    assert server.writes == [] and not server.fresh.taken
 
 
 def test_a_password_that_is_refused_is_nobody_s(server: Server, url: str) -> None:
