@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from runbooks.lease import Lease
 from runbooks.model import Event, Facts, Json, Outcome, Result, Run, Step
@@ -94,8 +95,13 @@ class Record:
             self._lease.record(*events)
         self.events += events
         for event in events:
-            try:
-                self._observer(event)
-            except OSError:
-                # A terminal that is gone ends no run: the journal knows, and who reads it will see.
-                continue
+            self._show(event)
+
+    def progress(self, number: int, target: str, note: str) -> None:
+        """Show how far a step has come there; it is written nowhere."""
+        self._show(Event("progress", self._clock(), number, target, {"note": note}))
+
+    def _show(self, event: Event) -> None:
+        # A terminal that is gone ends no run: the journal knows, and who reads it will see.
+        with suppress(OSError):
+            self._observer(event)

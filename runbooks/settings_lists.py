@@ -22,8 +22,7 @@ _KEYS: Mapping[str, Kind] = {
     "timeout_s": whole(1, 86_400),
     "host": a_line,
     "bin": a_host_path,
-    "web_password": an_argv,
-    "web_check": an_argv,
+    "web": an_argv,
 }
 
 
@@ -45,8 +44,7 @@ def _domain(name: Any, value: Any, layer: Layer, key: str) -> ListDomain:
             raise layer.fail(f"{key}.{word}", f"is no setting{suggest(word, list(_KEYS))}")
     read = {word: _KEYS[word](inner, layer, f"{key}.{word}") for word, inner in given.items()}
     domain = ListDomain(name, **read)
-    has_web = domain.web_password or domain.web_check
-    for word in (DRIVERS[domain.driver], *(("host",) if has_web else ())):
+    for word in (DRIVERS[domain.driver], *(("host",) if domain.web else ())):
         if getattr(domain, word) is None:
             raise layer.fail(f"{key}.{word}", "is not set: say where that list server is")
     return domain

@@ -216,9 +216,7 @@ class RackTables:
 class ListDomain:
     """A domain of mailing lists. ``mailman3`` is spoken to at ``url`` as ``user``, with the password in
     OPS_CLINIC_MAILMAN_PASSWORD or in a file of mode 600; ``mailman2`` by the commands in ``bin`` on ``host``.
-    ``web_password`` sets the password of a web log-in, on ``host``, too: the words of a command, ``{address}`` for
-    whose; it gets the password on its standard input, twice, a line each. ``web_check`` exits with 0 where the one that
-    it gets opens it."""
+    ``web`` are the words of the management command of the Django that has the web log-ins, on ``host``, too."""
 
     name: str
     driver: str = "mailman3"
@@ -229,8 +227,7 @@ class ListDomain:
     timeout_s: int = 30
     host: str | None = None
     bin: str = "/usr/lib/mailman/bin"
-    web_password: tuple[str, ...] = ()
-    web_check: tuple[str, ...] = ()
+    web: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from runbooks import batch, fibres
@@ -186,7 +187,7 @@ class Walker:
     def _look(self, number: int, target: str, look: Callable[[Reader], Finding]) -> Finding:
         """Look at one target; what a step was seen to end with, the next one need not look at again."""
         reader = self.targets[self.steps[number].way_to(target)].reader(self.family)
-        reader.hurried = self._is_over
+        reader.hurried = self.stop.event.is_set
         if target in self._seen:
             reader.recall(self._seen.pop(target))
         finding = look(reader)
@@ -195,9 +196,6 @@ class Walker:
             if target in self._after:
                 self._after[target].seen.append(seen)
         return finding
-
-    def _is_over(self) -> bool:
-        return bool(self.stop)
 
     def _learn(self, target: str) -> None:
         """Something is done there again, or nothing any more: what was looked at until then will be on others, too."""
@@ -225,11 +223,11 @@ class Walker:
         commands: list[Facts] = []
         try:
             error = self._do(number, target, before, commands)
+        except Fenced:
+            raise
         except Lost as lost:
             self._leave(number, target)
             return self.record.close(number, target, Result.UNKNOWN, lost.why, commands, started)
-        except Fenced:
-            raise
         except Waiting as waiting:
             self.waits = True
             return self.record.close(
@@ -253,7 +251,8 @@ class Walker:
         """The error that the change ended with, if it did. Raises Lost; anything else is raised before it began."""
         way = self.steps[number].way_to(target)
         with self.targets[way].writer(self.family, self.lease.epoch, BRIEFLY_S) as writer:
-            writer.transcript = commands
+            writer.transcript, writer.hurried = commands, self.stop.event.is_set
+            writer.tell = partial(self.record.progress, number, target)
             if number in self._habits:
                 writer.foresee(self._habits[number].seen, self._habits[number].commands)
             try:
@@ -284,7 +283,7 @@ class Walker:
             with target.writer(self.family, self.lease.epoch, self.patience_s):
                 pass
             reader = target.reader(self.family)
-            reader.hurried = self._is_over
+            reader.hurried = self.stop.event.is_set
             for number in numbers:
                 change = self.steps[number].change_on(name)
                 if change.verify(reader, self.record.befores[number, name]).status is Status.DONE:

@@ -232,7 +232,7 @@ def test_repr_shows_no_password() -> None:
         ({"lists": {"domains": {"a.org": {"url": "ftp://x"}}}}, "lists.domains.a.org.url must be https://HOST"),
         ({"lists": {"domains": {"a.org": {"driver": "mailman2"}}}}, "lists.domains.a.org.host is not set: say"),
         (
-            {"lists": {"domains": {"a.org": {"url": "http://x", "web_password": ["mailman-web"]}}}},
+            {"lists": {"domains": {"a.org": {"url": "http://x", "web": ["mailman-web"]}}}},
             "lists.domains.a.org.host is not set: say",
         ),
         ({"lists": {"name_pattern": "[a-"}}, "lists.name_pattern is no regular expression: "),

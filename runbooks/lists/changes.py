@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runbooks.lists.model import Held, ListReader, ListWriter
+from runbooks.lists.model import ListReader, ListWriter
 from runbooks.model import Change, Facts, Finding, Json, blocked, done, later, todo
-from runbooks.systems.wording import listed
 
 MOST_HELD = 20
 """How many held messages a plan shows."""
+_MENTIONED = 4
 
 
 def _gone(name: str, reader: ListReader) -> str:
@@ -156,30 +156,26 @@ class HeldOut(Change[ListReader, ListWriter]):
     name: str
     discard: bool
     no_inverse = "what was discarded is gone"
+    by_others = True
 
     def check(self, reader: ListReader) -> Finding:
         """Done where none waits; blocked where some do, and nobody has said that they are to go."""
-        held = reader.held(self.name)
-        if not held:
+        count, held = reader.oldest_held(self.name, MOST_HELD)
+        if not count:
             return done()
+        told = f"{count:,} held message{'s' * (count != 1)}"
         if not self.discard:
-            return blocked(f"{_count(held)}: {_shown(held)}: look at them first; --discard-held throws them away")
-        lines = [f"-held: {one.sender}: {one.subject}" for one in held[:MOST_HELD]]
-        more = [f"-held: … and {len(held) - MOST_HELD:,} more"] if len(held) > MOST_HELD else []
-        ids = [one.id for one in held]
-        return todo(*lines, *more, note=_count(held), before={"held": ids}, facts={"held": ids})
+            shown = ", ".join(dict.fromkeys(f"{one.sender} ({one.subject[:60]})" for one in held[:_MENTIONED]))
+            more = f" and {count - _MENTIONED:,} more" * (count > _MENTIONED)
+            return blocked(f"{told}: {shown}{more}: look at them first; --discard-held throws them away")
+        lines = [f"-held: {one.sender}: {one.subject}" for one in held]
+        rest = [f"-held: … and {count - len(held):,} more"] if count > len(held) else []
+        # No facts: mail goes on coming until the list is closed, and moderators may be at it.
+        return todo(*lines, *rest, note=f"{told}, and whatever else is held when the list is closed")
 
-    def do(self, writer: ListWriter, before: Facts) -> None:
-        """Discard those that were shown. Raises CommandFailed, Lost."""
-        writer.discard(self.name, list(before["held"]))
-
-
-def _count(held: Sequence[Held]) -> str:
-    return f"{len(held):,} held message{'s' if len(held) > 1 else ''}"
-
-
-def _shown(held: Sequence[Held]) -> str:
-    return listed([f"{one.sender} ({one.subject[:60]})" for one in held])
+    def do(self, writer: ListWriter, before: Facts) -> None:  # noqa: ARG002
+        """Discard what is held by now. Raises CommandFailed, Lost."""
+        writer.discard_all(self.name)
 
 
 @dataclass(frozen=True)
@@ -256,16 +252,11 @@ class WebPasswordSet(Change[ListReader, ListWriter]):
     no_inverse = PasswordSet.no_inverse
 
     def check(self, reader: ListReader) -> Finding:
-        """Done where that is opened by it; what cannot be asked has always to be set."""
-        return done() if reader.has_web_password(self.account) else todo(f"$ {reader.web}")
+        """Done where that is opened by it."""
+        if reader.has_web_password(self.account):
+            return done()
+        return todo(f"+password of the web log-in {reader.web_account(self.account)}: {reader.web}")
 
     def do(self, writer: ListWriter, before: Facts) -> None:  # noqa: ARG002
         """Set it. Raises CommandFailed, Lost."""
         writer.set_web_password(self.account)
-
-    def verify(self, reader: ListReader, before: Facts) -> Finding:  # noqa: ARG002
-        """Where it cannot be asked, its command's word is all there is, and that is said."""
-        opens = reader.has_web_password(self.account)
-        if opens is None:
-            return done("as its command said; whether the log-in takes it was not looked at")
-        return done() if opens else todo()

@@ -18,7 +18,7 @@ from functools import partial
 
 from runbooks.errors import Blocked, CommandFailed, Lost, Unreachable
 from runbooks.lists.mailman3_api import NoAnswer, Refused, opened, quoted
-from runbooks.lists.mailman3_reader import ROLES, Mailman3Reader
+from runbooks.lists.mailman3_reader import HELD_PAGE, ROLES, Mailman3Reader
 from runbooks.lists.mailman3_web import WebLogins
 from runbooks.lists.model import EVERYBODY, ListTarget, ListWriter, Settings
 from runbooks.model import Json
@@ -140,6 +140,22 @@ class Mailman3Writer(ListWriter):
             is_gone = partial(self._is_gone, name, number)
             self._write("POST", path, "discard", is_gone, {"action": "discard"})
 
+    def discard_all(self, name: str) -> None:
+        """A few at a time, as they are read, and the oldest first. Side by side it is no quicker: the core writes one
+        after the other (3.3.8, two workers on SQLite), and Postorius does as much. Raises CommandFailed, Lost."""
+        gone: set[str] = set()
+        while True:
+            total, held = self.reader.oldest_held(name, HELD_PAGE)
+            fresh = [one.id for one in held if one.id not in gone]
+            if not fresh:
+                return
+            how_far = f"{len(gone):,} of {len(gone) + total:,} discarded"
+            if self.hurried():
+                raise CommandFailed(f"{how_far}: stopped before the rest")
+            self.tell(how_far)
+            self.discard(name, fresh)
+            gone.update(fresh)
+
     def _is_gone(self, name: str, number: str) -> bool:
         return not self.reader.is_held(name, number)
 
@@ -154,7 +170,7 @@ class Mailman3Writer(ListWriter):
             self._write(method, path, f"password of {account}", lambda: self.reader.has_password(name, account), form)
 
     def set_web_password(self, account: str) -> None:
-        """By the command that is set for that, on the list server's host. Raises Busy, too."""
+        """By Django's command, on the list server's host. Raises Busy, too."""
         self._web.set(account, self._lock, self.transcript)
 
     def _write(

@@ -110,21 +110,35 @@ class Core:
         return answer
 
     def rows(self, path: str, *keys: str) -> list[Mapping[str, Any]] | None:
-        """All rows of a collection, page by page, each with these keys; None where there is no such collection. Raises
+        """All rows of a collection, page by page, these keys of each; None where there is no such collection. Raises
         Unreachable, Blocked."""
         rows: list[Mapping[str, Any]] = []
         for number in count(1):
-            page = self.get(f"{path}?count={PAGE}&page={number}")
+            page = self.page(path, number, PAGE, *keys)
             if page is None:
                 return None
-            entries = page.get("entries", [])
-            are_rows = isinstance(entries, list) and all(isinstance(row, dict) and {*keys} <= {*row} for row in entries)
-            if not are_rows or not isinstance(page.get("total_size"), int):
-                raise self.odd(f"{path} is no collection")
+            total, entries = page
             rows += entries
-            if not entries or len(rows) >= page["total_size"]:
+            if not entries or len(rows) >= total:
                 break
         return rows
+
+    def page(self, path: str, number: int, size: int, *keys: str) -> tuple[int, list[Mapping[str, Any]]] | None:
+        """How many rows a collection has, and these keys of those on a page of it; None where there is no such
+        collection. Raises Unreachable, Blocked."""
+        page = self.get(f"{path}?count={size}&page={number}")
+        if page is None:
+            return None
+        total, rows = page.get("total_size"), page.get("entries", [])
+        are_rows = isinstance(rows, list) and all(isinstance(row, dict) and {*keys} <= {*row} for row in rows)
+        if not are_rows or not isinstance(total, int):
+            raise self.odd(f"{path} is no collection")
+        return total, [{key: row[key] for key in keys} for row in rows]
+
+    def size(self, path: str) -> int:
+        """How many rows a collection has; 0 where there is no such collection. Raises Unreachable, Blocked."""
+        page = self.page(path, 1, 1)
+        return page[0] if page else 0
 
     def opens(self, address: str, password: Secret) -> bool:
         """Whether it is the password of the address's user; nothing is changed by that. Raises Unreachable, Blocked."""

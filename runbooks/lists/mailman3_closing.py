@@ -24,6 +24,7 @@ mail, but for a sender's domain whose DMARC policy is reject. The defaults are t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,6 +53,7 @@ _DEFAULTS: Mapping[str, Any] = {
 }
 """Of those that closing changes; what is not here has the same value in a closed list and in a new one."""
 _MODERATED = ("moderate", "confirm_then_moderate")
+_ANYBODY = ("a@b.example", "0-z_9.q+x@x-9.example.org", '"q q"@[192.0.2.1]', "é@ü.example")
 
 
 def closed(settings: Settings) -> Settings:
@@ -64,18 +66,21 @@ def closed(settings: Settings) -> Settings:
     # The only thing before the ban that tells a sender anything.
     if settings.get("dmarc_mitigate_action") == "reject":
         wanted["dmarc_mitigate_action"] = "no_mitigation"
-    wanted["ban_list"] = sorted({*settings["ban_list"], EVERYBODY})
+    # Mailman refuses the ban of everybody beside another one that says the same.
+    if not any(map(_is_of_everybody, settings["ban_list"])):
+        wanted["ban_list"] = sorted({*settings["ban_list"], EVERYBODY})
     return _unlike(settings, wanted)
 
 
 def reopened(settings: Settings) -> Settings:
     """What a new list has, of all that ``closed`` changes; subscriptions stay moderated, as the page wants them.
     Nothing for a list that is not closed."""
-    if EVERYBODY not in settings["ban_list"] and settings.get("posting_pipeline") != _CLOSED["posting_pipeline"]:
+    bans = [ban for ban in settings["ban_list"] if not _is_of_everybody(ban)]
+    if bans == list(settings["ban_list"]) and settings.get("posting_pipeline") != _CLOSED["posting_pipeline"]:
         return {}
     wanted = {key: value for key, value in _DEFAULTS.items() if settings.get(key) == _CLOSED[key]}
     wanted["emergency"] = False
-    wanted["ban_list"] = [ban for ban in settings["ban_list"] if ban != EVERYBODY]
+    wanted["ban_list"] = bans
     return _unlike(settings, wanted)
 
 
@@ -83,6 +88,14 @@ def fresh(private: bool) -> Settings:
     """What the page wants of a new list."""
     hidden = {"archive_policy": "private", "advertised": False} if private else {}
     return {"subscription_policy": "confirm_then_moderate", **hidden}
+
+
+def _is_of_everybody(ban: str) -> bool:
+    """Such as ``^.*``: whoever it was that closed a list by hand may have written it otherwise than we do."""
+    try:
+        return ban.startswith("^") and all(re.match(ban, one, re.IGNORECASE) for one in _ANYBODY)
+    except re.error:
+        return False
 
 
 def _unlike(settings: Settings, wanted: Mapping[str, Any]) -> Settings:

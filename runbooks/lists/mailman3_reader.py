@@ -8,7 +8,9 @@ Sources: Mailman 3.3.8, rest/lists.py, listconf.py, members.py, bans.py, post_mo
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from runbooks.errors import Blocked
@@ -19,6 +21,8 @@ from runbooks.lists.model import Held, ListReader, Settings
 from runbooks.secret import Fresh
 
 ROLES = ("owner", "moderator")
+HELD_PAGE = 10
+"""How many held messages are asked for at once: each comes as a whole, whatever its size."""
 # What REST shows among a list's settings, and takes from nobody; and what nobody is to see.
 _NO_SETTINGS = {
     "bounces_address", "created_at", "digest_last_sent_at", "fqdn_listname", "http_etag", "join_address",
@@ -78,10 +82,20 @@ class Mailman3Reader(ListReader):
         return None if found is None else str(found["list_id"])
 
     def held(self, name: str) -> Sequence[Held]:
-        """What waits, by the number that each message got."""
-        rows = self.__core.rows(f"{self.path(name)}/held", "request_id", "sender", "subject") or []
-        held = [(int(row["request_id"]), str(row["sender"]), " ".join(str(row["subject"]).split())) for row in rows]
-        return [Held(str(number), sender, subject) for number, sender, subject in sorted(held)]
+        """What waits, by the number that each message got. Whole messages come over, if few at a time."""
+        return self.oldest_held(name, sys.maxsize)[1]
+
+    def oldest_held(self, name: str, most: int) -> tuple[int, Sequence[Held]]:
+        """In the order of their numbers, which is Mailman's own (model/requests.py, of_type)."""
+        found: dict[int, Held] = {}
+        for number in count(1):
+            page = self.__core.page(f"{self.path(name)}/held", number, HELD_PAGE, "request_id", "sender", "subject")
+            total, rows = page or (0, [])
+            held = [Held(str(row["request_id"]), str(row["sender"]), _line(row["subject"])) for row in rows]
+            found |= {int(one.id): one for one in held}
+            if not rows or len(found) >= min(most, total):
+                break
+        return total, [found[number] for number in sorted(found)][:most]
 
     def is_held(self, name: str, number: str) -> bool:
         """Whether one message still waits."""
@@ -92,12 +106,14 @@ class Mailman3Reader(ListReader):
         config = self._of(name, "config")
         if config is None:
             return ""
-        others = [one for one in self.members(name, "member") if one not in self.members(name, "owner")]
+        size, path = self.__core.size, self.path(name)
+        owners = [self.__core.get(f"{path}/member/{quoted(one)}") for one in self.members(name, "owner")]
+        others = size(f"{path}/roster/member") - sum(one is not None for one in owners)
         posts = config.get("last_post_at") or config.get("post_id", 1) > 1
-        waiting, asked = len(self.held(name)), len(self.__core.rows(f"{self.path(name)}/requests") or [])
+        waiting, asked = size(f"{path}/held"), size(f"{path}/requests")
         found = {
-            f"{len(others):,} member{'s' * (len(others) != 1)} besides its owners": others,
-            "it has had mail": posts or self.members(name, "nonmember"),
+            f"{others:,} member{'s' * (others != 1)} besides its owners": others,
+            "it has had mail": posts or size(f"{path}/roster/nonmember"),
             f"{waiting:,} held message{'s' * (waiting != 1)}": waiting,
             f"{asked:,} request{'s' * (asked != 1)} to join or leave": asked,
         }
@@ -122,7 +138,7 @@ class Mailman3Reader(ListReader):
 
     @property
     def web(self) -> str:
-        """The command that sets the password of a Django account, and where."""
+        """Django's command, and where it is."""
         return self.__web.told
 
     @property
@@ -131,12 +147,16 @@ class Mailman3Reader(ListReader):
         mailman = "this sets the owner's password in Mailman itself, one for all of their lists; a list has none"
         django = "web log-ins (Postorius, HyperKitty) are accounts of Django"
         if self.__web.told:
-            return f"{mailman}; {django}, whose password is set by a command of its own"
-        return f"{mailman}; {django} and are NOT changed: no web_password is set for {self.domain} in lists.domains"
+            return f"{mailman}; {django}, and that of this address gets the same one"
+        return f"{mailman}; {django} and are NOT changed: no web is set for {self.domain} in lists.domains"
 
-    def has_web_password(self, account: str) -> bool | None:
-        """Whether ``web_check`` says so; None where none is set."""
-        return self.__web.opens(account, self.run_id) if self.__fresh.is_made else False
+    def web_account(self, account: str) -> str:
+        """By its address."""
+        return self.__web.account(account, self.run_id)
+
+    def has_web_password(self, account: str) -> bool:
+        """Whether Django says so."""
+        return self.__fresh.is_made and self.__web.opens(account, self.run_id)
 
     def closed(self, settings: Settings) -> Settings:
         """See ``mailman3_closing``."""
@@ -156,3 +176,7 @@ class Mailman3Reader(ListReader):
         if found is None:
             self.look()
         return found
+
+
+def _line(text: object) -> str:
+    return " ".join(str(text).split())

@@ -48,6 +48,11 @@ class ListReader(Reader, ABC):
     def held(self, name: str) -> Sequence[Held]:
         """The messages that wait for a moderator, oldest first. Requests to join do not count."""
 
+    def oldest_held(self, name: str, most: int) -> tuple[int, Sequence[Held]]:
+        """How many messages wait, and the ``most`` oldest of them; for where reading all would take long."""
+        held = self.held(name)
+        return len(held), held[:most]
+
     @abstractmethod
     def in_use(self, name: str) -> str:
         """What a list has had since it was made (members, mail), so that it must not be removed; else empty."""
@@ -76,9 +81,13 @@ class ListReader(Reader, ABC):
     def password_note(self) -> str:
         """A note for the operator: which passwords are set by a reset, and which are not."""
 
-    def has_web_password(self, account: str) -> bool | None:  # noqa: ARG002 - for systems that have none
-        """Whether the new password opens the web log-in; None where that cannot be asked."""
-        return None
+    def web_account(self, account: str) -> str:
+        """What its web log-in is called. Raises Blocked where there is none, or more than one."""
+        return account
+
+    def has_web_password(self, account: str) -> bool:
+        """Whether the new password opens the web log-in. False where none was made yet."""
+        raise NotImplementedError(f"{type(self).__name__} has no web log-ins")
 
     # what a list has to be told, from what it is; nothing is asked or changed
 
@@ -119,6 +128,10 @@ class ListWriter(Writer, ABC):
     @abstractmethod
     def discard(self, name: str, ids: Sequence[str]) -> None:
         """Discard held messages, without telling anybody; those that are gone already are passed over."""
+
+    def discard_all(self, name: str) -> None:
+        """Discard whatever is held by now. Raises CommandFailed where it was hurried, too."""
+        self.discard(name, [one.id for one in self.reader.held(name)])
 
     @abstractmethod
     def set_password(self, name: str, account: str) -> None:

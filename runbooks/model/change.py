@@ -94,6 +94,10 @@ class Writer:
 
     run_id: str = ""
     transcript: list[Facts]
+    hurried: Callable[[], bool] = staticmethod(lambda: False)
+    """As a Reader's: what is long, and can be taken up again, stops with CommandFailed then."""
+    tell: Callable[[str], None] = staticmethod(lambda _how_far: None)
+    """Says how far a long ``do`` has come (``40 of 3,000``), for whoever watches; it is kept nowhere."""
 
     def foresee(self, seen: Sequence[Any], commands: int) -> None:
         """After so many commands, what the Readers of another target have ``seen`` after as many will most likely be

@@ -52,9 +52,9 @@ class Outcome:
 class Event:
     """One line of the journal; ``at`` is Unix time in seconds.
 
-    ``kind`` is ``begin``, ``outcome``, or ``resumed``, the run's own. ``data`` of
-    a begin holds ``before``; of an outcome ``result``, ``note``, ``seconds`` and ``commands``: what was sent, and what
-    came back, as ``{"command", "status", "seconds", "output"}``.
+    ``kind`` is ``begin``, ``outcome``, or ``resumed``, the run's own; ``progress`` is shown only, and in no journal.
+    ``data`` of a begin holds ``before``; of progress a ``note``; of an outcome ``result``, ``note``, ``seconds`` and
+    ``commands``: what was sent, and what came back, as ``{"command", "status", "seconds", "output"}``.
     """
 
     kind: str

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from runbooks.lists.changes import MOST_HELD
 from runbooks.procedures.mailing_lists import meant, reader_of, settings_of
 from runbooks.site import Site
 
 
 def list_info(site: Site, text: str) -> dict[str, Any]:
     """What is known of the list that ``text`` (a name or an address) stands for: its ``address``, whether it is
-    ``disabled``, its ``settings``, and the messages that are ``held`` for it. Raises UsageError where there is none."""
+    ``disabled``, its ``settings``, how many messages are held for it (``held_count``), and the oldest of them
+    (``held``). Raises UsageError where there is none."""
     address = meant(site, text)
     name = address.partition("@")[0]
     reader = reader_of(site, address)
     settings = dict(settings_of(reader, name))
-    held = [{"id": one.id, "sender": one.sender, "subject": one.subject} for one in reader.held(name)]
+    count, oldest = reader.oldest_held(name, MOST_HELD)
+    held = [{"id": one.id, "sender": one.sender, "subject": one.subject} for one in oldest]
     closed = str(settings["description"]).startswith(site.settings.lists.disabled) or not reader.closed(settings)
-    return {"address": address, "disabled": closed, "settings": settings, "held": held}
+    return {"address": address, "disabled": closed, "settings": settings, "held_count": count, "held": held}

@@ -12,7 +12,7 @@ from runbooks.inventory.names import short, suggest
 from runbooks.lists.model import ListReader
 from runbooks.site import Site
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._+=-]{0,63}")
+_NAME = re.compile(r"[a-z0-9_][a-z0-9._+=-]{0,63}")
 """What a list server takes as a name; which of them new lists may have is a setting."""
 
 

@@ -27,12 +27,12 @@ def print_list(found: Mapping[str, Json], every: bool, *, file: TextIO) -> None:
     for key in keys:
         for place, word in enumerate(_words(settings[key])):
             canvas.line("  ", (padded("" if place else key, width), "dim"), "  ", word, hang=width + 4)
-    held = found["held"]
-    canvas.line("  ", number(len(held), "held message") if held else "no mail is held")
-    for one in held[:MOST_HELD]:
+    held, count = found["held"][:MOST_HELD], found["held_count"]
+    canvas.line("  ", number(count, "held message") if count else "no mail is held")
+    for one in held:
         canvas.line("    ", clean(f"{one['sender']}: {one['subject']}"), hang=6)
-    if len(held) > MOST_HELD:
-        canvas.line(f"    … and {len(held) - MOST_HELD:,} more")
+    if count > len(held):
+        canvas.line(f"    … and {count - len(held):,} more")
     canvas.show()
 
 

@@ -95,6 +95,8 @@ class Picture:
     def _remark(self, n: int, good: int, total: int, running: int) -> Text:
         if bad := self.board.bad(n):
             return Text(f"  {bad:,} in trouble", "bold red")
+        if running and n in self.board.notes:
+            return Text(f"  {self.board.notes[n]}", "cyan")
         if running and total > 1:
             return Text(f"  {running:,} at it", "cyan")
         took = self.board.took(n)

@@ -20,7 +20,8 @@ SILENCE_S = 10.0
 
 class Board:
     """How each step stands, kept up by events; asking it costs what there are steps, however many hosts there are.
-    ``trouble`` counts the steps in trouble of each target that has any."""
+    ``notes`` say how far a step on a system has come; ``trouble`` counts the steps in trouble of each target that has
+    any."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -33,6 +34,7 @@ class Board:
         self.first: list[float | None] = [None for _ in plan.steps]
         self.last: list[float | None] = [None for _ in plan.steps]
         self.begun: set[Key] = set()
+        self.notes: dict[int, str] = {}
 
     def earlier(self, run: Run) -> None:
         """Take over what an earlier walk of this run has done."""
@@ -51,7 +53,10 @@ class Board:
             self.begun.add(key)
             self.running[number][event.target] = event.at
             self.first[number] = self.first[number] or event.at
+        elif event.kind == "progress":
+            self.notes[number] = clean(str(event.data.get("note", "")))
         elif event.kind == "outcome":
+            self.notes.pop(number, None)
             self.running[number].pop(event.target, None)
             self.first[number] = self.first[number] or event.at
             self.last[number] = event.at
@@ -166,7 +171,8 @@ class Progress:
         step, board = self.board.plan.steps[n], self.board
         lead = f"{n + 1}/{len(board.plan.steps)} {clean(step.name)}"
         if is_system(step):
-            return f"{lead}: {folded(step.hosts)} {'done' if board.good(n) == board.total(n) else 'not done'}"
+            how_far = f", {board.notes[n]}" if n in board.notes else ""
+            return f"{lead}: {folded(step.hosts)} {'done' if board.good(n) == board.total(n) else 'not done'}{how_far}"
         total = number(board.total(n), "host")
         bad = f", {board.bad(n):,} in trouble" if board.bad(n) else ""
         return f"{lead}: {board.good(n):,} of {total} done{bad}"

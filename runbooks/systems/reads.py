@@ -6,6 +6,7 @@ is ever put into a script.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,10 +91,70 @@ def boot() -> Read[Boot]:
 # log-ins of its services
 
 
-def takes_secret(command: tuple[str, ...], secret: Secret) -> Read[bool]:
-    """Whether a service would let somebody in by a secret: 0 is yes, 1 is no. The command is one of the settings
-    (``web_check``), the only one that is not on this page: they have to name one that changes nothing."""
-    return Read(command, lambda result: result.status == 0, ok=(0, 1), secret=secret)
+WEB_ACCOUNT = """
+from django.apps import apps
+from django.contrib.auth import get_user_model
+address = input()
+users = get_user_model()._default_manager
+people = list(users.filter(email__iexact=address))
+unsure = []
+if apps.is_installed("allauth.account"):
+    from allauth.account.models import EmailAddress
+    rows = EmailAddress.objects.filter(email__iexact=address)
+    sure = set(rows.filter(verified=True).values_list("user_id", flat=True))
+    known = set(EmailAddress.objects.filter(user__in=people).values_list("user_id", flat=True))
+    people = [*users.filter(pk__in=sure), *(one for one in people if one.pk not in known | sure)]
+    unsure = [*users.filter(pk__in=rows.values("user_id"))]
+active = [one for one in people if one.is_active]
+account = active[0] if len(active) == 1 else None
+def names(them):
+    return ", ".join(sorted(one.get_username() for one in them))
+if len(active) > 1:
+    why = f"{len(active)} web accounts have the address {address}: {names(active)}"
+elif people:
+    why = f"the web account {names(people)} is not active"
+elif unsure:
+    why = f"the web account {names(unsure)} has not confirmed that {address} is its own"
+else:
+    why = f"no web account has the address {address}"
+"""
+"""For Django's shell: reads an address, and has the ``account`` of it, or None and ``why``."""
+_SAY_ACCOUNT = (
+    WEB_ACCOUNT
+    + """
+import json
+print(json.dumps(["", why] if account is None else [account.get_username(), ""]))
+"""
+)
+_SAY_OPENS = (
+    WEB_ACCOUNT
+    + """
+import json
+from django.contrib.auth.hashers import check_password
+print(json.dumps(account is not None and check_password(input(), account.password)))
+"""
+)
+_FED = """words=$1; shift; { printf '%s\\n' "$words"; cat; } | "$@" """
+
+
+def _in_django(command: tuple[str, ...], program: str, address: str) -> tuple[Argument, ...]:
+    return _script(_FED, address, *command, "shell", "-c", program)
+
+
+def web_account(command: tuple[str, ...], address: str) -> Read[tuple[str, str]]:
+    """The name of the account that has an address, or why there is not one; ``command`` is Django's own."""
+
+    def parse(result: Result) -> tuple[str, str]:
+        name, why = json.loads(_lines(result)[-1])
+        return name, why
+
+    return Read(_in_django(command, _SAY_ACCOUNT, address), parse)
+
+
+def opens_web_account(command: tuple[str, ...], address: str, secret: Secret) -> Read[bool]:
+    """Whether a password is that account's. Django's ``authenticate`` would make its hash anew."""
+    program = _in_django(command, _SAY_OPENS, address)
+    return Read(program, lambda result: json.loads(_lines(result)[-1]) is True, secret=secret)
 
 
 # accounts

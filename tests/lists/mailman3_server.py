@@ -50,5 +50,5 @@ def running(top: Path) -> Iterator[Mailman]:
 
 def hold(server: Mailman, address: str, *subjects: str) -> None:
     """Have messages wait for the moderators of a list."""
-    argv = ["/usr/bin/python3", "-c", _HOLD, str(server.config), address, *subjects]
+    argv = [str(server.python), "-c", _HOLD, str(server.config), address, *subjects]
     subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, cwd=server.folder)

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from runbooks import fibres
-from runbooks.errors import CommandFailed, Lost, Unreachable
+from runbooks.errors import Blocked, CommandFailed, Lost, Unreachable
 from runbooks.journal import Journal
 from runbooks.lists.model import EVERYBODY, Held, ListReader, ListTarget, ListWriter, Settings
 from runbooks.secret import Fresh
@@ -37,7 +37,7 @@ class Server:
     dead: bool = False
     has_own_password: bool = False
     web: str = ""
-    web_can_be_asked: bool = True
+    has_web_accounts: bool = True
     writes: list[tuple[str, ...]] = field(default_factory=list)
     hooks: list[Callable[[str, str, str], None]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -104,11 +104,14 @@ class PretendedReader(ListReader):
     def password_note(self) -> str:
         return "a note on passwords"
 
-    def has_web_password(self, account: str) -> bool | None:
+    def web_account(self, account: str) -> str:
+        if not self.server.has_web_accounts:
+            raise Blocked(f"no web account has the address {account}")
+        return account
+
+    def has_web_password(self, account: str) -> bool:
         fresh = self.server.fresh
-        if not fresh.is_made:
-            return False
-        return self.server.web_passwords.get(account) == fresh.make().reveal() if self.server.web_can_be_asked else None
+        return fresh.is_made and self.server.web_passwords.get(account) == fresh.make().reveal()
 
     def closed(self, settings: Settings) -> Settings:
         wanted = {"open": False, "ban_list": [*dict.fromkeys([*settings["ban_list"], EVERYBODY])]}

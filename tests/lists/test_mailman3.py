@@ -14,7 +14,7 @@ import pytest
 from runbooks.errors import Blocked, CommandFailed, Lost, SettingsError, Unreachable
 from runbooks.lab import certificates
 from runbooks.lab.mail.mailman import Mailman
-from runbooks.lists import mailman3_api
+from runbooks.lists import mailman3, mailman3_api, mailman3_reader
 from runbooks.lists.drivers import open_lists
 from runbooks.lists.mailman3 import Mailman3Target, Mailman3Writer
 from runbooks.lists.mailman3_api import Core
@@ -176,6 +176,7 @@ def test_held_messages_come_oldest_first_from_all_pages(server: Mailman, lists: 
     subjects = [f"mail {number}" for number in range(118)]
     hold(server, f"{name}@{DOMAIN}", *subjects, "=?utf-8?q?Caf=C3=A9?=", "two\n lines")
     held = lists.reader.held(name)
+    assert lists.reader.oldest_held(name, 0) == (120, []) and lists.reader.oldest_held(name, 12) == (120, held[:12])
     assert [one.subject for one in held] == [*subjects, "Café", "two lines"]
     assert held[3].sender == "anna3@example.net"
     assert server.rest(f"lists/{name}@{DOMAIN}/held/{held[3].id}")["subject"] == "mail 3"
@@ -450,6 +451,19 @@ def test_a_list_that_was_closed_by_hand_with_emergency_opens(server: Mailman, li
     assert lists.reader.bans(name) == []
 
 
+@pytest.mark.parametrize("ban", ["^.*", "^.+@.+$", "^"])
+def test_a_ban_of_everybody_in_other_words_is_one(lists: Opened, name: str, ban: str) -> None:
+    """Beside it, Mailman takes no other."""
+    lists.configure(name, ban_list=["^.*@spam\\.example", ban])
+    before = lists.reader.settings(name)
+    assert before is not None and "ban_list" not in lists.reader.closed(before)
+    lists.configure(name, **lists.reader.closed(before))
+    closed = lists.reader.settings(name)
+    assert closed is not None and lists.reader.closed(closed) == {}
+    lists.configure(name, **lists.reader.reopened(closed))
+    assert lists.reader.bans(name) == ["^.*@spam\\.example"]
+
+
 def test_a_ban_that_is_lifted_for_an_admin_is_put_back_when_that_fails(lists: Opened, name: str) -> None:
     lists.configure(name, ban_list=[EVERYBODY, "^.*@example\\.net"])
     with pytest.raises(CommandFailed):
@@ -463,6 +477,47 @@ def test_held_messages_are_discarded_and_no_others(server: Mailman, lists: Opene
     for _ in range(2):
         lists.write(lambda writer: writer.discard(name, [held[0], held[2], "999999"]))
         assert [one.subject for one in lists.reader.held(name)] == ["b"]
+
+
+def test_many_held_messages_are_read_and_discarded_a_few_at_a_time(
+    server: Mailman, lists: Opened, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others let go of some, and one more comes, in the middle."""
+    monkeypatch.setattr(mailman3, "HELD_PAGE", 3)
+    monkeypatch.setattr(mailman3_reader, "HELD_PAGE", 3)
+    hold(server, f"{name}@{DOMAIN}", *(f"mail {number}" for number in range(8)))
+    total, oldest = lists.reader.oldest_held(name, 4)
+    assert (total, [one.subject for one in oldest]) == (8, ["mail 0", "mail 1", "mail 2", "mail 3"])
+    told: list[str] = []
+
+    def tell(how_far: str) -> None:
+        told.append(how_far)
+        if len(told) == 2:
+            number = lists.reader.held(name)[1].id
+            server.rest(f"lists/{name}@{DOMAIN}/held/{number}", {"action": "discard"})
+            hold(server, f"{name}@{DOMAIN}", "late")
+
+    def do(writer: Mailman3Writer) -> None:
+        writer.tell = tell
+        writer.discard_all(name)
+
+    statuses = [entry["status"] for entry in lists.write(do)]
+    assert sorted(statuses) == [0] * 8 + [404]
+    assert told == ["0 of 8 discarded", "3 of 8 discarded", "6 of 9 discarded"]
+    assert lists.reader.oldest_held(name, 4) == (0, [])
+
+
+def test_a_hurried_writer_stops_between_held_messages(server: Mailman, lists: Opened, name: str) -> None:
+    hold(server, f"{name}@{DOMAIN}", *(f"mail {number}" for number in range(12)))
+
+    def do(writer: Mailman3Writer) -> None:
+        told: list[str] = []
+        writer.tell, writer.hurried = told.append, lambda: bool(told)
+        writer.discard_all(name)
+
+    with pytest.raises(CommandFailed, match="10 of 12 discarded: stopped before the rest"):
+        lists.write(do)
+    assert [one.subject for one in lists.reader.held(name)] == ["mail 10", "mail 11"]
 
 
 # passwords
@@ -486,12 +541,10 @@ def test_an_owner_who_is_no_user_becomes_one(server: Mailman, lists: Opened, nam
 
 
 def test_what_the_operator_is_told_of_passwords(server: Mailman, lists: Opened) -> None:
-    assert lists.reader.web == "" and lists.reader.has_web_password(LENA) is False
+    assert lists.reader.web == "" and not lists.reader.has_web_password(LENA)
     assert "Django" in lists.reader.password_note and "NOT changed" in lists.reader.password_note
-    lists.fresh.make()
-    assert lists.reader.has_web_password(LENA) is None
-    with_web = opened(server, host="lists1", web_password=("web", "passwd", "{address}"))
-    assert with_web.reader.web == "web passwd {address} (on lists1)"
+    with_web = opened(server, host="lists1", web=("sudo", "mailman-web"))
+    assert with_web.reader.web == "sudo mailman-web (on lists1)"
     assert "NOT" not in with_web.reader.password_note
 
 

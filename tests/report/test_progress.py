@@ -47,6 +47,18 @@ def test_a_long_step_gives_a_sign_of_life_and_not_a_line_for_each_host(pipe: Str
     assert lines[0].endswith("1/1 Do it: 21 of 2,000 hosts done")
 
 
+@pytest.mark.parametrize("live", [False, True])
+def test_how_far_a_long_step_has_come(pipe: Stream, tty: Stream, monkeypatch: pytest.MonkeyPatch, live: bool) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    plan = Plan("p", {}, (PlannedStep("Do it", "system", ("@lists",), {"@lists": todo()}),))
+    begin = Event("begin", 0.0, 0, "@lists")
+    events = [Event("progress", float(at), 0, "@lists", {"note": f"{at} of 30\x1b"}) for at in range(31)]
+    text = play(tty if live else pipe, [begin, *events], plan, live=live)
+    told = re.findall(r"\d+ of 30", text)
+    assert told[-1] == "30 of 30" if live else told == ["10 of 30", "20 of 30", "30 of 30"]
+    assert "\x1b" not in text or live
+
+
 def test_a_host_that_is_retried_counts_once(pipe: Stream) -> None:
     run = samples.troubled_run()
     tape = samples.Tape()

@@ -1,4 +1,5 @@
-"""A Mailman 3 of its own: Debian's programs over a folder, on ports of 127.0.0.1, with SQLite.
+"""A Mailman 3 of its own: Debian's programs over a folder, on ports of 127.0.0.1, with SQLite. Those of another one,
+such as in a virtual environment, are taken where the environment's ``MAILMAN_BIN`` names their folder.
 
 Its files: ``rest.secret`` and ``mailman.cfg`` (mode 600), ``var`` (all that Mailman keeps), ``var/logs``, ``log``. REST
 alone takes 250 MB and answers after 1.5 s; with all runners it is 680 MB and 5 s. Source: config/schema.cfg of 3.3.8.
@@ -22,7 +23,8 @@ from runbooks.lab.network import answers, is_free
 
 SITE_OWNER = f"postmaster@{MAILBOXES}"
 """Who gets what is for a list's owners where it has none."""
-_BIN = Path("/usr/lib/mailman3/bin")
+_DEBIAN = "/usr/lib/mailman3/bin"
+_BIN = Path(os.environ.get("MAILMAN_BIN", _DEBIAN))
 _CONFIG = """[mailman]
 layout: own
 site_owner: {site_owner}
@@ -140,7 +142,9 @@ class Mailman(Detached):
         user = (self.user, self.password_file.read_text())
         verb = method or ("GET" if data is None else "POST")
         try:
-            done = requests.request(verb, f"{self.url}/3.1/{path}", json=data, auth=user, timeout=30)
+            # A form, which has no null and no empty list: of JSON, Mailman 3.2 takes words alone.
+            form = data and {key: "" if value in (None, []) else value for key, value in data.items()}
+            done = requests.request(verb, f"{self.url}/3.1/{path}", data=form, auth=user, timeout=30)
         except requests.RequestException as error:
             raise Blocked(f"lab: {self.name}: {self.url} does not answer") from error
         if not done.ok:
@@ -151,6 +155,12 @@ class Mailman(Detached):
         """One of Mailman's own commands, as cron jobs are: ``digests --periodic``, ``notify``."""
         root = ["--run-as-root"] if os.geteuid() == 0 else []
         return [str(_BIN / "mailman"), *root, "--config", str(self.config), *words]
+
+    @property
+    def python(self) -> Path:
+        """The Python that its programs run in."""
+        own = _BIN / "python3"
+        return own if own.exists() else Path("/usr/bin/python3")
 
     # ---- mail on its way
 
@@ -171,7 +181,10 @@ def _files(folder: Path, queues: Iterable[str]) -> list[str]:
 
 def need_mailman() -> None:
     """Installed where we may. Raises Blocked."""
+    master = _BIN / "master"
+    if str(_BIN) != _DEBIAN and not master.exists():
+        raise Blocked(f"lab: MAILMAN_BIN: {master}: no such file")
     if os.geteuid() == 0 and find("apt-get"):
-        install(lambda: [] if (_BIN / "master").exists() else ["mailman3"])
-    elif not (_BIN / "master").exists():
+        install(lambda: [] if master.exists() else ["mailman3"])
+    elif not master.exists():
         raise Blocked("lab: missing here: mailman3; ask root for: apt-get install mailman3")
