@@ -170,8 +170,9 @@ class HeldOut(Change[ListReader, ListWriter]):
             return blocked(f"{told}: {shown}{more}: look at them first; --discard-held throws them away")
         lines = [f"-held: {one.sender}: {one.subject}" for one in held]
         rest = [f"-held: … and {count - len(held):,} more"] if count > len(held) else []
-        # No facts: mail goes on coming until the list is closed, and moderators may be at it.
-        return todo(*lines, *rest, note=f"{told}, and whatever else is held when the list is closed")
+        # A plan of yesterday throws nothing away that came since; what comes while the list is being closed does go.
+        note = f"{told}, and what else is held until the list is closed"
+        return todo(*lines, *rest, note=note, facts={"count": count})
 
     def do(self, writer: ListWriter, before: Facts) -> None:  # noqa: ARG002
         """Discard what is held by now. Raises CommandFailed, Lost."""

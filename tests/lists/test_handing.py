@@ -57,5 +57,5 @@ def test_what_is_no_password_of_ours_is_left_alone(place: Path, make: Callable[[
 
 
 def test_where_it_cannot_be_written_that_is_said(place: Path) -> None:
-    with pytest.raises(UsageError, match="nobody has the new password now"):
+    with pytest.raises(UsageError, match="nobody has the new password: set another"):
         hand_over(str(place / "nowhere"), "ann@example.org", Secret("a"))
