@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from runbooks.errors import Lost, RunbookError, Unreachable
 from runbooks.model import Finding, PlannedStep, Step, Target, blocked, unreachable
 from runbooks.window import Window
 
+T = TypeVar("T")
 Findings = dict[tuple[int, str], Finding]
 Habits = dict[tuple[int, ...], Any]
 """What a Reader has seen for these steps, on one of the targets that have them."""
@@ -33,15 +34,12 @@ def side_by_side(names: Iterable[str], targets: Targets, work: Callable[[str], o
     Window(work, blocks=lambda name: targets[name].blocks).slide(names, width)
 
 
-def by_target(
-    steps: Sequence[Step], numbers: Iterable[int], only: Callable[[int, str], bool] = lambda _step, _target: True
-) -> dict[str, list[int]]:
+def by_target(steps: Sequence[Step], numbers: Iterable[int]) -> dict[str, list[int]]:
     """Some steps' numbers, by the targets that they are for."""
     found: dict[str, list[int]] = {}
     for number in numbers:
         for target in steps[number].on:
-            if only(number, target):
-                found.setdefault(target, []).append(number)
+            found.setdefault(target, []).append(number)
     return found
 
 
@@ -55,6 +53,23 @@ def by_way(
             if only(number, target):
                 found.setdefault(steps[number].way_to(target), []).append(number)
     return found
+
+
+def ask_each(hosts: Sequence[str], targets: Targets, ask: Callable[[Any], T]) -> dict[str, T | RunbookError]:
+    """What each of some hosts says, by its Reader, asked side by side; of one that cannot say, the error that says why.
+    In the order of ``hosts``."""
+    found: dict[str, T | RunbookError] = {}
+
+    def work(host: str) -> None:
+        try:
+            found[host] = ask(targets[host].reader())
+        except RunbookError as error:
+            found[host] = error
+        finally:
+            targets.rest(host)
+
+    side_by_side(hosts, targets, work)
+    return {host: found[host] for host in hosts}
 
 
 def look(

@@ -13,7 +13,7 @@ from runbooks import driver
 from runbooks.errors import RunbookError, SettingsError, UsageError
 from runbooks.fleet import Fleet
 from runbooks.inventory import Inventory
-from runbooks.looking import side_by_side
+from runbooks.looking import ask_each
 from runbooks.secret import Fresh, Secret, find, from_environment
 from runbooks.settings import Settings
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from runbooks.oob.model import Bmc, Driver
     from runbooks.oob.passwords import Passwords
     from runbooks.registry import AccountRegistry
+    from runbooks.systems.accounts import Account
     from runbooks.systems.alertmanager_api import Alertmanager
     from runbooks.systems.corporate import Corporate
     from runbooks.systems.gerrit import Gerrit
@@ -232,24 +233,14 @@ class Site:
         """
         from runbooks.systems import reads
 
-        found: dict[str, bool] = {}
-
-        def has_it(host: str) -> bool:
-            try:
-                reader = self.targets[host].reader()
-                accounts = reader.ask(reads.passwd())  # type: ignore[attr-defined]
-            except RunbookError:
+        def has_it(accounts: Sequence[Account] | RunbookError) -> bool:
+            if isinstance(accounts, RunbookError):
                 return True
-            finally:
-                self.targets.rest(host)
             return any(account.name == name or account.uid == uid for account in accounts)
 
-        def look(host: str) -> None:
-            found[host] = has_it(host)
-
         candidates = [host for host in self.inventory.hosts if host not in set(except_for)]
-        side_by_side(candidates, self.targets, look)
-        return tuple(host for host in candidates if found[host])
+        found = ask_each(candidates, self.targets, lambda reader: reader.ask(reads.passwd()))
+        return tuple(host for host, accounts in found.items() if has_it(accounts))
 
     @staticmethod
     def keys(lines: Iterable[str]) -> tuple[str, ...]:

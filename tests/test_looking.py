@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from standins import HOSTS, Put, StandIn, World, step
 
-from runbooks.errors import Lost, RegistryError
-from runbooks.looking import look, planned, side_by_side
+from runbooks.errors import Lost, RegistryError, Unreachable
+from runbooks.looking import ask_each, look, planned, side_by_side
 from runbooks.model import Status
 
 
@@ -119,3 +119,19 @@ def test_side_by_side_is_bounded_and_raises_the_first_error() -> None:
     with pytest.raises(ValueError, match="n3"):
         side_by_side(names, World.of(*names), work, width=4)
     assert most[0] <= 4
+
+
+def test_each_is_asked_and_who_cannot_say_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, rested = World.of("h1", "h2", "h3"), []
+    world.down.add("h2")
+    monkeypatch.setattr(World, "rest", lambda _of, name: rested.append(name))
+
+    def ask(reader: Any) -> str:
+        if reader.host == "h3":
+            raise RegistryError("none of that")
+        return f"{reader.host} it is"
+
+    found = ask_each(["h3", "h2", "h1"], world, ask)
+    assert list(found) == ["h3", "h2", "h1"] and found["h1"] == "h1 it is"
+    assert isinstance(found["h2"], Unreachable) and str(found["h3"]) == "none of that"
+    assert sorted(rested) == ["h1", "h2", "h3"]

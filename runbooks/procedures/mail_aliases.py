@@ -12,7 +12,7 @@ from runbooks.aliases.file import AliasFile
 from runbooks.aliases.lint import lint
 from runbooks.aliases.problems import Problem
 from runbooks.errors import Blocked, CommandFailed, RunbookError, SettingsError
-from runbooks.looking import side_by_side
+from runbooks.looking import ask_each
 from runbooks.procedures.forms import check_address
 from runbooks.site import Site
 from runbooks.systems import reads
@@ -94,26 +94,15 @@ def domains_of(site: Site, repository: PrivateRepository, hosts: Sequence[str]) 
 
 
 def on_each(site: Site, hosts: Sequence[str], look: Callable[[HostReader], T]) -> dict[str, T]:
-    """What each of some hosts says, asked side by side. Raises what the first of them that cannot say gives reason
-    to."""
+    """What each of some hosts says, asked side by side. Raises Unreachable or Blocked for the first that cannot say."""
     found: dict[str, T] = {}
-    failed: dict[str, RunbookError] = {}
-
-    def ask(host: str) -> None:
-        try:
-            found[host] = look(site.targets[host].reader())  # type: ignore[arg-type]
-        except CommandFailed as error:
+    for host, said in ask_each(hosts, site.targets, look).items():
+        if isinstance(said, CommandFailed):
             # Nothing was done yet that could be incomplete.
-            failed[host] = Blocked(f"{error}; nothing was changed")
-        except RunbookError as error:
-            failed[host] = error
-        finally:
-            site.targets.rest(host)
-
-    side_by_side(hosts, site.targets, ask)
-    for host in hosts:
-        if host in failed:
-            raise failed[host]
+            raise Blocked(f"{said}; nothing was changed") from said
+        if isinstance(said, RunbookError):
+            raise said
+        found[host] = said
     return found
 
 

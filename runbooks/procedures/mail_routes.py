@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from runbooks.errors import RunbookError, UsageError
-from runbooks.looking import side_by_side
+from runbooks.looking import ask_each
 from runbooks.procedures.forms import check_address
 from runbooks.site import Site
 from runbooks.systems.exim import routes_of
-from runbooks.systems.exim_routes import REACHES, End
+from runbooks.systems.exim_routes import REACHES, End, Route
 
 UNKNOWN = "unknown"
 
@@ -49,21 +49,13 @@ def mail_routes(site: Site, addresses: Sequence[str]) -> list[Way]:
     for address in addresses:
         check_address(address)
     hosts = site.hosts_named([site.settings.aliases.mail_hosts])
-    found: dict[str, list[Way]] = {}
+    command = site.settings.aliases.command
+    found = ask_each(hosts, site.targets, lambda reader: routes_of(reader, command, addresses))
+    return [_way(address, host, said) for address in addresses for host, said in found.items()]
 
-    def ask(host: str) -> None:
-        try:
-            reader = site.targets[host].reader()
-            routes = routes_of(reader, site.settings.aliases.command, addresses)  # type: ignore[arg-type]
-        except RunbookError as error:
-            found[host] = [Way(address, host, UNKNOWN, note=_why(error, host)) for address in addresses]
-            return
-        finally:
-            site.targets.rest(host)
-        found[host] = [
-            Way(address, host, str(route.fate), route.shown, _through(route.ends), route.why)
-            for address, route in ((address, routes[address]) for address in addresses)
-        ]
 
-    side_by_side(hosts, site.targets, ask)
-    return [way for number in range(len(addresses)) for way in (found[host][number] for host in hosts)]
+def _way(address: str, host: str, said: Mapping[str, Route] | RunbookError) -> Way:
+    if isinstance(said, RunbookError):
+        return Way(address, host, UNKNOWN, note=_why(said, host))
+    route = said[address]
+    return Way(address, host, str(route.fate), route.shown, _through(route.ends), route.why)
