@@ -28,7 +28,7 @@ campaign: $(VENV)/.dev
 	$(PYTHON) -m tests.campaign.aliases
 	$(PYTHON) -m tests.campaign.lists
 	$(PYTHON) -m pytest --hypothesis-profile=search tests/test_model.py tests/registry tests/aliases tests/transport/test_known_hosts.py
-	ALL_FAULTS=1 $(PYTHON) -m pytest tests/faults tests/procedures/test_faults.py
+	ALL_FAULTS=1 $(PYTHON) -m pytest tests/faults tests/procedures/test_faults.py tests/campaign/test_aliases.py tests/campaign/test_lists.py
 
 # What the README's figures come from. ARGS=--peers: beside other tools, installed in .bench, too: an hour.
 # QUICK=1: 300 hosts, our rows, asyncssh and cumin: under ten minutes.

@@ -11,7 +11,7 @@ import random
 import stat
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from email.message import EmailMessage
 from typing import Any
@@ -186,12 +186,17 @@ class Lists(Deeds[State]):
             path.write_text(text)
 
     def meanwhile(self, before: State, deed: Deed[State], point: str) -> State:  # noqa: ARG002
-        """Somebody else edits what another list is, and a setting of the same that is none of ours."""
+        """Somebody else edits what other lists are, and a setting of the same that is none of ours; and bans somebody
+        from cats, while not everybody is banned: Mailman refuses what a ban covers."""
         self._others += 1
         text = f"by somebody else, {self._others}"
         for name in before.lists:
             self._rest(f"lists/{name}.{LISTS}/config", {"info": text}, "PATCH")
             before = before.like(name, config={"info": text})
+        ban = f"other{self._others}@example.com"
+        with suppress(Blocked):
+            self._rest(f"lists/cats.{LISTS}/bans", {"email": ban})
+            before = before.like("cats", bans=sorted([*before.lists["cats"]["bans"], ban]))
         return before
 
     def undone(self, before: State, deed: Deed[State], run: Mapping[str, str]) -> State:
