@@ -65,7 +65,7 @@ class AliasFile:
         check_remark(remark)
         wanted = tuple(_meaning(target) for target in dict.fromkeys(targets))
         if entry := self.entry(name):
-            if {target.meaning for target in entry.targets} == set(wanted):
+            if leads_to(entry, targets):
                 return self.data
             raise RegistryError(f"line {entry.line}: {name} is an alias already, for {entry.shown()}")
         index = style.index_for(self.entries, name)
@@ -121,8 +121,7 @@ class AliasFile:
         """Without some of an alias's targets, as far as it has them."""
         check_remark(remark)
         entry = self._there(name)
-        meant = {_meaning(target) for target in targets}
-        gone = [one for one in entry.targets if one.text in targets or one.meaning in meant]
+        gone = meant(entry, targets)
         if not gone:
             return self.data
         rest = [one.meaning for one in entry.targets if one not in gone]
@@ -172,6 +171,17 @@ class AliasFile:
 
     def _all_lost(self) -> int:
         return len(self.lost) + sum(len(entry.lost) for entry in self.entries)
+
+
+def leads_to(entry: Entry, texts: Sequence[str]) -> bool:
+    """Whether an alias leads to these, addresses or local parts, and to nobody else."""
+    return {target.meaning for target in entry.targets} == set(map(_meaning, texts))
+
+
+def meant(entry: Entry, texts: Sequence[str]) -> list[Target]:
+    """Which of an alias's targets are meant, each by how it stands there or by its address."""
+    wanted = set(map(_meaning, texts))
+    return [one for one in entry.targets if one.text in texts or one.meaning in wanted]
 
 
 def mentions(data: bytes, name: str) -> list[tuple[int, str]]:

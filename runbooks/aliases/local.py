@@ -77,7 +77,7 @@ class Local:
         for target in entry.targets if entry else ():
             if target.kind is Kind.ADDRESS and (not target.domain or target.domain in self._paths):
                 address = self._address(path, target)
-                yield Way(target, entry.line_of(target) if entry else 0, address, self._node(address))
+                yield Way(target, entry.line_of(target) if entry else 0, address, self.alias(address))
 
     def _address(self, path: str, target: Target) -> str:
         """The whole address of a target, in small letters."""
@@ -86,8 +86,8 @@ class Local:
         own = path.rpartition("/")[2]
         return f"{target.address}@{own if target.own or not self.qualify else self.qualify}".lower()
 
-    def _node(self, address: str) -> Node | None:
-        """The alias that an address is."""
+    def alias(self, address: str) -> Node | None:
+        """The alias that an address, in small letters, is."""
         local, _, domain = address.rpartition("@")
         path = self._paths.get(domain, "")
         entry = self.files[path].entry(local) if path in self.files else None

@@ -648,10 +648,23 @@ def mail_routes(command: Sequence[str], addresses: Sequence[str]) -> Read[Mappin
     return Read(_script(text, str(len(command)), *command, *unique), parse, ok=(0, 1, 2), timeout_s=600)
 
 
-def mail_qualify(command: Sequence[str]) -> Read[str]:
-    """The domain that exim adds to a target without one."""
-    argv = (*command, "-bP", "qualify_recipient")
-    return Read(argv, lambda result: result.text.partition("=")[2].strip())
+def mail_qualify(command: Sequence[str], directory: str) -> Read[str]:
+    """The domain that exim adds to a target without one in the alias files of a directory; empty where it is the domain
+    that the mail came for. It is asked of the router that names the directory (exim specification, 22,
+    ``qualify_preserve_domain`` and ``qualify_domain``); where none does, and by default, it is the host's own."""
+    text = '"$@" -bP qualify_recipient && printf "\\0" && "$@" -bP routers'
+
+    def parse(result: Result) -> str:
+        qualify, _, routers = result.text.partition("\0")
+        domain = qualify.partition("=")[2].strip()
+        for router in re.split(r"^\S+ router:$", routers, flags=re.MULTILINE):
+            options = dict(line.split(" = ", 1) for line in router.splitlines() if " = " in line)
+            if f"{directory.rstrip('/')}/" not in options.get("data", "") + options.get("file", ""):
+                continue
+            return "" if "qualify_preserve_domain" in router.split() else options.get("qualify_domain") or domain
+        return domain
+
+    return Read(_script(text, *command), parse)
 
 
 def mail_closed_to(command: Sequence[str], path: str) -> Read[str]:

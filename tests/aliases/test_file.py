@@ -404,3 +404,14 @@ def spent(line: str, size: int) -> float:
 def test_long_files_take_time_in_proportion(case: str) -> None:
     """Twenty times as long is no hundred times as much; with the square it would be four hundred."""
     assert spent(LONG[case], 20_000) < 100 * max(spent(LONG[case], 1000), 0.001)
+
+
+def test_a_long_name_is_refused_at_once() -> None:
+    """One pattern for names took twice as long with every letter."""
+    start = time.process_time()
+    test_no_name("a" * 60 + "!")
+    assert time.process_time() - start < 5
+
+
+def test_targets_with_all_that_people_have_in_their_addresses() -> None:
+    assert parsed("").added("x", ["o'neil@b.org", "r&d@b.org"]) == b"x: o'neil@b.org, r&d@b.org\n"
