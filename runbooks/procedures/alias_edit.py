@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from runbooks.aliases.domains import Domain, Domains
@@ -24,6 +24,7 @@ from runbooks.procedures.alias_routes import promised
 from runbooks.procedures.mail_aliases import (
     PrivateRepository,
     domains_of,
+    file_of,
     linted,
     on_each,
     place_of,
@@ -105,12 +106,16 @@ def _refuse_behind(site: Site, seen: Seen) -> None:
     directory = site.settings.aliases.host_directory
     deployed = on_each(site, seen.hosts, lambda reader: reader.ask(reads.alias_directory(directory)))
     for host in seen.hosts:
-        if own not in deployed[host]:
-            raise Blocked(f"{host} has no {directory}/{own} yet: let puppet run there first; nothing was changed")
+        if absent := [name for name in seen.domain.together if name not in deployed[host]]:
+            raise Blocked(f"{host} has no {directory}/{absent[0]} yet: let puppet run there first; nothing was changed")
+        alike = replace(seen.domains, deployed=deployed[host]).find(own).together
+        if odd := sorted({*alike} ^ {*seen.domain.together}):
+            why = f"{host} and other mail hosts differ: {odd[0]} is the same as {own} on some of them only"
+            raise Blocked(f"{why}: let puppet run on all of them first; nothing was changed")
     found = on_each(site, seen.hosts, lambda reader: reader.ask(reads.checkout_file(directory, own)))
     for host in seen.hosts:
-        there = AliasFile.parse(found[host])
-        missing = [name for name in seen.file.names if _meaning(there, name) != _meaning(seen.file, name)]
+        file = file_of(found[host], f"{host}: {directory}/{own}")
+        missing = [name for name in seen.file.names if _meaning(file, name) != _meaning(seen.file, name)]
         if missing:
             raise Blocked(
                 f"{host} does not have yet what is committed for {own}: {listed(missing)}: let puppet run there first, "
@@ -136,7 +141,7 @@ def refuse_trouble(site: Site, seen: Seen, patch: AliasIn | AliasOut) -> None:
 
 
 def _errors(site: Site, seen: Seen, data: bytes) -> list[Problem]:
-    files = {path: seen.repository.file(path).data for path in seen.paths} | {seen.domain.path: data}
+    files = {path: seen.repository.data(path) for path in seen.paths} | {seen.domain.path: data}
     found = linted(site, seen.hosts[0], seen.domains, files)
     return [one for one in found if one.severity is Severity.ERROR]
 

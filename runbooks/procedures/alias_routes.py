@@ -42,7 +42,8 @@ def promised(
         known = {end for whole in _whole(old, address, qualify) for end in routes[whole].shown}
         # What cannot be asked about stays as it is: nobody adds such a thing here, and what goes is named.
         kept[address] = [end for end in before[address] if end not in known and not end.startswith(gone)]
-    return Promise(before, {address: _whole(new, address, qualify) for address in ours}, kept)
+    # One that led nowhere was no alias to exim: nothing is to change.
+    return Promise(before, {address: _whole(new, address, qualify) for address in ours if old or new}, kept)
 
 
 def _whole(targets: Sequence[Target], address: str, qualify: str) -> list[str]:

@@ -60,9 +60,21 @@ class PrivateRepository:
     files: Files
     manifests: Mapping[str, str]
 
+    def data(self, path: str) -> bytes:
+        """What a file holds. Raises CommandFailed."""
+        return self.reader.ask(reads.checkout_blob(self.place.checkout, self.commit, path))
+
     def file(self, path: str) -> AliasFile:
         """The alias file at a path. Raises CommandFailed, RegistryError."""
-        return AliasFile.parse(self.reader.ask(reads.checkout_blob(self.place.checkout, self.commit, path)))
+        return file_of(self.data(path), path)
+
+
+def file_of(data: bytes, where: str) -> AliasFile:
+    """An alias file. Raises RegistryError, which says where it is."""
+    try:
+        return AliasFile.parse(data)
+    except RegistryError as error:
+        raise RegistryError(f"{where}: {error}") from error
 
 
 def repository_of(site: Site, place: Place) -> PrivateRepository:

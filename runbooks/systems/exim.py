@@ -77,7 +77,8 @@ class RoutesAsPlanned(Change[HostReader, HostWriter]):
             along = f", and with them {listed(followed)}" if followed else ""
             return done(f"{len(self.wanted)} as promised{along}; {count} as before{self._left(routes)}")
         if as_before:
-            lines = [f"+{one}: {', '.join(to)}" if to else f"-{one}" for one, to in self.wanted.items()]
+            ends = {one: [*to, *self.kept.get(one, ())] for one, to in self.wanted.items()}
+            lines = [f"+{one}: {', '.join(to)}" if to else f"-{one}" for one, to in ends.items()]
             return later(*lines, note="every route is as before")
         return blocked(_all(trouble))
 
@@ -128,10 +129,10 @@ class RoutesAsPlanned(Change[HostReader, HostWriter]):
         return f"; {_all(left)}" if left else ""
 
     def _bad_target(self, address: str, routes: Mapping[str, Route]) -> str:
-        """Which of its targets leads nowhere: that is known before anything is done."""
+        """Which of its targets leads nowhere, and has not done so before: that is known before anything is done."""
         for target in self.wanted[address]:
             route = routes[target]
-            if route.fate not in REACHES:
+            if route.fate not in REACHES and not set(route.shown) <= set(self.before.get(address, ())):
                 return f"{address}: its target {target} goes nowhere: {listed(route.shown)}{_because(route)}"
         return ""
 

@@ -563,6 +563,20 @@ def checkout_edited(path: str, names: Sequence[str]) -> Read[tuple[str, ...]]:
     return Read(argv, lambda result: tuple(entry[3:] for entry in result.text.split("\0") if entry))
 
 
+def checkout_hindrance(path: str) -> Read[str]:
+    """What keeps somebody from committing single files of a checkout: the name of git's file that says that something
+    is under way (gitrepository-layout(5)), or ``HEAD`` where it is on no branch; else nothing. A lock is told when it
+    is older than a minute: until then somebody's git is at work."""
+    text = (
+        'cd -- "$1" || exit 1\n'
+        "for f in rebase-merge rebase-apply MERGE_HEAD CHERRY_PICK_HEAD REVERT_HEAD BISECT_LOG; do\n"
+        '[ ! -e "$(git rev-parse --git-path $f)" ] || { echo $f; exit; }; done\n'
+        "git symbolic-ref -q HEAD >/dev/null || { echo HEAD; exit; }\n"
+        'l=$(git rev-parse --git-path index.lock); [ ! -e "$l" ] || [ -z "$(find "$l" -mmin +0)" ] || echo index.lock'
+    )
+    return Read(_script(text, path), lambda result: result.text.strip())
+
+
 def checkout_marked(path: str, mark: str, since: str) -> Read[str]:
     """The newest commit after another one whose message holds a mark; empty where there is none."""
     argv = ("git", "-C", path, "log", "--format=%H", "-F", f"--grep={mark}", "-n", "1", f"{since}..HEAD")

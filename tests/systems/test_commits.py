@@ -163,10 +163,52 @@ def test_what_a_hook_refuses_leaves_nothing_behind(place: Place, change: Commit)
     hook = place.top / ".git/hooks/pre-commit"
     hook.write_text("#!/bin/sh\necho no commits today >&2\nexit 1\n")
     hook.chmod(0o755)
-    with pytest.raises(CommandFailed, match="no commits today"):
+    with pytest.raises(CommandFailed, match=r"^nothing was committed in \S+: no commits today$"):
         place.do(change)
     assert place.git("status", "--porcelain") == ""
     assert place.check(change).status is Status.TODO
+
+
+def merge_under_way(place: Place) -> None:
+    place.git("checkout", "-qb", "side")
+    (place.top / "other").touch()
+    place.git("add", "other")
+    place.git("commit", "-qm", "other")
+    place.git("checkout", "-q", "-")
+    place.git("merge", "--no-ff", "--no-commit", "side")
+
+
+def detached(place: Place) -> None:
+    place.git("checkout", "-q", "--detach")
+
+
+def bisected(place: Place) -> None:
+    place.git("bisect", "start")
+
+
+def locked(place: Place) -> None:
+    lock = place.top / ".git/index.lock"
+    lock.touch()
+    os.utime(lock, (0, 0))
+
+
+HINDRANCES = {
+    "a merge is under way": merge_under_way,
+    "a bisection is under way": bisected,
+    "is on no branch": detached,
+    "is locked by another git": locked,
+}
+
+
+@pytest.mark.parametrize("what", HINDRANCES)
+def test_where_nothing_can_be_committed_nothing_is_begun(place: Place, change: Commit, what: str) -> None:
+    HINDRANCES[what](place)
+    found = place.check(change)
+    assert found.status is Status.BLOCKED
+    assert what in found.note and str(place.top) in found.note
+    with pytest.raises(CommandFailed, match=what):
+        place.do(change)
+    assert not place.git("diff", "--", PATH)
 
 
 def test_nothing_of_theirs_in_there_is_done(place: Place) -> None:
