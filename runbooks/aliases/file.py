@@ -63,15 +63,15 @@ class AliasFile:
         check_alias(name)
         _check_targets(targets)
         check_remark(remark)
-        wanted = tuple(_meaning(target) for target in dict.fromkeys(targets))
+        once = _once(targets)
         if entry := self.entry(name):
             if leads_to(entry, targets):
                 return self.data
             raise RegistryError(f"line {entry.line}: {name} is an alias already, for {entry.shown()}")
         index = style.index_for(self.entries, name)
-        text = style.spelled(self.data, self.entries, index, name, tuple(dict.fromkeys(targets)))
+        text = style.spelled(self.data, self.entries, index, name, tuple(once.values()))
         data = style.inserted(self.data, self.entries, index, style.comment(self.data, remark) + text)
-        return self._held(data, [*self.entries[:index], (name, wanted), *self.entries[index:]])
+        return self._held(data, [*self.entries[:index], (name, tuple(once)), *self.entries[index:]])
 
     def removed(self, name: str, remark: str = "") -> bytes:
         """Without an alias. Comments above it stay, for they say who asked when, and one that says that it was removed
@@ -96,7 +96,7 @@ class AliasFile:
         check_remark(remark)
         entry = self._there(name)
         there = {one.meaning for one in entry.targets}
-        fresh = [target for target in dict.fromkeys(targets) if _meaning(target) not in there]
+        fresh = {meaning: target for meaning, target in _once(targets).items() if meaning not in there}
         if not fresh:
             return self.data
         if odd := [one for one in entry.targets if one.kind in WHOLE or one.kind is Kind.BAD]:
@@ -107,8 +107,8 @@ class AliasFile:
             raise RegistryError(f"line {entry.line}: {name} leads nowhere: complete it by hand, or remove it first")
         end = entry.span(entry.targets[-1])[1]
         separator = style.separator_in(self.data, self.entries, entry)
-        text = b"".join(separator + target.encode() for target in fresh)
-        wanted = [*entry.meaning[1], *map(_meaning, fresh)]
+        text = b"".join(separator + target.encode() for target in fresh.values())
+        wanted = [*entry.meaning[1], *fresh]
         data = self._remarked(self.data[:end] + text + self.data[end:], entry, remark)
         return self._held(data, self._but(entry, wanted))
 
@@ -200,6 +200,14 @@ def _is(entry: Entry, wanted: Entry | _Meaning) -> bool:
 
 def _meaning(target: str) -> tuple[str, str]:
     return Target(Kind.ADDRESS, target, target, 0, 0).meaning
+
+
+def _once(targets: Sequence[str]) -> dict[tuple[str, str], str]:
+    """Targets by their meaning, as they were first written."""
+    found: dict[tuple[str, str], str] = {}
+    for target in targets:
+        found.setdefault(_meaning(target), target)
+    return found
 
 
 def _check_targets(targets: Sequence[str]) -> None:

@@ -415,3 +415,8 @@ def test_a_long_name_is_refused_at_once() -> None:
 
 def test_targets_with_all_that_people_have_in_their_addresses() -> None:
     assert parsed("").added("x", ["o'neil@b.org", "r&d@b.org"]) == b"x: o'neil@b.org, r&d@b.org\n"
+
+
+def test_a_target_that_is_given_twice_is_written_once() -> None:
+    assert parsed("").added("x", ["Ann@b.org", "ann@B.org", "c"]) == b"x: Ann@b.org, c\n"
+    assert parsed("x: y\n").with_targets("x", ["C", "c", "Y"]) == b"x: y, C\n"

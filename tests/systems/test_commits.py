@@ -171,9 +171,9 @@ def test_what_a_hook_refuses_leaves_nothing_behind(place: Place, change: Commit)
 
 def merge_under_way(place: Place) -> None:
     place.git("checkout", "-qb", "side")
-    (place.top / "other").touch()
-    place.git("add", "other")
-    place.git("commit", "-qm", "other")
+    (place.top / "elsewhere").touch()
+    place.git("add", "elsewhere")
+    place.git("commit", "-qm", "elsewhere")
     place.git("checkout", "-q", "-")
     place.git("merge", "--no-ff", "--no-commit", "side")
 
