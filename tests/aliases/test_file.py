@@ -89,6 +89,11 @@ def test_a_nul_is_refused() -> None:
 
 
 SECTIONS = "".join(f"{name}: d\n" for name in ("a", "b", "c", "x", "y", "z", "aa", "bb", "cc", "xx", "yy", "zz"))
+SECTIONED = (
+    "# RFC 2142\n"
+    + "".join(f"{name}: x\n" for name in ("abuse", "hostmaster", "info", "postmaster", "root", "security"))
+    + "\n# Money\ndonate: y\nlegal: y\n"
+)
 ADDED = {
     "in order": ("abuse: x\nzoe: y\n", "abuse: x\n# T1\nnoc: a@b.org, c\nzoe: y\n"),
     "in order, first": ("\nops: x\nzoe: y\n", "\n# T1\nnoc: a@b.org, c\nops: x\nzoe: y\n"),
@@ -102,6 +107,18 @@ ADDED = {
         "# all\n\n# T1\nnoc: a@b.org, c\n# T9\nops: x\nzoe: y\n",
     ),
     "not sorted": ("zoe: y\nabuse: x\nops: y\n", "zoe: y\nabuse: x\nops: y\n# T1\nnoc: a@b.org, c\n"),
+    "sections, in one of which it would be in order": (
+        SECTIONED,
+        f"{SECTIONED}# T1\nnoc: a@b.org, c\n",
+    ),
+    "sorted, with headings": (
+        "# a\nabuse: x\n\n# l\nlegal: x\n\n# z\nzoe: y\n",
+        "# a\nabuse: x\n\n# l\nlegal: x\n# T1\nnoc: a@b.org, c\n\n# z\nzoe: y\n",
+    ),
+    "many out of order": (
+        "b: x\na: x\nd: x\nc: x\nm: x\nn: x\no: x\np: x\nq: x\n",
+        "b: x\na: x\nd: x\nc: x\nm: x\nn: x\no: x\np: x\nq: x\n# T1\nnoc: a@b.org, c\n",
+    ),
     "two sorted sections": (SECTIONS, f"{SECTIONS}# T1\nnoc: a@b.org, c\n"),
     "empty": ("", "# T1\nnoc: a@b.org, c\n"),
     "comments alone": ("# none yet\n", "# none yet\n# T1\nnoc: a@b.org, c\n"),
