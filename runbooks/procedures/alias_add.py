@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from runbooks.aliases.file import leads_to
 from runbooks.aliases.patches import AliasIn
 from runbooks.aliases.policy import judge, people_of
-from runbooks.aliases.targets import targets_of
+from runbooks.aliases.targets import Target, targets_of
 from runbooks.errors import Blocked, UsageError
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.alias_edit import (
@@ -41,8 +41,16 @@ def look(
         raise UsageError(f"--more: there is no alias {alias}: leave it out to make one")
     refuse_personal(site, seen, (*(seen.was or ()), *to))
     refuse_trouble(site, seen, AliasIn(seen.domain.path, seen.name, tuple(to), more=more))
+    return edited(site, seen, to, _all_targets(seen, to), task, more)
+
+
+def _all_targets(seen: Seen, to: Sequence[str]) -> list[Target]:
+    """What the alias has, and what it shall have besides, each once."""
+    found: dict[tuple[str, str], Target] = {}
     old = seen.entry.targets if seen.entry else ()
-    return edited(site, seen, to, [*old, *(one for text in to for one in targets_of(text.encode()))], task, more)
+    for one in (*old, *(target for text in to for target in targets_of(text.encode()))):
+        found.setdefault(one.meaning, one)
+    return list(found.values())
 
 
 def refuse_personal(site: Site, seen: Seen, targets: Sequence[str]) -> None:

@@ -118,7 +118,7 @@ def on_each(site: Site, hosts: Sequence[str], look: Callable[[HostReader], T]) -
             found[host] = look(site.targets[host].reader())  # type: ignore[arg-type]
         except CommandFailed as error:
             # Nothing was done yet that could be incomplete.
-            failed[host] = Blocked(f"{error}; nothing was changed")
+            failed[host] = Blocked(f"{' '.join(str(error).split())}; nothing was changed")
         except RunbookError as error:
             failed[host] = error
         finally:
