@@ -204,9 +204,19 @@ class CommitBack(_Edited):
     def _back(self, asker: HostReader | HostWriter, path: str, head: str, commit: str) -> bytes:
         now, ours, before = (HeadFiles(asker, self.checkout, at).read(path) for at in (head, commit, f"{commit}^"))
         found = merged(now, ours, before)
+        if found is None and self._is_gone(asker, path, head, now):
+            # Taken back already, by us or by hand; what others have put there since is theirs.
+            return now
         if found is None:
             raise CommandFailed(f"{path}: later changes touch the same lines: take the change back by hand")
         return found
+
+    def _is_gone(self, asker: HostReader | HostWriter, path: str, head: str, now: bytes) -> bool:
+        """Whether the patch would have something to change again."""
+        try:
+            return self.patch.edit(HeadFiles(asker, self.checkout, head)).get(path, now) != now
+        except RegistryError:
+            return False
 
     def _message(self, run_id: str) -> str:  # noqa: ARG002 - its own mark would make it look like the commit itself
         return f"({self.operator}) Revert: {self.patch.title}"

@@ -272,7 +272,7 @@ FIELD = (
     "/^people:/i directory:\\n  driver = redirect\\n  domains = example.com\\n  local_parts = moved-team\\n"
     "  data = moved@example.net\\n"
 )
-"""exim as a field has it: who has no alias is caught, local parts are the domain's own, and a directory comes behind."""
+"""exim as a field has it: who has no alias is caught, local parts are the domain's own, a directory comes behind."""
 
 
 @pytest.fixture

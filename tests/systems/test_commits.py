@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from runbooks.aliases.patches import AliasIn
 from runbooks.errors import CommandFailed
 from runbooks.model import Change, Facts, Finding, Status
 from runbooks.systems.commits import Commit
@@ -128,6 +129,28 @@ def test_others_changes_to_the_same_lines_are_in_the_way(place: Place, change: C
     assert "by hand" in found.note
     with pytest.raises(CommandFailed, match="by hand"):
         place.do(inverse)
+
+
+def test_what_others_put_right_behind_stays_when_it_is_taken_back(place: Place) -> None:
+    """Looked at again, both changes are of the same place in the file."""
+    change = Commit(str(place.top), AliasIn("aliases", "desk", ("a@b.org",), "T1"), "carol")
+    (place.top / "aliases").write_text("noc: bob\n")
+    place.git("add", "-A")
+    place.git("commit", "-qm", "aliases")
+    inverse = place.done(change)
+    with (place.top / "aliases").open("a") as file:
+        file.write("zoo: bob\n")
+    place.git("commit", "-qam", "zoo")
+    assert place.do(inverse).status is Status.DONE
+    assert (place.top / "aliases").read_text() == "noc: bob\nzoo: bob\n"
+
+
+def test_what_was_taken_back_by_hand_is_done(place: Place, change: Commit) -> None:
+    inverse = place.done(change)
+    for lines, status in ((KEPT[3:], Status.BLOCKED), ((LINES[2], *KEPT[3:]), Status.DONE)):
+        place.write(KEPT[0], "ssh-ed25519 AAAAnew bob@new", *lines)
+        place.git("commit", "-qam", "by hand")
+        assert place.check(inverse).status is status
 
 
 def test_what_somebody_is_editing_is_theirs(place: Place, change: Commit) -> None:
