@@ -311,7 +311,7 @@ def test_exim_as_a_field_has_it(inv: Inv, post: Post) -> None:
 def test_aliases_in_a_poor_state_are_edited(inv: Inv, post: Post) -> None:
     """One who has left, a phrase, capitals, and one that leads nowhere."""
     head = post.head().strip()
-    lines = r"$ a left-team: Bob <bob@lab.example.org>, left@example.org, alice@lab.example.org\nvoid-team:"
+    lines = r"$ a left-team: Bob <bob@lab.example.org>, left@example.org, alice@lab.example.org\nvoid-team:\ncar: bob"
     post.by_hand(lines)
     post.puppet(*MAIL_HOSTS)
     try:
@@ -319,6 +319,8 @@ def test_aliases_in_a_poor_state_are_edited(inv: Inv, post: Post) -> None:
         same = inv("alias-add", *alias, "--to", "ALICE@lab.example.org,left@example.org,bob@lab.example.org")
         assert (same.status, "Nothing to do." in same.out) == (0, True), same.err + same.out
         inv("alias-add", "void-team@example.org", "--to", "alice", "--yes").refuses(2, "leads to nothing already")
+        more = inv("alias-add", "car@example.org", "--to", "carol", "--more", "--dry-run")
+        assert more.status == 0, "not hers alone: bob has it, too"
         for words in (
             ("alias-add", *alias, "--to", "carol@lab.example.org", "--more"),
             ("alias-remove", *alias, "--to", "bob@lab.example.org"),
