@@ -56,8 +56,8 @@ class Local:
             for way in ways:
                 if way.to is None and not self.known(way.address):
                     near = self._near(way.address) if next(looks, None) is not None else ""
-                    what = f"{way.target.text} is neither an alias nor known otherwise{near}"
-                    yield error(path, way.line, what, "take it out, or add what is missing")
+                    what = f"{way.target.text} is neither an alias nor known otherwise"
+                    yield error(path, way.line, what, f"take it out, or add what is missing{near}")
         for circle in circles({node: self._following(node) for node in self._ways}):
             yield from self._loop(circle)
 

@@ -134,8 +134,9 @@ def refuse_trouble(site: Site, seen: Seen, patch: AliasIn | AliasOut) -> None:
     after = patch.after(seen.file)
     if not seen.hosts or after == seen.file.data:
         return
-    before = {one.what for one in _errors(site, seen, seen.file.data)}
-    for one in _errors(site, seen, after):
+    found = _errors(site, seen, after)
+    before = {one.what for one in _errors(site, seen, seen.file.data)} if found else set()
+    for one in found:
         if one.what not in before:
             raise Blocked(f"this edit would lead to {one}; nothing was changed")
 
