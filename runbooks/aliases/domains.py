@@ -99,16 +99,20 @@ class Domains:
     def mentions(self, name: str) -> tuple[Mention, ...]:
         """Where manifests name a domain, other than in comments."""
         word = re.compile(rf"(?<![\w.@-]){re.escape(name)}(?![\w-]|\.\w)", re.IGNORECASE)
-        return tuple(
-            Mention(path, number, line.strip())
-            for path, text in sorted(self.manifests.items())
-            for number, line in enumerate(text.splitlines(), start=1)
-            if word.search(line) and not line.lstrip().startswith("#")
-        )
+        return tuple(one for one in self._lines if name.lower() in one.text.lower() and word.search(one.text))
 
     def problems(self) -> tuple[Domain, ...]:
         """The domains that something is wrong with."""
         return tuple(domain for domain in map(self.find, self.names) if domain.problem)
+
+    @cached_property
+    def _lines(self) -> tuple[Mention, ...]:
+        return tuple(
+            Mention(path, number, line.strip())
+            for path, text in sorted(self.manifests.items())
+            for number, line in enumerate(text.splitlines(), start=1)
+            if not line.lstrip().startswith("#")
+        )
 
     @cached_property
     def _known(self) -> set[str]:

@@ -63,15 +63,15 @@ class AliasFile:
         check_alias(name)
         _check_targets(targets)
         check_remark(remark)
-        wanted = tuple(_meaning(target) for target in dict.fromkeys(targets))
+        once = _once(targets)
         if entry := self.entry(name):
-            if {target.meaning for target in entry.targets} == set(wanted):
+            if leads_to(entry, targets):
                 return self.data
             raise RegistryError(f"line {entry.line}: {name} is an alias already, for {entry.shown()}")
         index = style.index_for(self.entries, name)
-        text = style.spelled(self.data, self.entries, index, name, tuple(dict.fromkeys(targets)))
+        text = style.spelled(self.data, self.entries, index, name, tuple(once.values()))
         data = style.inserted(self.data, self.entries, index, style.comment(self.data, remark) + text)
-        return self._held(data, [*self.entries[:index], (name, wanted), *self.entries[index:]])
+        return self._held(data, [*self.entries[:index], (name, tuple(once)), *self.entries[index:]])
 
     def removed(self, name: str, remark: str = "") -> bytes:
         """Without an alias. Comments above it stay, for they say who asked when, and one that says that it was removed
@@ -96,7 +96,7 @@ class AliasFile:
         check_remark(remark)
         entry = self._there(name)
         there = {one.meaning for one in entry.targets}
-        fresh = [target for target in dict.fromkeys(targets) if _meaning(target) not in there]
+        fresh = {meaning: target for meaning, target in _once(targets).items() if meaning not in there}
         if not fresh:
             return self.data
         if odd := [one for one in entry.targets if one.kind in WHOLE or one.kind is Kind.BAD]:
@@ -107,8 +107,8 @@ class AliasFile:
             raise RegistryError(f"line {entry.line}: {name} leads nowhere: complete it by hand, or remove it first")
         end = entry.span(entry.targets[-1])[1]
         separator = style.separator_in(self.data, self.entries, entry)
-        text = b"".join(separator + target.encode() for target in fresh)
-        wanted = [*entry.meaning[1], *map(_meaning, fresh)]
+        text = b"".join(separator + target.encode() for target in fresh.values())
+        wanted = [*entry.meaning[1], *fresh]
         data = self._remarked(self.data[:end] + text + self.data[end:], entry, remark)
         return self._held(data, self._but(entry, wanted))
 
@@ -121,8 +121,7 @@ class AliasFile:
         """Without some of an alias's targets, as far as it has them."""
         check_remark(remark)
         entry = self._there(name)
-        meant = {_meaning(target) for target in targets}
-        gone = [one for one in entry.targets if one.text in targets or one.meaning in meant]
+        gone = meant(entry, targets)
         if not gone:
             return self.data
         rest = [one.meaning for one in entry.targets if one not in gone]
@@ -174,6 +173,17 @@ class AliasFile:
         return len(self.lost) + sum(len(entry.lost) for entry in self.entries)
 
 
+def leads_to(entry: Entry, texts: Sequence[str]) -> bool:
+    """Whether an alias leads to these, addresses or local parts, and to nobody else."""
+    return {target.meaning for target in entry.targets} == set(map(_meaning, texts))
+
+
+def meant(entry: Entry, texts: Sequence[str]) -> list[Target]:
+    """Which of an alias's targets are meant, each by how it stands there or by its address."""
+    wanted = set(map(_meaning, texts))
+    return [one for one in entry.targets if one.text in texts or one.meaning in wanted]
+
+
 def mentions(data: bytes, name: str) -> list[tuple[int, str]]:
     """The comments that hold a name as a word, with their lines."""
     word = re.compile(rf"(?<![\w.+-]){re.escape(name)}(?![\w+-]|\.\w)", re.IGNORECASE)
@@ -190,6 +200,14 @@ def _is(entry: Entry, wanted: Entry | _Meaning) -> bool:
 
 def _meaning(target: str) -> tuple[str, str]:
     return Target(Kind.ADDRESS, target, target, 0, 0).meaning
+
+
+def _once(targets: Sequence[str]) -> dict[tuple[str, str], str]:
+    """Targets by their meaning, as they were first written."""
+    found: dict[tuple[str, str], str] = {}
+    for target in targets:
+        found.setdefault(_meaning(target), target)
+    return found
 
 
 def _check_targets(targets: Sequence[str]) -> None:

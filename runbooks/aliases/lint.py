@@ -68,8 +68,8 @@ def _file(path: str, file: AliasFile) -> Iterator[Problem]:
     first: dict[str, Entry] = {}
     for entry in file.entries:
         if (other := first.setdefault(entry.name, entry)) is not entry:
-            what = f"{entry.key} is in line {other.line} already, and that one counts"
-            yield error(path, entry.line, what, "make one of the two")
+            what = f"{entry.key} is an alias above already, and that one counts"
+            yield error(path, entry.line, what, f"make one of this and line {other.line}")
         for line in entry.lost:
             what = f"exim does not read this line of {entry.key}: an empty line or a comment above has ended it"
             yield error(path, line, what, "take the empty line or the comment out")

@@ -56,8 +56,8 @@ class Local:
             for way in ways:
                 if way.to is None and not self.known(way.address):
                     near = self._near(way.address) if next(looks, None) is not None else ""
-                    what = f"{way.target.text} is neither an alias nor known otherwise{near}"
-                    yield error(path, way.line, what, "take it out, or add what is missing")
+                    what = f"{way.target.text} is neither an alias nor known otherwise"
+                    yield error(path, way.line, what, f"take it out, or add what is missing{near}")
         for circle in circles({node: self._following(node) for node in self._ways}):
             yield from self._loop(circle)
 
@@ -77,7 +77,7 @@ class Local:
         for target in entry.targets if entry else ():
             if target.kind is Kind.ADDRESS and (not target.domain or target.domain in self._paths):
                 address = self._address(path, target)
-                yield Way(target, entry.line_of(target) if entry else 0, address, self._node(address))
+                yield Way(target, entry.line_of(target) if entry else 0, address, self.alias(address))
 
     def _address(self, path: str, target: Target) -> str:
         """The whole address of a target, in small letters."""
@@ -86,8 +86,8 @@ class Local:
         own = path.rpartition("/")[2]
         return f"{target.address}@{own if target.own or not self.qualify else self.qualify}".lower()
 
-    def _node(self, address: str) -> Node | None:
-        """The alias that an address is."""
+    def alias(self, address: str) -> Node | None:
+        """The alias that an address, in small letters, is."""
         local, _, domain = address.rpartition("@")
         path = self._paths.get(domain, "")
         entry = self.files[path].entry(local) if path in self.files else None

@@ -10,8 +10,8 @@ from runbooks.inventory.names import host_problem
 LONGEST = 64
 """How many characters a local part has at most: RFC 5321, 4.5.3.1.1."""
 
-_NAME = re.compile(r"[a-z0-9](?:[._+-]?[a-z0-9]+)*")
-_LOCAL_PART = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._+=-]*[A-Za-z0-9_=+-])?")
+_NAME = re.compile(r"[a-z0-9]+(?:[._+-][a-z0-9]+)*")
+_LOCAL_PART = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._+=&'-]*[A-Za-z0-9_=+&'-])?")
 
 
 def check_alias(name: str) -> None:

@@ -53,9 +53,11 @@ def people_of(registry: AccountRegistry) -> list[Somebody]:
 
 def judge(name: str, domain: str, targets: Sequence[str], policy: Aliases, people: Iterable[Somebody]) -> str:
     """Why an alias is refused as somebody's own, or nothing. ``targets`` are those that it shall lead to."""
-    if policy.policy == "any" or is_role(name, policy):
+    # What stands behind a plus is a detail of whoever stands before it (RFC 5233).
+    whose = name.lower().partition("+")[0]
+    if policy.policy == "any" or is_role(name, policy) or is_role(whose, policy):
         return ""
-    why = next(_reasons(name.lower(), domain.lower(), targets, policy, list(people)), "")
+    why = next(_reasons(whose, domain.lower(), targets, policy, list(people)), "")
     if not why:
         return ""
     return (
@@ -99,7 +101,8 @@ def _forms(realname: str) -> set[str]:
 
 def _spellings(realname: str) -> list[list[str]]:
     """The words of a real name in small ASCII letters, German umlauts both ways."""
-    lower = unicodedata.normalize("NFC", realname).lower()
+    # What stands in parentheses is about somebody: a nickname, an employer.
+    lower = re.sub(r"\([^()]*\)", " ", unicodedata.normalize("NFC", realname).lower())
     spelled = {" ".join(map(_bare, re.split(r"[\s,]+", text))) for text in (lower, lower.translate(_GERMAN))}
     return [words for text in sorted(spelled) if (words := text.split())]
 

@@ -17,7 +17,8 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """A problem in a file of the repository. ``line`` counts from 1; 0 stands for the whole file."""
+    """A problem in a file of the repository. ``line`` counts from 1; 0 stands for the whole file. ``what`` stays the
+    same wherever it stands, and whatever else is in the file: by it two looks at a file are compared."""
 
     path: str
     line: int

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from runbooks.aliases.entries import SPACE, Entry
 
 AROUND = 3
 """How many aliases on each side of a place say whether the file is sorted there."""
+FEW = 10
+"""One in so many aliases may be out of order in a file that is sorted."""
 
 _HEAD = re.compile(rb"([ \t]*):([ \t]*)(\r?\n[ \t]+)?")
 _SEPARATOR = re.compile(rb"[ \t]*(?:\r?\n[ \t]+)?,[ \t]*(?:\r?\n[ \t]+)?")
@@ -28,9 +31,24 @@ def comment(data: bytes, text: str) -> bytes:
 
 def index_for(entries: Sequence[Entry], name: str) -> int:
     """Before which entry a new one goes: where the entries around are sorted and it belongs between them. Where there
-    is no such place, or more than one as in a file of sorted sections, it is the end."""
+    is no such place, or more than one, or where the file is not sorted as a whole, it is the end."""
+    if not _is_sorted(entries):
+        return len(entries)
     found = [index for index in range(len(entries)) if _fits(entries, index, name)]
     return found[0] if len(found) == 1 else len(entries)
+
+
+def _is_sorted(entries: Sequence[Entry]) -> bool:
+    """Whether all but a few are in order. Where an empty line stands before one that is not, a section begins there:
+    what belongs into which, nobody can tell."""
+    back = [(one, other) for one, other in pairwise(entries) if other.name < one.name]
+    return len(back) <= 1 + len(entries) // FEW and not any(_is_apart(one, other) for one, other in back)
+
+
+def _is_apart(one: Entry, other: Entry) -> bool:
+    """Whether an empty line stands between two neighbours."""
+    last = max((one.line + len(one.pieces) - 1, *one.lost))
+    return _first_line(other) > last + 1
 
 
 def _fits(entries: Sequence[Entry], index: int, name: str) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runbooks.aliases.file import leads_to
 from runbooks.aliases.patches import AliasIn
 from runbooks.aliases.policy import judge, people_of
+from runbooks.aliases.targets import Target, targets_of
 from runbooks.errors import Blocked, UsageError
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.alias_edit import (
@@ -32,21 +34,30 @@ def look(
     if not to:
         raise UsageError("give --to, where its mail is to go: addresses, by commas")
     seen = look_at(site, alias, without)
-    if seen.was is not None and not more and set(seen.was) != set(to):
-        raise UsageError(f"{alias} leads to {', '.join(seen.was)} already: --more has it lead to others, too")
-    if seen.was is None and more:
+    if seen.entry and not more and not leads_to(seen.entry, to):
+        todo = "--more has it lead to others, too" if seen.was else "complete it by hand, or remove it first"
+        raise UsageError(f"{alias} leads to {seen.entry.shown()} already: {todo}")
+    if not seen.entry and more:
         raise UsageError(f"--more: there is no alias {alias}: leave it out to make one")
-    refuse_personal(site, seen, to)
+    refuse_personal(site, seen, (*(seen.was or ()), *to))
     refuse_trouble(site, seen, AliasIn(seen.domain.path, seen.name, tuple(to), more=more))
-    wanted = dict.fromkeys((*(seen.was or ()), *to))
-    return edited(site, seen, to, tuple(wanted), task, more)
+    return edited(site, seen, to, _all_targets(seen, to), task, more)
 
 
-def refuse_personal(site: Site, seen: Seen, to: Sequence[str]) -> None:
-    """Raise Blocked for an alias of a single person, in any of the domains that it would be in."""
+def _all_targets(seen: Seen, to: Sequence[str]) -> list[Target]:
+    """What the alias has, and what it shall have besides, each once."""
+    found: dict[tuple[str, str], Target] = {}
+    old = seen.entry.targets if seen.entry else ()
+    for one in (*old, *(target for text in to for target in targets_of(text.encode()))):
+        found.setdefault(one.meaning, one)
+    return list(found.values())
+
+
+def refuse_personal(site: Site, seen: Seen, targets: Sequence[str]) -> None:
+    """Raise Blocked for an alias of one person's. ``targets`` are all that it is to have."""
     people = people_of(site.registry()) if site.settings.repository.url else []
     for domain in dict.fromkeys((seen.domain.name, *seen.domain.together)):
-        if why := judge(seen.name, domain, tuple(to), site.settings.aliases, people):
+        if why := judge(seen.name, domain, tuple(dict.fromkeys(targets)), site.settings.aliases, people):
             raise Blocked(f"{why}; nothing was changed")
 
 

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from runbooks.aliases.domains import Domain, Domains
+from runbooks.aliases.entries import Entry
 from runbooks.aliases.file import AliasFile
 from runbooks.aliases.patches import AliasIn, AliasOut
 from runbooks.aliases.problems import Problem, Severity
+from runbooks.aliases.targets import Target
 from runbooks.errors import Blocked, UsageError
 from runbooks.model import Step
 from runbooks.procedure import Steps
+from runbooks.procedures.alias_routes import promised
 from runbooks.procedures.mail_aliases import (
     PrivateRepository,
     domains_of,
+    file_of,
     linted,
     on_each,
     place_of,
@@ -30,7 +34,7 @@ from runbooks.procedures.mail_aliases import (
 from runbooks.site import Site
 from runbooks.systems import reads
 from runbooks.systems.commits import Commit
-from runbooks.systems.exim import BringAliases, RoutesAsPlanned, routes_of
+from runbooks.systems.exim import BringAliases, RoutesAsPlanned
 from runbooks.systems.puppet import Puppet
 from runbooks.systems.wording import listed
 
@@ -53,10 +57,14 @@ class Seen:
     left_out: tuple[str, ...]
 
     @property
+    def entry(self) -> Entry | None:
+        """The alias as it is now, if there is one."""
+        return self.file.entry(self.name)
+
+    @property
     def was(self) -> tuple[str, ...] | None:
         """Its targets; None where there is no such alias."""
-        entry = self.file.entry(self.name)
-        return tuple(target.text for target in entry.targets) if entry else None
+        return tuple(target.text for target in self.entry.targets) if self.entry else None
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -98,12 +106,16 @@ def _refuse_behind(site: Site, seen: Seen) -> None:
     directory = site.settings.aliases.host_directory
     deployed = on_each(site, seen.hosts, lambda reader: reader.ask(reads.alias_directory(directory)))
     for host in seen.hosts:
-        if own not in deployed[host]:
-            raise Blocked(f"{host} has no {directory}/{own} yet: let puppet run there first; nothing was changed")
+        if absent := [name for name in seen.domain.together if name not in deployed[host]]:
+            raise Blocked(f"{host} has no {directory}/{absent[0]} yet: let puppet run there first; nothing was changed")
+        alike = replace(seen.domains, deployed=deployed[host]).find(own).together
+        if odd := sorted({*alike} ^ {*seen.domain.together}):
+            why = f"{host} and other mail hosts differ: {odd[0]} is the same as {own} on some of them only"
+            raise Blocked(f"{why}: let puppet run on all of them first; nothing was changed")
     found = on_each(site, seen.hosts, lambda reader: reader.ask(reads.checkout_file(directory, own)))
     for host in seen.hosts:
-        there = AliasFile.parse(found[host])
-        missing = [name for name in seen.file.names if _meaning(there, name) != _meaning(seen.file, name)]
+        file = file_of(found[host], f"{host}: {directory}/{own}")
+        missing = [name for name in seen.file.names if _meaning(file, name) != _meaning(seen.file, name)]
         if missing:
             raise Blocked(
                 f"{host} does not have yet what is committed for {own}: {listed(missing)}: let puppet run there first, "
@@ -122,14 +134,15 @@ def refuse_trouble(site: Site, seen: Seen, patch: AliasIn | AliasOut) -> None:
     after = patch.after(seen.file)
     if not seen.hosts or after == seen.file.data:
         return
-    before = {one.what for one in _errors(site, seen, seen.file.data)}
-    for one in _errors(site, seen, after):
+    found = _errors(site, seen, after)
+    before = {one.what for one in _errors(site, seen, seen.file.data)} if found else set()
+    for one in found:
         if one.what not in before:
             raise Blocked(f"this edit would lead to {one}; nothing was changed")
 
 
 def _errors(site: Site, seen: Seen, data: bytes) -> list[Problem]:
-    files = {path: seen.repository.file(path).data for path in seen.paths} | {seen.domain.path: data}
+    files = {path: seen.repository.data(path) for path in seen.paths} | {seen.domain.path: data}
     found = linted(site, seen.hosts[0], seen.domains, files)
     return [one for one in found if one.severity is Severity.ERROR]
 
@@ -140,10 +153,10 @@ class Edited:
 
     The alias: its ``name``, and the ``domain`` that the operator named, whose links lead along ``chain`` to the file at
     ``path``; ``domains`` are all that share that file. The edit: the ``targets`` that are added (``more``: to those
-    that are there) or removed, all that it has then (``wanted``), and those that it had (``was``; None where there was
-    no alias). Where: the ``checkout`` on ``host``; and the ``mail_hosts``, with alias files in ``host_directory`` and
-    exim's ``command`` and ``puppet`` as the settings have them; ``left_out`` are other mail hosts. ``before``: by mail
-    host and address, where mail went.
+    that are there) or removed, and those that it had (``was``; None where there was no alias). Where: the ``checkout``
+    on ``host``; and the ``mail_hosts``, with alias files in ``host_directory`` and exim's ``command`` and ``puppet`` as
+    the settings have them; ``left_out`` are other mail hosts. ``promises``: what each mail host is held to, as
+    ``Promise`` has it.
     """
 
     name: str
@@ -153,7 +166,6 @@ class Edited:
     domains: tuple[str, ...]
     targets: tuple[str, ...]
     was: tuple[str, ...] | None
-    wanted: tuple[str, ...]
     task: str
     operator: str
     host: str
@@ -162,7 +174,7 @@ class Edited:
     left_out: tuple[str, ...]
     host_directory: str
     command: tuple[str, ...]
-    before: Mapping[str, Mapping[str, Sequence[str]]]
+    promises: Mapping[str, Mapping[str, Mapping[str, Sequence[str]]]]
     puppet: Mapping[str, Any]
     more: bool
 
@@ -178,11 +190,17 @@ class Edited:
 
 
 def edited(
-    site: Site, seen: Seen, targets: Sequence[str], wanted: Sequence[str], task: str, more: bool = False
+    site: Site, seen: Seen, targets: Sequence[str], wanted: Sequence[Target], task: str, more: bool = False
 ) -> Edited:
-    """The case, with where each mail host sends mail now. Raises Unreachable, Blocked."""
-    command = site.settings.aliases.command
-    routes = on_each(site, seen.hosts, lambda reader: routes_of(reader, command, seen.addresses))
+    """The case; ``wanted`` are all targets that the alias has then. Raises Unreachable, Blocked."""
+    command, directory = site.settings.aliases.command, site.settings.aliases.host_directory
+    ours = [f"{seen.name}@{domain}" for domain in seen.domain.together]
+    old = seen.entry.targets if seen.entry else ()
+    found = on_each(
+        site,
+        seen.hosts,
+        lambda reader: promised(reader, command, directory, seen.addresses, ours, old, wanted),
+    )
     return Edited(
         name=seen.name,
         domain=seen.domain.name,
@@ -191,16 +209,15 @@ def edited(
         domains=seen.domain.together,
         targets=tuple(targets),
         was=seen.was,
-        wanted=tuple(wanted),
         task=task,
         operator=site.operator,
         host=seen.repository.place.host,
         checkout=seen.repository.place.checkout,
         mail_hosts=seen.hosts,
         left_out=seen.left_out,
-        host_directory=site.settings.aliases.host_directory,
+        host_directory=directory,
         command=command,
-        before={host: {one: list(route.shown) for one, route in routes[host].items()} for host in seen.hosts},
+        promises={host: asdict(found[host]) for host in seen.hosts},
         puppet=site.puppet_record(),
         more=more,
     )
@@ -224,15 +241,19 @@ def edit_steps(case: Edited, patch: AliasIn | AliasOut) -> Steps:
         carries=True,
         undo="Let puppet bring the revert to the mail hosts",
     )
-    wanted = {f"{case.name}@{domain}": case.wanted for domain in case.domains}
     yield Step(
         "Ask exim where mail goes: the alias as promised, every other address as before",
         None,
         on=case.mail_hosts,
         carries=True,
         undo="Ask exim where mail goes: every address as before",
-        changes={host: RoutesAsPlanned(case.command, case.before[host], wanted) for host in case.mail_hosts},
+        changes={host: _promise(case, host) for host in case.mail_hosts},
     )
+
+
+def _promise(case: Edited, host: str) -> RoutesAsPlanned:
+    made = case.promises[host]
+    return RoutesAsPlanned(case.command, made["before"], made["wanted"], made["kept"])
 
 
 def notes(case: Edited) -> tuple[str, ...]:

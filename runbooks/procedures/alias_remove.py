@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runbooks.aliases.file import meant
 from runbooks.aliases.patches import AliasOut
 from runbooks.errors import UsageError
 from runbooks.inventory.names import suggest
@@ -18,13 +19,13 @@ def look(site: Site, *, alias: str, to: Sequence[str] = (), task: str = "", with
     and Blocked where another alias leads to it, or the mail hosts do not let us."""
     check_task(task)
     seen = look_at(site, alias, without)
-    if seen.was is None:
+    if seen.entry is None:
         raise UsageError(f"there is no alias {alias}{suggest(seen.name, seen.file.names)}: check the name")
-    known = {target.lower() for target in seen.was}
-    if strangers := [target for target in to if target.lower() not in known]:
-        raise UsageError(f"{alias} does not lead to {strangers[0]}, but to {', '.join(seen.was)}")
-    gone = {target.lower() for target in to}
-    wanted = tuple(target for target in seen.was if gone and target.lower() not in gone)
+    entry = seen.entry
+    if strangers := [text for text in to if not meant(entry, [text])]:
+        raise UsageError(f"{alias} does not lead to {strangers[0]}, but to {entry.shown()}")
+    gone = meant(entry, to)
+    wanted = tuple(target for target in entry.targets if gone and target not in gone)
     if gone and not wanted:
         raise UsageError(f"nobody would be left in {alias}: leave --to out to remove the alias")
     refuse_trouble(site, seen, AliasOut(seen.domain.path, seen.name, tuple(to)))

@@ -3,15 +3,17 @@ on the mail hosts), and what is in them now (duty page, "Mail aliases")."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
 from runbooks.aliases.domains import Domains, Files
 from runbooks.aliases.file import AliasFile
 from runbooks.aliases.lint import lint
+from runbooks.aliases.local import Local
 from runbooks.aliases.problems import Problem
-from runbooks.errors import Blocked, CommandFailed, RunbookError, SettingsError
+from runbooks.errors import Blocked, CommandFailed, RegistryError, RunbookError, SettingsError
 from runbooks.looking import ask_each
 from runbooks.procedures.forms import check_address
 from runbooks.site import Site
@@ -58,9 +60,21 @@ class PrivateRepository:
     files: Files
     manifests: Mapping[str, str]
 
+    def data(self, path: str) -> bytes:
+        """What a file holds. Raises CommandFailed."""
+        return self.reader.ask(reads.checkout_blob(self.place.checkout, self.commit, path))
+
     def file(self, path: str) -> AliasFile:
         """The alias file at a path. Raises CommandFailed, RegistryError."""
-        return AliasFile.parse(self.reader.ask(reads.checkout_blob(self.place.checkout, self.commit, path)))
+        return file_of(self.data(path), path)
+
+
+def file_of(data: bytes, where: str) -> AliasFile:
+    """An alias file. Raises RegistryError, which says where it is."""
+    try:
+        return AliasFile.parse(data)
+    except RegistryError as error:
+        raise RegistryError(f"{where}: {error}") from error
 
 
 def repository_of(site: Site, place: Place) -> PrivateRepository:
@@ -99,7 +113,7 @@ def on_each(site: Site, hosts: Sequence[str], look: Callable[[HostReader], T]) -
     for host, said in ask_each(hosts, site.targets, look).items():
         if isinstance(said, CommandFailed):
             # Nothing was done yet that could be incomplete.
-            raise Blocked(f"{said}; nothing was changed") from said
+            raise Blocked(f"{' '.join(str(said).split())}; nothing was changed") from said
         if isinstance(said, RunbookError):
             raise said
         found[host] = said
@@ -114,18 +128,30 @@ def linted(site: Site, host: str, domains: Domains, files: Mapping[str, bytes]) 
 
 def _linted(site: Site, reader: HostReader, domains: Domains, files: Mapping[str, bytes]) -> list[Problem]:
     command = site.settings.aliases.command
-    qualify = reader.ask(reads.mail_qualify(command))
+    qualify = reader.ask(reads.mail_qualify(command, site.settings.aliases.host_directory))
     # A first pass collects the addresses that exim has to be asked about; they are asked in one go.
     asked: dict[str, bool] = {}
     lint(domains, files, lambda address: asked.setdefault(address, True), qualify)
     fit = [one for one in asked if one.isprintable() and one.strip() and not one.endswith("\\")]
-    known = {address for address, route in routes_of(reader, command, fit).items() if _has_taker(address, route)}
+    routes = routes_of(reader, command, fit)
+    there = Local(domains, _deployed(reader, site.settings.aliases.host_directory, files), lambda _: True, qualify)
+    known = {one for one, route in routes.items() if _has_taker(one, route, there.alias(one) is not None)}
     return lint(domains, files, lambda address: address in known, qualify)
 
 
-def _has_taker(address: str, route: Route) -> bool:
-    """Whether mail for an address is delivered without an alias, or by one that names the address itself."""
-    return any(end.fate in REACHES and (not end.parents or end.address == address) for end in route.ends)
+def _deployed(reader: HostReader, directory: str, paths: Iterable[str]) -> dict[str, AliasFile]:
+    """Alias files as a mail host has them, under the names that they have in the repository."""
+    found = {}
+    for path in paths:
+        with suppress(CommandFailed, RegistryError):  # not there yet, or not readable: exim finds no alias there
+            found[path] = AliasFile.parse(reader.ask(reads.checkout_file(directory, path.rpartition("/")[2])))
+    return found
+
+
+def _has_taker(address: str, route: Route, alias: bool) -> bool:
+    """Whether somebody takes mail for it, be it an alias of another kind; for what is an alias in the mail host's own
+    files it has to be somebody else: it ends there of itself, or as its own target."""
+    return any(end.fate in REACHES and (not alias or not end.parents or end.address == address) for end in route.ends)
 
 
 def split(text: str) -> tuple[str, str]:

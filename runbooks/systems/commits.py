@@ -29,6 +29,16 @@ exit 1
 """
 
 
+_UNDER_WAY = {
+    "rebase-merge": "a rebase",
+    "rebase-apply": "a rebase",
+    "MERGE_HEAD": "a merge",
+    "CHERRY_PICK_HEAD": "a cherry-pick",
+    "REVERT_HEAD": "a revert",
+    "BISECT_LOG": "a bisection",
+}
+
+
 @dataclass(frozen=True)
 class HeadFiles:
     """The files of a commit in a checkout on a host."""
@@ -96,6 +106,8 @@ class _Edited(Change[HostReader, HostWriter]):
         half_done = self._is_half_done(reader, wanted)
         if half_done is None:
             return blocked(f"{self._theirs(reader)}: commit it or take it back, then try again")
+        if hindrance := self._hindrance(reader):
+            return blocked(hindrance)
         lines = diff.splitlines()
         changed = [line for line in lines if line[0] in "+-" and not line.startswith(("+++", "---"))]
         return todo(*lines, note="edited already, and not committed" if half_done else note,
@@ -109,11 +121,17 @@ class _Edited(Change[HostReader, HostWriter]):
         half_done = self._is_half_done(writer, wanted)
         if half_done is None:
             raise CommandFailed(self._theirs(writer))
+        if hindrance := self._hindrance(writer):
+            raise CommandFailed(hindrance)
         email = f"{self.operator}@{writer.host}"
         words = (self.checkout, self.operator, email, self._message(writer.run_id), *self.patch.paths)
-        writer.run(
-            "sh", "-c", _COMMIT, "sh", *words, feed=b"" if half_done else diff.encode("utf-8", "surrogateescape")
-        )
+        feed = b"" if half_done else diff.encode("utf-8", "surrogateescape")
+        try:
+            writer.run("sh", "-c", _COMMIT, "sh", *words, feed=feed)
+        except CommandFailed as error:
+            # The whole script would be told, and what git says of it far behind.
+            why = str(error).rpartition(" returned ")[2].partition(": ")[2]
+            raise CommandFailed(f"nothing was committed in {self.checkout}: {why}") from error
 
     def _diff(self, asker: HostReader | HostWriter, head: str, wanted: Mapping[str, bytes]) -> str:
         """What leads from the newest commit there, as ``git apply`` takes it; empty where nothing does."""
@@ -126,6 +144,19 @@ class _Edited(Change[HostReader, HostWriter]):
             return False
         there = {path: asker.ask(reads.checkout_file(self.checkout, path)) for path in wanted}
         return True if there == dict(wanted) else None
+
+    def _hindrance(self, asker: HostReader | HostWriter) -> str:
+        match asker.ask(reads.checkout_hindrance(self.checkout)):
+            case "":
+                return ""
+            case "HEAD":
+                return (
+                    f"{self.checkout} is on no branch, and a commit there would be on none: check the branch out first"
+                )
+            case "index.lock":
+                return f"{self.checkout} is locked by another git, for more than a minute: see its index.lock"
+            case name:
+                return f"{_UNDER_WAY[name]} is under way in {self.checkout}: whoever began it has to end it first"
 
     def _theirs(self, asker: HostReader | HostWriter) -> str:
         edited = asker.ask(reads.checkout_edited(self.checkout, self.patch.paths))
@@ -173,9 +204,19 @@ class CommitBack(_Edited):
     def _back(self, asker: HostReader | HostWriter, path: str, head: str, commit: str) -> bytes:
         now, ours, before = (HeadFiles(asker, self.checkout, at).read(path) for at in (head, commit, f"{commit}^"))
         found = merged(now, ours, before)
+        if found is None and self._is_gone(asker, path, head, now):
+            # Taken back already, by us or by hand; what others have put there since is theirs.
+            return now
         if found is None:
             raise CommandFailed(f"{path}: later changes touch the same lines: take the change back by hand")
         return found
+
+    def _is_gone(self, asker: HostReader | HostWriter, path: str, head: str, now: bytes) -> bool:
+        """Whether the patch would have something to change again."""
+        try:
+            return self.patch.edit(HeadFiles(asker, self.checkout, head)).get(path, now) != now
+        except RegistryError:
+            return False
 
     def _message(self, run_id: str) -> str:  # noqa: ARG002 - its own mark would make it look like the commit itself
         return f"({self.operator}) Revert: {self.patch.title}"

@@ -43,19 +43,21 @@ class RoutesAsPlanned(Change[HostReader, HostWriter]):
 
     ``command`` is exim's. ``before`` holds, for all of the addresses, what was seen before anything was done, as
     ``Route.shown`` gives it; ``wanted`` the targets that an address is to have: it goes where they go, which may be
-    aliases themselves. Without targets it is to be nobody's alias any more.
+    aliases themselves, and to its ends that are ``kept`` besides. Without any of these it is to be nobody's alias any
+    more.
     """
 
     command: tuple[str, ...]
     before: Mapping[str, Sequence[str]] = field(hash=False)
     wanted: Mapping[str, Sequence[str]] = field(hash=False)
+    kept: Mapping[str, Sequence[str]] = field(default_factory=dict, hash=False)
     back: bool = False
 
     looks_only = True
 
     def check(self, reader: HostReader) -> Finding:
         """Done; later while all is as it was; blocked where exim sends anything else elsewhere."""
-        targets = [target for some in self.wanted.values() for target in some]
+        targets = [*map(_catch_all, self.wanted), *(target for some in self.wanted.values() for target in some)]
         routes = routes_of(reader, self.command, [*self.before, *self.wanted, *targets])
         changed = {address: was for address, was in self.before.items() if not _is_as(routes[address], was)}
         moved = [a for a in changed if a not in self.wanted]
@@ -73,9 +75,10 @@ class RoutesAsPlanned(Change[HostReader, HostWriter]):
         if not trouble:
             count = len(self.before.keys() - self.wanted.keys()) - len(followed)
             along = f", and with them {listed(followed)}" if followed else ""
-            return done(f"{len(self.wanted)} as promised{along}; {count} as before")
+            return done(f"{len(self.wanted)} as promised{along}; {count} as before{self._left(routes)}")
         if as_before:
-            lines = [f"+{one}: {', '.join(to)}" if to else f"-{one}" for one, to in self.wanted.items()]
+            ends = {one: [*to, *self.kept.get(one, ())] for one, to in self.wanted.items()}
+            lines = [f"+{one}: {', '.join(to)}" if to else f"-{one}" for one, to in ends.items()]
             return later(*lines, note="every route is as before")
         return blocked(_all(trouble))
 
@@ -99,22 +102,37 @@ class RoutesAsPlanned(Change[HostReader, HostWriter]):
 
     def _trouble(self, address: str, routes: Mapping[str, Route]) -> str:
         """Why an address does not go where it is wanted; nothing where it does."""
-        route, targets = routes[address], self.wanted[address]
-        if not targets:
-            gone = not route.is_by_alias and (route.fate in (*REACHES, Fate.UNDELIVERABLE))
-            if gone and not _is_as(route, self.before.get(address, ())):
+        route, targets, kept = routes[address], self.wanted[address], self.kept.get(address, ())
+        if not targets and not kept:
+            if self._is_gone(address, route) or route.shown == routes[_catch_all(address)].shown:
                 return ""
             return f"{address} still goes to {listed(route.shown)}{_because(route)}"
-        expected = _together([routes[target] for target in targets])
+        expected = _together([routes[target].shown for target in targets] + [kept])
         if set(route.shown) == expected:
             return ""
         return f"{address} {_apart(sorted(expected), route)}"
 
+    def _is_gone(self, address: str, route: Route) -> bool:
+        """Whether no alias of ours has a hand in a route any more. Who is no alias there may be one elsewhere, such as
+        in a directory that is looked at next; and one that led to a mailbox of its name goes there all the same."""
+        was = self.before.get(address)
+        if route.fate not in (*REACHES, Fate.UNDELIVERABLE):
+            return False
+        if was is None or _is_as(route, was):
+            return not route.is_by_alias and (was is None or route.fate is Fate.ROUTED)
+        return True
+
+    def _left(self, routes: Mapping[str, Route]) -> str:
+        """Where mail goes all the same for aliases that are gone."""
+        gone = [one for one, targets in self.wanted.items() if not targets and not self.kept.get(one)]
+        left = [f"{one} now goes to {listed(routes[one].shown)}" for one in gone if routes[one].fate in REACHES]
+        return f"; {_all(left)}" if left else ""
+
     def _bad_target(self, address: str, routes: Mapping[str, Route]) -> str:
-        """Which of its targets leads nowhere: that is known before anything is done."""
+        """Which of its targets leads nowhere, and has not done so before: that is known before anything is done."""
         for target in self.wanted[address]:
             route = routes[target]
-            if route.fate not in REACHES:
+            if route.fate not in REACHES and not set(route.shown) <= set(self.before.get(address, ())):
                 return f"{address}: its target {target} goes nowhere: {listed(route.shown)}{_because(route)}"
         return ""
 
@@ -127,9 +145,14 @@ def _is_as(route: Route, was: Sequence[str]) -> bool:
     return list(route.shown) == sorted(was)
 
 
-def _together(routes: Sequence[Route]) -> set[str]:
+def _catch_all(address: str) -> str:
+    """What stands in an alias file for all that have no alias, where exim is told to look for that (``lsearch*``)."""
+    return f"*@{address.rpartition('@')[2]}"
+
+
+def _together(routes: Sequence[Sequence[str]]) -> set[str]:
     """Where mail for all of them ends. What one of them discards is not seen beside what others deliver."""
-    ends = {end for route in routes for end in route.shown}
+    ends = {end for route in routes for end in route}
     return ends - {_DISCARDED} or ends
 
 

@@ -563,6 +563,20 @@ def checkout_edited(path: str, names: Sequence[str]) -> Read[tuple[str, ...]]:
     return Read(argv, lambda result: tuple(entry[3:] for entry in result.text.split("\0") if entry))
 
 
+def checkout_hindrance(path: str) -> Read[str]:
+    """What keeps somebody from committing single files of a checkout: the name of git's file that says that something
+    is under way (gitrepository-layout(5)), or ``HEAD`` where it is on no branch; else nothing. A lock is told when it
+    is older than a minute: until then somebody's git is at work."""
+    text = (
+        'cd -- "$1" || exit 1\n'
+        "for f in rebase-merge rebase-apply MERGE_HEAD CHERRY_PICK_HEAD REVERT_HEAD BISECT_LOG; do\n"
+        '[ ! -e "$(git rev-parse --git-path $f)" ] || { echo $f; exit; }; done\n'
+        "git symbolic-ref -q HEAD >/dev/null || { echo HEAD; exit; }\n"
+        'l=$(git rev-parse --git-path index.lock); [ ! -e "$l" ] || [ -z "$(find "$l" -mmin +0)" ] || echo index.lock'
+    )
+    return Read(_script(text, path), lambda result: result.text.strip())
+
+
 def checkout_marked(path: str, mark: str, since: str) -> Read[str]:
     """The newest commit after another one whose message holds a mark; empty where there is none."""
     argv = ("git", "-C", path, "log", "--format=%H", "-F", f"--grep={mark}", "-n", "1", f"{since}..HEAD")
@@ -648,10 +662,23 @@ def mail_routes(command: Sequence[str], addresses: Sequence[str]) -> Read[Mappin
     return Read(_script(text, str(len(command)), *command, *unique), parse, ok=(0, 1, 2), timeout_s=600)
 
 
-def mail_qualify(command: Sequence[str]) -> Read[str]:
-    """The domain that exim adds to a target without one."""
-    argv = (*command, "-bP", "qualify_recipient")
-    return Read(argv, lambda result: result.text.partition("=")[2].strip())
+def mail_qualify(command: Sequence[str], directory: str) -> Read[str]:
+    """The domain that exim adds to a target without one in the alias files of a directory; empty where it is the domain
+    that the mail came for. It is asked of the router that names the directory (exim specification, 22,
+    ``qualify_preserve_domain`` and ``qualify_domain``); where none does, and by default, it is the host's own."""
+    text = '"$@" -bP qualify_recipient && printf "\\0" && "$@" -bP routers'
+
+    def parse(result: Result) -> str:
+        qualify, _, routers = result.text.partition("\0")
+        domain = qualify.partition("=")[2].strip()
+        for router in re.split(r"^\S+ router:$", routers, flags=re.MULTILINE):
+            options = dict(line.split(" = ", 1) for line in router.splitlines() if " = " in line)
+            if f"{directory.rstrip('/')}/" not in options.get("data", "") + options.get("file", ""):
+                continue
+            return "" if "qualify_preserve_domain" in router.split() else options.get("qualify_domain") or domain
+        return domain
+
+    return Read(_script(text, *command), parse)
 
 
 def mail_closed_to(command: Sequence[str], path: str) -> Read[str]:

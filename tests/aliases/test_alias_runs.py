@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -264,3 +265,118 @@ def test_an_address_that_the_hosts_do_not_know(inv: Inv) -> None:
     inv("mail-route", "nobody").refuses(2, "is no mail address")
     odd = inv("mail-route", "desk@example.net,-C@example.org")
     assert odd.status == 8 and odd.out.count("undeliverable") == 1, "it is no option"
+
+
+FIELD = (
+    "s/lsearch{/lsearch*{/; /dsearch/a \\  qualify_preserve_domain\n"
+    "/^people:/i directory:\\n  driver = redirect\\n  domains = example.com\\n  local_parts = moved-team\\n"
+    "  data = moved@example.net\\n"
+)
+"""exim as a field has it: who has no alias is caught, local parts are the domain's own, a directory comes behind."""
+
+
+@pytest.fixture
+def field(post: Post) -> Iterator[None]:
+    """Such mail hosts, and an alias file to go with them."""
+    head = post.head().strip()
+    lines = r"$ a *: caught@example.net\ninner: alice@lab.example.org\nmoved-team: old@example.net"
+    post.by_hand(lines, domain="example.com")
+    for host in MAIL_HOSTS:
+        post.sh('cd /etc/exim4; cp -a exim4.conf kept; sed -i "$1" exim4.conf', FIELD, host=host)
+    post.puppet(*MAIL_HOSTS)
+    yield
+    for host in MAIL_HOSTS:
+        post.sh("mv /etc/exim4/kept /etc/exim4/exim4.conf", host=host)
+    post.sh('git -C "$1" reset -q --hard "$2"', PRIVATE, head)
+    post.puppet(*MAIL_HOSTS)
+
+
+@pytest.mark.usefixtures("field")
+def test_exim_as_a_field_has_it(inv: Inv, post: Post) -> None:
+    linted = inv("alias-lint", "--domain", "example.com")
+    assert "caught" not in linted.out and "inner" not in linted.out, "somebody takes that mail"
+    added = inv("alias-add", "wide-team@example.com", "--to", "inner,moved-team,anybody@example.com", "--yes")
+    assert added.status == 0, added.err + added.out
+    for domain in ("example.com", "example.biz"):
+        said = post.route(f"wide-team@{domain}", MAIL_HOSTS[1])
+        assert f"<-- inner@{domain}" in said and "caught@example.net" in said and "old@example.net" in said
+    assert inv("alias-remove", "wide-team@example.com", "--to", "moved-team", "--yes").status == 0
+    gone = inv("alias-remove", "wide-team@example.com", "--yes")
+    assert gone.status == 0, gone.err + gone.out
+    moved = inv("alias-remove", "moved-team@example.com", "--yes", "--json")
+    assert moved.status == 0, moved.err + moved.out
+    assert "moved-team@example.com now goes to " in moved.out
+
+
+def test_aliases_in_a_poor_state_are_edited(inv: Inv, post: Post) -> None:
+    """One who has left, a phrase, capitals, and one that leads nowhere."""
+    head = post.head().strip()
+    lines = r"$ a left-team: Bob <bob@lab.example.org>, left@example.org, alice@lab.example.org\nvoid-team:\ncar: bob"
+    post.by_hand(lines)
+    post.puppet(*MAIL_HOSTS)
+    try:
+        alias = ("left-team@example.org", "--yes")
+        same = inv("alias-add", *alias, "--to", "ALICE@lab.example.org,left@example.org,bob@lab.example.org")
+        assert (same.status, "Nothing to do." in same.out) == (0, True), same.err + same.out
+        inv("alias-add", "void-team@example.org", "--to", "alice", "--yes").refuses(2, "leads to nothing already")
+        more = inv("alias-add", "car@example.org", "--to", "carol", "--more", "--dry-run")
+        assert more.status == 0, "not hers alone: bob has it, too"
+        for words in (
+            ("alias-add", *alias, "--to", "carol@lab.example.org", "--more"),
+            ("alias-remove", *alias, "--to", "bob@lab.example.org"),
+            ("alias-remove", *alias, "--to", "left@example.org"),
+            ("alias-remove", "void-team@example.org", "--yes"),
+        ):
+            done = inv(*words)
+            assert done.status == 0, (words, done.err + done.out)
+        assert "left-team: alice@lab.example.org, carol@lab.example.org\n" in post.file()
+    finally:
+        post.sh('git -C "$1" reset -q --hard "$2"', PRIVATE, head)
+        post.puppet(*MAIL_HOSTS)
+
+
+def test_mail_hosts_that_differ_are_told(inv: Inv, post: Post) -> None:
+    words = ("alias-add", "apart-team@example.com", "--to", "alice", "--yes")
+    where = "/etc/exim4/aliases/example.biz"
+    head = post.head()
+    for host, script in ((MAIL_HOSTS[0], "echo a: b >there"), (MAIL_HOSTS[1], "echo a: b >there")):
+        post.sh(f"cd /tmp; {script}; rm {where}; mv there {where}", host=host)
+        refused = inv(*words)
+        assert refused.status == 3 and "other mail hosts differ: example.biz" in refused.err, refused.err
+        post.puppet(host)
+    post.sh(f"rm {where}", host=MAIL_HOSTS[1])
+    refused = inv(*words)
+    assert refused.status == 3 and f"lab02 has no {where} yet" in refused.err
+    post.puppet(MAIL_HOSTS[1])
+    assert post.head() == head
+
+
+def test_files_that_nothing_can_be_made_of_are_told(inv: Inv, post: Post) -> None:
+    inv("alias-lint", "--domain", "example.museum").refuses(2, "init.pp:33 may say what makes it")
+    place = f"{PRIVATE}/{REPOSITORY_FILES}"
+    post.sh("cd \"$1\"; printf 'a: b\\0\\nc: d\\n' >nul.example; git add .; git commit -qm NUL", place)
+    try:
+        found = inv("alias-lint", "--json")
+        assert found.status == 8
+        whats = [one["what"] for one in found.json["problems"] if one["path"].endswith("/nul.example")]
+        assert len(whats) == 1 and whats[0].startswith("a NUL character")
+        assert inv("alias-lint", "--domain", "example.org").status == 0, "that is of another file"
+        inv("alias-show", "nul.example").refuses(2, f"{REPOSITORY_FILES}/nul.example: line 1: a NUL")
+        assert inv("alias-add", "other-team@example.org", "--to", "alice", "--dry-run").status == 0
+    finally:
+        post.sh('git -C "$1" reset -q --hard HEAD~1', PRIVATE)
+
+
+def test_a_checkout_that_is_no_place_to_commit(inv: Inv, post: Post) -> None:
+    post.sh('git -C "$1" checkout -q --detach', PRIVATE)
+    try:
+        refused = inv("alias-add", "lost-team@example.org", "--to", "alice", "--yes")
+        assert refused.status == 3 and "is on no branch" in refused.err, refused.err
+    finally:
+        post.sh('git -C "$1" checkout -q -', PRIVATE)
+    post.sh('chown -R 1001 "$1"', PRIVATE)
+    try:
+        inv("alias-add", "lost-team@example.org", "--to", "alice", "--yes").refuses(3, "safe.directory")
+        inv("alias-lint").refuses(3, "safe.directory")
+    finally:
+        post.sh('chown -R root "$1"', PRIVATE)

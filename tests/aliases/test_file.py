@@ -89,6 +89,11 @@ def test_a_nul_is_refused() -> None:
 
 
 SECTIONS = "".join(f"{name}: d\n" for name in ("a", "b", "c", "x", "y", "z", "aa", "bb", "cc", "xx", "yy", "zz"))
+SECTIONED = (
+    "# RFC 2142\n"
+    + "".join(f"{name}: x\n" for name in ("abuse", "hostmaster", "info", "postmaster", "root", "security"))
+    + "\n# Money\ndonate: y\nlegal: y\n"
+)
 ADDED = {
     "in order": ("abuse: x\nzoe: y\n", "abuse: x\n# T1\nnoc: a@b.org, c\nzoe: y\n"),
     "in order, first": ("\nops: x\nzoe: y\n", "\n# T1\nnoc: a@b.org, c\nops: x\nzoe: y\n"),
@@ -102,6 +107,18 @@ ADDED = {
         "# all\n\n# T1\nnoc: a@b.org, c\n# T9\nops: x\nzoe: y\n",
     ),
     "not sorted": ("zoe: y\nabuse: x\nops: y\n", "zoe: y\nabuse: x\nops: y\n# T1\nnoc: a@b.org, c\n"),
+    "sections, in one of which it would be in order": (
+        SECTIONED,
+        f"{SECTIONED}# T1\nnoc: a@b.org, c\n",
+    ),
+    "sorted, with headings": (
+        "# a\nabuse: x\n\n# l\nlegal: x\n\n# z\nzoe: y\n",
+        "# a\nabuse: x\n\n# l\nlegal: x\n# T1\nnoc: a@b.org, c\n\n# z\nzoe: y\n",
+    ),
+    "many out of order": (
+        "b: x\na: x\nd: x\nc: x\nm: x\nn: x\no: x\np: x\nq: x\n",
+        "b: x\na: x\nd: x\nc: x\nm: x\nn: x\no: x\np: x\nq: x\n# T1\nnoc: a@b.org, c\n",
+    ),
     "two sorted sections": (SECTIONS, f"{SECTIONS}# T1\nnoc: a@b.org, c\n"),
     "empty": ("", "# T1\nnoc: a@b.org, c\n"),
     "comments alone": ("# none yet\n", "# none yet\n# T1\nnoc: a@b.org, c\n"),
@@ -404,3 +421,19 @@ def spent(line: str, size: int) -> float:
 def test_long_files_take_time_in_proportion(case: str) -> None:
     """Twenty times as long is no hundred times as much; with the square it would be four hundred."""
     assert spent(LONG[case], 20_000) < 100 * max(spent(LONG[case], 1000), 0.001)
+
+
+def test_a_long_name_is_refused_at_once() -> None:
+    """One pattern for names took twice as long with every letter."""
+    start = time.process_time()
+    test_no_name("a" * 60 + "!")
+    assert time.process_time() - start < 5
+
+
+def test_targets_with_all_that_people_have_in_their_addresses() -> None:
+    assert parsed("").added("x", ["o'neil@b.org", "r&d@b.org"]) == b"x: o'neil@b.org, r&d@b.org\n"
+
+
+def test_a_target_that_is_given_twice_is_written_once() -> None:
+    assert parsed("").added("x", ["Ann@b.org", "ann@B.org", "c"]) == b"x: Ann@b.org, c\n"
+    assert parsed("x: y\n").with_targets("x", ["C", "c", "Y"]) == b"x: y, C\n"

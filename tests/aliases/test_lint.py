@@ -53,7 +53,7 @@ def test_nothing_is_wrong(case: str) -> None:
 
 WRONG = {
     "no colon": ("ops ann\n", ["1: warning: no colon behind ops"]),
-    "twice": ("ops: ann\nroot: bob\nOPS: bob\n", ["3: warning: OPS has capital", "3: error: OPS is in line 1 already"]),
+    "twice": ("ops: ann\nroot: bob\nOPS: bob\n", ["3: warning: OPS has capital", "3: error: OPS is an alias above"]),
     "a pipe": ("ops: |/bin/x\n", ["1: error: ops leads to a command that the mail host runs: |/bin/x"]),
     "a file": ("ops: ann,\n /var/x\n", ["2: error: ops leads to a file on the mail host: /var/x"]),
     "null": ("ops: /dev/null\n", ["1: warning: ops leads to /dev/null: write :blackhole:"]),
@@ -79,7 +79,7 @@ WRONG = {
     "a byte-order mark": ("\ufeffops: ann\n", ["1: warning: '\\ufeffops' has characters that addresses have not"]),
     "a blank that is none": ("ops:\u00a0z@example.org\n", ["1: warning: '\\xa0z@example.org' has characters"]),
     "unknown": ("ops: an, zoe@example.org\n", ["1: error: an is neither an alias nor known otherwise"]),
-    "unknown, misspelled": ("ops: rooot\nroot: ann\n", ["known otherwise (did you mean root?)"]),
+    "unknown, misspelled": ("ops: rooot\nroot: ann\n", ["add what is missing (did you mean root?)"]),
     "unknown, of another": ("ops: x@two.example\n", ["1: error: x@two.example is neither"]),
     "itself": ("ops: ops, ann\n", ["1: error: ops leads to itself, and there is no mailbox ops@one.example"]),
     "itself, through a link": ("ops: ops@link.example\n", ["there is no mailbox ops@link.example"]),
@@ -182,3 +182,11 @@ def test_circles_of_a_long_way_take_no_recursion() -> None:
     size = 20_000
     graph = {n: [n + 1] for n in range(size)} | {size: [size - 2], size + 1: [size + 1]}
     assert set(circles(graph)) == {frozenset({size - 2, size - 1, size}), frozenset({size + 1})}
+
+
+def test_what_is_wrong_is_told_alike_wherever_it_stands() -> None:
+    """Else an edit of another alias looks as if it had made things worse."""
+    poor = "ops: ann\nOps: bob\nroot: rot@one.example\n"
+    before, after = found(poor), found(f"# T1\nnoc: ann\n{poor}rotx: ann\n")
+    assert any("did you mean rotx" in one.todo for one in after), "which is why it was told"
+    assert {one.what for one in before} == {one.what for one in after}

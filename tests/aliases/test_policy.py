@@ -18,6 +18,7 @@ PEOPLE = (
     User("albert", 6, realname="Albert Markson", email="albert@example.org"),
     User("noname", 7),
     User("grant", 8, realname="Ulysses", email="ulysses@example.com"),
+    User("mabel", 9, realname="Mabel Finch (Contractor)"),
 )
 
 
@@ -46,6 +47,9 @@ def said(name: str, *targets: str, policy: Aliases = Aliases()) -> str:  # noqa:
             for name in ("dyke", "vandyke", "zoe.van.dyke", "zvandyke", "zvdyke", "zoedyke")
         ),
         ("soren.orsted", "is the name of Søren"),
+        ("mabelfinch", "is the name of Mabel"),
+        ("jdoe+lists", "jdoe is the account of John Doe (jdoe)"),
+        ("john.doe+x", "john.doe is the mail address of John Doe"),
         *((name, "is the name of Olga") for name in ("osmith", "opsmith", "olgapsmith", "smith.olga")),
         ("jane.roe", "jane.roe looks like a person's name"),
         ("anne-marie.roe", "looks like a person's name"),
@@ -62,7 +66,8 @@ def test_personal(name: str, why: str) -> None:
     "name",
     [
         "abuse", "postmaster", "ops", "ops-internal", "web-team", "press.de", "legal.eu", "alerts", "root",
-        "research", "wikidata", "doe-fans", "johns", "marketing", "mark", "donate", "x", "2025", "sudo",
+        "research", "wikidata", "contractor", "press+de", "doe-fans", "johns", "marketing", "mark", "donate", "x",
+        "2025", "sudo",
     ],
 )  # fmt: skip
 def test_roles_and_groups(name: str) -> None:

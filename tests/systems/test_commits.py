@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from runbooks.aliases.patches import AliasIn
 from runbooks.errors import CommandFailed
 from runbooks.model import Change, Facts, Finding, Status
 from runbooks.systems.commits import Commit
@@ -130,6 +131,28 @@ def test_others_changes_to_the_same_lines_are_in_the_way(place: Place, change: C
         place.do(inverse)
 
 
+def test_what_others_put_right_behind_stays_when_it_is_taken_back(place: Place) -> None:
+    """Looked at again, both changes are of the same place in the file."""
+    change = Commit(str(place.top), AliasIn("aliases", "desk", ("a@b.org",), "T1"), "carol")
+    (place.top / "aliases").write_text("noc: bob\n")
+    place.git("add", "-A")
+    place.git("commit", "-qm", "aliases")
+    inverse = place.done(change)
+    with (place.top / "aliases").open("a") as file:
+        file.write("zoo: bob\n")
+    place.git("commit", "-qam", "zoo")
+    assert place.do(inverse).status is Status.DONE
+    assert (place.top / "aliases").read_text() == "noc: bob\nzoo: bob\n"
+
+
+def test_what_was_taken_back_by_hand_is_done(place: Place, change: Commit) -> None:
+    inverse = place.done(change)
+    for lines, status in ((KEPT[3:], Status.BLOCKED), ((LINES[2], *KEPT[3:]), Status.DONE)):
+        place.write(KEPT[0], "ssh-ed25519 AAAAnew bob@new", *lines)
+        place.git("commit", "-qam", "by hand")
+        assert place.check(inverse).status is status
+
+
 def test_what_somebody_is_editing_is_theirs(place: Place, change: Commit) -> None:
     place.write(*LINES, f"ssh-ed25519 {BOB}x dave@new")
     found = place.check(change)
@@ -163,10 +186,52 @@ def test_what_a_hook_refuses_leaves_nothing_behind(place: Place, change: Commit)
     hook = place.top / ".git/hooks/pre-commit"
     hook.write_text("#!/bin/sh\necho no commits today >&2\nexit 1\n")
     hook.chmod(0o755)
-    with pytest.raises(CommandFailed, match="no commits today"):
+    with pytest.raises(CommandFailed, match=r"^nothing was committed in \S+: no commits today$"):
         place.do(change)
     assert place.git("status", "--porcelain") == ""
     assert place.check(change).status is Status.TODO
+
+
+def merge_under_way(place: Place) -> None:
+    place.git("checkout", "-qb", "side")
+    (place.top / "elsewhere").touch()
+    place.git("add", "elsewhere")
+    place.git("commit", "-qm", "elsewhere")
+    place.git("checkout", "-q", "-")
+    place.git("merge", "--no-ff", "--no-commit", "side")
+
+
+def detached(place: Place) -> None:
+    place.git("checkout", "-q", "--detach")
+
+
+def bisected(place: Place) -> None:
+    place.git("bisect", "start")
+
+
+def locked(place: Place) -> None:
+    lock = place.top / ".git/index.lock"
+    lock.touch()
+    os.utime(lock, (0, 0))
+
+
+HINDRANCES = {
+    "a merge is under way": merge_under_way,
+    "a bisection is under way": bisected,
+    "is on no branch": detached,
+    "is locked by another git": locked,
+}
+
+
+@pytest.mark.parametrize("what", HINDRANCES)
+def test_where_nothing_can_be_committed_nothing_is_begun(place: Place, change: Commit, what: str) -> None:
+    HINDRANCES[what](place)
+    found = place.check(change)
+    assert found.status is Status.BLOCKED
+    assert what in found.note and str(place.top) in found.note
+    with pytest.raises(CommandFailed, match=what):
+        place.do(change)
+    assert not place.git("diff", "--", PATH)
 
 
 def test_nothing_of_theirs_in_there_is_done(place: Place) -> None:

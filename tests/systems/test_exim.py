@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 
 import pytest
@@ -173,10 +174,76 @@ def test_an_alias_that_goes(mx: Machine) -> None:
     edit(mx, "/^press:/d")
     assert status(mx, change) == (Status.DONE, "2 as promised; 1 as before")
     assert status(mx, change.inverse({}))[0] is Status.LATER
-    edit(mx, "$ a press: desk@example.net")
+    edit(mx, "$ a press: alice")
+    assert status(mx, change)[0] is Status.LATER, "it is an alias as before"
+
+
+CATCH_ALL = "s/lsearch{/lsearch*{/"
+DIRECTORY_BEHIND = """/^people:/i elsewhere:\\n  driver = redirect\\n  domains = example.org\\n  local_parts = press\\n\
+  data = desk@example.net\\n"""
+OWN_DOMAIN = "/dsearch/a qualify_preserve_domain"
+
+
+@contextmanager
+def configured(machine: Machine, script: str) -> Iterator[None]:
+    """exim's configuration, edited meanwhile."""
+    machine.sh('cp -a /etc/exim4/exim4.conf /root/exim4.conf; sed -i "$1" /etc/exim4/exim4.conf', script)
+    try:
+        yield
+    finally:
+        machine.sh("mv /root/exim4.conf /etc/exim4/exim4.conf")
+
+
+def test_an_alias_that_goes_where_all_others_are_caught(mx: Machine) -> None:
+    """``lsearch*`` gives the data of ``*`` to whoever has none."""
+    with configured(mx, CATCH_ALL):
+        edit(mx, "$ a *: desk@example.net")
+        change = gate(mx, {"press@example.org": []}, "press@example.org", "noc@example.org", "*@example.org")
+        assert status(mx, change)[0] is Status.LATER
+        edit(mx, "/^press:/d")
+        found, note = status(mx, change)
+        assert (found, note) == (Status.DONE, f"1 as promised; 2 as before; press@example.org now goes to {OUT}")
+        assert status(mx, change.inverse({}))[0] is Status.LATER
+        edit(mx, "$ a press: desk@example.net")
+        change = gate(mx, {"press@example.org": []}, "press@example.org", "*@example.org")
+        edit(mx, "/^press:/d")
+        assert status(mx, change)[0] is Status.DONE, "it goes there all the same"
+
+
+def test_an_alias_that_goes_and_is_one_elsewhere(mx: Machine) -> None:
+    """As where people's addresses have moved to a directory, which exim looks at behind the aliases."""
+    with configured(mx, DIRECTORY_BEHIND):
+        change = gate(mx, {"press@example.org": []}, "press@example.org", "noc@example.org")
+        edit(mx, "/^press:/d")
+        assert status(mx, change) == (Status.DONE, f"1 as promised; 1 as before; press@example.org now goes to {OUT}")
+
+
+def test_an_alias_of_a_mailbox_of_that_name_that_goes(mx: Machine) -> None:
+    change = gate(mx, {f"alice@{HERE}": []}, f"alice@{HERE}")
+    assert status(mx, change)[0] is Status.DONE, "mail goes to the mailbox before and after"
+
+
+def test_what_cannot_be_asked_about_is_kept(mx: Machine) -> None:
+    edit(mx, "s/^press:.*/press: alice, |\\/bin\\/cat/")
+    change = gate(mx, {"press@example.org": ["alice", "bob"]}, "press@example.org")
+    pipe = next(end for end in change.before["press@example.org"] if "/bin/cat" in end)
+    change = replace(change, kept={"press@example.org": [pipe]})
+    assert status(mx, change)[0] is Status.LATER
+    edit(mx, "s/^press:.*/press: alice, |\\/bin\\/cat, bob/")
+    assert status(mx, change)[0] is Status.DONE
+    edit(mx, "s/^press:.*/press: alice, bob/")
     found, note = status(mx, change)
-    assert found is Status.BLOCKED
-    assert f"press@example.org still goes to {OUT}" in note
+    assert found is Status.BLOCKED and f"does not go to {pipe}" in note
+
+
+def test_which_domain_a_local_part_gets(mx: Machine) -> None:
+    reader = mx.target.reader()
+    assert reader.ask(reads.mail_qualify(EXIM, DIRECTORY)) == HERE
+    with configured(mx, OWN_DOMAIN):
+        assert reader.ask(reads.mail_qualify(EXIM, DIRECTORY)) == "", "that which the mail came for"
+        assert reader.ask(reads.mail_qualify(EXIM, "/etc/elsewhere")) == HERE
+    with configured(mx, "/dsearch/a qualify_domain = q.example"):
+        assert reader.ask(reads.mail_qualify(EXIM, DIRECTORY)) == "q.example"
 
 
 @pytest.mark.parametrize("line", ["old-desk", "noreply"])
