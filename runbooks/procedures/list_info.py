@@ -19,5 +19,5 @@ def list_info(site: Site, text: str) -> dict[str, Any]:
     settings = dict(settings_of(reader, name))
     count, oldest = reader.oldest_held(name, MOST_HELD)
     held = [{"id": one.id, "sender": one.sender, "subject": one.subject} for one in oldest]
-    closed = str(settings["description"]).startswith(site.settings.lists.disabled) or not reader.closed(settings)
+    closed = str(settings["description"]).startswith(site.settings.lists.disabled) or bool(reader.reopened(settings))
     return {"address": address, "disabled": closed, "settings": settings, "held_count": count, "held": held}

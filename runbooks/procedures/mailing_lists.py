@@ -40,11 +40,14 @@ class OfList:
 
 
 def meant(site: Site, text: str) -> str:
-    """The address of the list that somebody means by a name or an address. Raises UsageError, SettingsError."""
+    """The address of the list that somebody means by a name, an address or a list's id. Raises UsageError."""
     domains = [one.name for one in site.settings.lists.domains]
     if not domains:
         raise UsageError("lists.domains is not set: say in invoke.yaml where mailing lists are")
     name, at, domain = text.strip().lower().partition("@")
+    if domain_of_id := next((one for one in domains if not at and name.endswith(f".{one}")), ""):
+        # A list's id, as mail has it in its List-Id header.
+        name, at, domain = name.removesuffix(f".{domain_of_id}"), "@", domain_of_id
     if not at and len(domains) > 1:
         raise UsageError(f"{short(text)}: in which domain? There are {', '.join(domains)}: {name}@{domains[0]}")
     domain = domain or domains[0]

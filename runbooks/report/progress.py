@@ -171,8 +171,8 @@ class Progress:
         step, board = self.board.plan.steps[n], self.board
         lead = f"{n + 1}/{len(board.plan.steps)} {clean(step.name)}"
         if is_system(step):
-            how_far = f", {board.notes[n]}" if n in board.notes else ""
-            return f"{lead}: {folded(step.hosts)} {'done' if board.good(n) == board.total(n) else 'not done'}{how_far}"
+            how_far = f"not done, {board.notes[n]}" if n in board.notes else "not done"
+            return f"{lead}: {folded(step.hosts)} {'done' if board.good(n) == board.total(n) else how_far}"
         total = number(board.total(n), "host")
         bad = f", {board.bad(n):,} in trouble" if board.bad(n) else ""
         return f"{lead}: {board.good(n):,} of {total} done{bad}"

@@ -553,7 +553,9 @@ def test_what_is_no_list_of_ours(server: Server, text: str, message: str) -> Non
 
 
 def test_a_list_is_meant_by_name_or_address_and_has_to_be_there(server: Server, url: str) -> None:
-    assert meant(site_of(server), "Cats") == meant(site_of(server), f"CATS@{DOMAIN}") == CATS
+    for text in ("Cats", f"CATS@{DOMAIN}", f"cats.{DOMAIN}"):
+        assert meant(site_of(server), text) == CATS
+    assert meant(site_of(server), "_a.b") == f"_a.b@{DOMAIN}"
     with pytest.raises(UsageError, match=r"has no list cat \(did you mean cats\?\)"):
         draft(list_disable.PROCEDURE, server, url, list=f"cat@{DOMAIN}")
     with pytest.raises(UsageError, match=r"has no list c \(did you mean cats\?\)"):
