@@ -17,9 +17,13 @@ What no setting stops: mail to LIST-owner (to owners and moderators, and where t
 cron's reminder of requests, as long as there is either; answers to who writes to LIST-request, LIST-join or LIST-leave;
 and `mailman digests --send`.
 
+Mailman 3.2 tells by REST neither of ``emergency`` nor of bounces and leaving: who has put a list into emergency there,
+in a shell, has to take it out first.
+
 Sources: Mailman 3.3.8, chains/builtin.py, rules/approved.py, runners/incoming.py, runners/bounce.py,
 pipelines/virgin.py, app/subscriptions.py, commands/cli_digests.py, commands/cli_notify.py; all of it seen with real
-mail, but for a sender's domain whose DMARC policy is reject. The defaults are those of styles/base.py.
+mail, but for a sender's domain whose DMARC policy is reject, also with 3.3.10. The defaults are those of
+styles/base.py.
 """
 
 from __future__ import annotations
