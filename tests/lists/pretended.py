@@ -167,7 +167,10 @@ class PretendedWriter(ListWriter):
         self._write("configure", name, key, do=partial(self.server.lists[name].update, {key: value}))
 
     def discard(self, name: str, ids: Sequence[str]) -> None:
-        for one in ids:
+        for number, one in enumerate(ids):
+            self.tell(f"{number} of {len(ids)} discarded")
+            if self.hurried():
+                raise CommandFailed("stopped before the rest")
             self._write("discard", name, one, do=partial(self._drop, name, one))
 
     def _drop(self, name: str, one: str) -> None:

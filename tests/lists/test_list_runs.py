@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from runbooks.engine import Draft
 from runbooks.errors import Blocked, Drift, UsageError
 from runbooks.lists.changes import Created
 from runbooks.lists.model import EVERYBODY, Held
-from runbooks.model import Result, RunStatus, Status
+from runbooks.model import Event, Result, RunStatus, Status
 from runbooks.procedure import Procedure
 from runbooks.procedures import list_create, list_disable, list_enable, list_reset_password
 from runbooks.procedures.mailing_lists import meant
@@ -93,6 +94,28 @@ def test_held_mail_that_a_moderator_sees_to_while_the_list_is_closed_stops_nothi
     server.hooks.append(moderate)
     run = life.engine.apply(plan, proposed, _batch())
     assert run.status is RunStatus.DONE and server.held["cats"] == []
+
+
+def test_a_run_says_how_far_it_is_and_stops_where_it_can_go_on(server: Server, url: str) -> None:
+    server.held["cats"] = list(MAIL)
+    life, seen = Life(url, server), []
+
+    def watch(event: Event) -> None:
+        seen.append(event)
+        if event.data.get("note") == "1 of 2 discarded":
+            life.engine.stop.ask("SIGINT")
+
+    life.engine = replace(life.engine, observer=watch)
+    proposed = draft(list_disable.PROCEDURE, server, url, discard_held=True)
+    run = life.apply(proposed)
+    assert [event.data["note"] for event in seen if event.kind == "progress"] == [
+        "0 of 2 discarded",
+        "1 of 2 discarded",
+    ]
+    assert "progress" not in {event.kind for event in life.journal.run(run.id).events}
+    assert run.status is RunStatus.INCOMPLETE and server.held["cats"] == [MAIL[1]]
+    assert run.outcomes()[1, f"@{DOMAIN}"].note == "stopped before the rest"
+    assert Life(url, server).resume(run.id, proposed).status is RunStatus.DONE and server.held["cats"] == []
 
 
 def test_held_mail_that_comes_where_nobody_gave_leave_stops_the_run(server: Server, url: str) -> None:
