@@ -84,7 +84,7 @@ def _nowhere(name: str) -> dict[str, tuple[str, ...]]:
 
 def deeds() -> dict[str, Deed[State]]:
     """All of them. ``name`` is what the commits say is done."""
-    everybody, events = "everybody: ops@example.org, board@example.org, press@example.org\n", "events: "
+    events = "events: "
     alice = "alice@lab.example.org"
     add, remove = f"adding alias foobar@{OURS}", f"removing alias events@{OURS}"
     return {
@@ -92,8 +92,8 @@ def deeds() -> dict[str, Deed[State]]:
             add,
             ("alias-add", f"foobar@{OURS}", "--to", "alice,desk@example.net", "--task", "T77"),
             lambda was: was.edited(
-                everybody,
-                f"{everybody}# T77 ({OPERATOR})\nfoobar: alice, desk@example.net\n",
+                last := was.files[OURS].splitlines(keepends=True)[-1],
+                f"{last}# T77 ({OPERATOR})\nfoobar: alice, desk@example.net\n",
                 _everywhere("foobar", alice, "desk@example.net"),
                 _by(OPERATOR, add),
             ),
