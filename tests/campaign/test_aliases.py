@@ -47,13 +47,13 @@ def test_an_edit_of_an_alias_killed_anywhere_is_resumed_or_undone(
 
 @pytest.mark.parametrize("first", range(3) if ALL else range(1))
 def test_a_machine_lost_at_any_moment_stops_the_run_which_goes_on_once_it_is_back(aliases: Aliases, first: int) -> None:
-    """It dies, freezes or is cut off, in turn, at every second moment; with ALL_FAULTS set, each at all of them."""
+    """With ALL_FAULTS set, one dies, freezes or is cut off at each moment; else the puppet server alone dies."""
     aliases.prepare("alias-add")
     aliases.more |= PATIENCE
     deed = aliases.deeds["alias-add"]
     before = aliases.look(deed.name)
     command = [*deed.command, "--yes"]
-    for turn, (moment, host) in enumerate(MOMENTS if ALL else MOMENTS[::2], first):
+    for turn, (moment, host) in enumerate(MOMENTS if ALL else MOMENTS[:1], first):
         fault = list(BACK)[turn % len(BACK)]
         ended = aliases.inv(f"{moment}:{host}:{fault}", command)
         getattr(aliases.lab, BACK[fault])(host)
