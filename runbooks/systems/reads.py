@@ -572,7 +572,8 @@ def checkout_hindrance(path: str) -> Read[str]:
         "for f in rebase-merge rebase-apply MERGE_HEAD CHERRY_PICK_HEAD REVERT_HEAD BISECT_LOG; do\n"
         '[ ! -e "$(git rev-parse --git-path $f)" ] || { echo $f; exit; }; done\n'
         "git symbolic-ref -q HEAD >/dev/null || { echo HEAD; exit; }\n"
-        'l=$(git rev-parse --git-path index.lock); [ ! -e "$l" ] || [ -z "$(find "$l" -mmin +0)" ] || echo index.lock'
+        "l=$(git rev-parse --git-path index.lock)\n"
+        '[ ! -e "$l" ] || [ -z "$(timeout 10 find "$l" -mmin +0)" ] || echo index.lock'
     )
     return Read(_script(text, path), lambda result: result.text.strip())
 
@@ -673,7 +674,7 @@ def mail_qualify(command: Sequence[str], directory: str) -> Read[str]:
         domain = qualify.partition("=")[2].strip()
         for router in re.split(r"^\S+ router:$", routers, flags=re.MULTILINE):
             options = dict(line.split(" = ", 1) for line in router.splitlines() if " = " in line)
-            if f"{directory.rstrip('/')}/" not in options.get("data", "") + options.get("file", ""):
+            if directory.rstrip("/") + "/" not in options.get("data", "") + options.get("file", ""):
                 continue
             return "" if "qualify_preserve_domain" in router.split() else options.get("qualify_domain") or domain
         return domain
