@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -48,6 +49,7 @@ def fleet(people: int, puppet_every_s: int = 90, quick: bool = False) -> Iterato
         yield lab
     finally:
         lab.down()
+        shutil.rmtree(top)
 
 
 def person(number: int) -> Person:
