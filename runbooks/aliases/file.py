@@ -86,12 +86,9 @@ class AliasFile:
         data = self.data[: entry.start] + mark + self.data[entry.end :]
         return self._held(data, [other for other in self.entries if other is not entry])
 
-    def with_target(self, name: str, target: str, remark: str = "") -> bytes:
-        """With one more target of an alias, behind those that it has. Nothing changes where it has it."""
-        return self.with_targets(name, (target,), remark)
-
     def with_targets(self, name: str, targets: Sequence[str], remark: str = "") -> bytes:
-        """With more targets of an alias, as far as it does not have them."""
+        """With more targets of an alias, behind those that it has, as far as it does not have them. Raises
+        RegistryError."""
         _check_targets(targets)
         check_remark(remark)
         entry = self._there(name)
@@ -112,13 +109,9 @@ class AliasFile:
         data = self._remarked(self.data[:end] + text + self.data[end:], entry, remark)
         return self._held(data, self._but(entry, wanted))
 
-    def without_target(self, name: str, target: str, remark: str = "") -> bytes:
-        """Without one of an alias's targets, given as it stands there or as an address. Nothing changes where it has
-        none such. The last one is not taken away: it is the alias that would have to go."""
-        return self.without_targets(name, (target,), remark)
-
     def without_targets(self, name: str, targets: Sequence[str], remark: str = "") -> bytes:
-        """Without some of an alias's targets, as far as it has them."""
+        """Without some of an alias's targets, each given as it stands there or as an address, as far as it has them.
+        The last one is not taken away: it is the alias that would have to go. Raises RegistryError."""
         check_remark(remark)
         entry = self._there(name)
         gone = meant(entry, targets)

@@ -75,8 +75,8 @@ def test_what_exim_does_not_read_is_known() -> None:
     assert [entry.lost for entry in file.entries] == [(4, 6), ()]
     for edit in (
         lambda: file.removed("ops"),
-        lambda: file.with_target("ops", "eve"),
-        lambda: file.without_target("ops", "ann"),
+        lambda: file.with_targets("ops", ["eve"]),
+        lambda: file.without_targets("ops", ["ann"]),
     ):
         with pytest.raises(RegistryError, match="line 4: exim does not read"):
             edit()
@@ -189,9 +189,9 @@ WITH = {
 def test_with_a_target(case: str) -> None:
     before, after = (text.encode("utf-8", "surrogateescape") for text in WITH[case])
     file = AliasFile.parse(before)
-    assert file.with_target("noc", "new@b.org") == after
-    assert AliasFile.parse(after).without_target("noc", "NEW@b.org") == before
-    assert AliasFile.parse(file.with_target("noc", "new@b.org", "T1")).entry("noc").comments[-1] == "# T1"  # type: ignore[union-attr]
+    assert file.with_targets("noc", ["new@b.org"]) == after
+    assert AliasFile.parse(after).without_targets("noc", ["NEW@b.org"]) == before
+    assert AliasFile.parse(file.with_targets("noc", ["new@b.org"], "T1")).entry("noc").comments[-1] == "# T1"  # type: ignore[union-attr]
 
 
 WITHOUT = {
@@ -219,18 +219,18 @@ WITHOUT = {
 @pytest.mark.parametrize("case", WITHOUT)
 def test_without_a_target(case: str) -> None:
     before, after = WITHOUT[case]
-    assert parsed(before).without_target("noc", "x").decode() == after
+    assert parsed(before).without_targets("noc", ["x"]).decode() == after
 
 
 REFUSED: dict[str, tuple[Callable[[AliasFile], bytes], str]] = {
     "there already": (lambda file: file.added("ops", ["x"]), "line 1: ops is an alias already, for ann, |/bin/x"),
     "no targets": (lambda file: file.added("new", []), "at least one target"),
     "twice": (lambda file: file.removed("noc"), "lines 3, 4: noc stands 2 times"),
-    "the last target": (lambda file: file.without_target("one", "x"), "would lead nowhere: remove the alias"),
-    "more than :fail:": (lambda file: file.with_target("gone", "x"), "leads to :fail: left"),
-    "more than a broken list": (lambda file: file.with_target("broken", "x"), "leads to a # T1"),
-    "more than nothing": (lambda file: file.with_target("empty", "x"), "leads nowhere"),
-    "no such": (lambda file: file.with_target("opss", "x"), r"no alias opss \(did you mean ops\?\)"),
+    "the last target": (lambda file: file.without_targets("one", ["x"]), "would lead nowhere: remove the alias"),
+    "more than :fail:": (lambda file: file.with_targets("gone", ["x"]), "leads to :fail: left"),
+    "more than a broken list": (lambda file: file.with_targets("broken", ["x"]), "leads to a # T1"),
+    "more than nothing": (lambda file: file.with_targets("empty", ["x"]), "leads nowhere"),
+    "no such": (lambda file: file.with_targets("opss", ["x"]), r"no alias opss \(did you mean ops\?\)"),
 }
 FILE = "ops: ann, |/bin/x\none: x\nnoc: a\nNoc: b\ngone: :fail: left\nbroken: a # T1\nempty:\n"
 
@@ -274,7 +274,7 @@ def test_no_target(target: str) -> None:
     with pytest.raises(UsageError):
         parsed("").added("x", [target])
     with pytest.raises(UsageError):
-        parsed("x: y\n").with_target("x", target)
+        parsed("x: y\n").with_targets("x", [target])
 
 
 def test_no_remark() -> None:
@@ -285,8 +285,8 @@ def test_no_remark() -> None:
 def test_as_it_is_already() -> None:
     file = parsed("ops: Ann, bob\n")
     assert file.added("ops", ["bob", "ann"], "T1") == file.data
-    assert file.with_target("ops", "BOB", "T1") == file.data
-    assert file.without_target("ops", "carol", "T1") == file.data
+    assert file.with_targets("ops", ["BOB"], "T1") == file.data
+    assert file.without_targets("ops", ["carol"], "T1") == file.data
     assert file.removed("noc", "T1") == file.data
 
 
@@ -338,13 +338,13 @@ def test_a_target_comes_and_goes(data: bytes, which: int, remark: str) -> None:
     before = AliasFile.parse(data)
     assume(not any(entry.lost for entry in before.entries))
     name = pick(before, which)
-    after = AliasFile.parse(before.with_target(name, "new@example.org", remark))
+    after = AliasFile.parse(before.with_targets(name, ["new@example.org"], remark))
     old = meaning(before)
     assert meaning(after) == old | {name: [*old[name], "new@example.org"]}
     gone, come = diff(data, after.data)
     assert len(gone) == 1
     assert len(come) <= 2 + bool(remark)
-    back = after.without_target(name, "new@example.org")
+    back = after.without_targets(name, ["new@example.org"])
     assert ended(back.replace(f"# {remark}{newline(data)}".encode(), b"") if remark else back) == ended(data)
 
 
@@ -356,7 +356,7 @@ def test_a_target_goes(data: bytes, which: int, one: int) -> None:
     name = pick(before, which, 2)
     old = meaning(before)
     target = old[name][one % len(old[name])]
-    after = AliasFile.parse(before.without_target(name, target))
+    after = AliasFile.parse(before.without_targets(name, [target]))
     assert meaning(after) == old | {name: [found for found in old[name] if found != target]}
     gone, come = diff(ended(data), ended(after.data, data))
     assert len(gone) <= 2
@@ -378,8 +378,8 @@ def test_exim_finds_the_others_as_they_were(exim: Exim, data: bytes, name: str, 
     edits = (
         lambda: before.added(name, ["new@example.org"], remark),
         lambda: before.removed(name, remark),
-        lambda: before.with_target(name, "new@example.org", remark),
-        lambda: before.without_target(name, old, remark),
+        lambda: before.with_targets(name, ["new@example.org"], remark),
+        lambda: before.without_targets(name, [old], remark),
     )
     try:
         after = edits[how]()
