@@ -109,12 +109,14 @@ class Journal(Database):
     def _row(self, db: sa.Connection, run_id: str, keep: bool = True) -> sa.Row[tuple[object, ...]]:
         """A run's row, and how long it has been silent; ``keep`` it from others until the transaction ends. Raises
         UsageError."""
-        silent_s = (self._now() - schema.runs.c.heartbeat).label("silent_s")
-        query = sa.select(schema.runs, silent_s).where(schema.runs.c.id == run_id)
+        query = self._rows().where(schema.runs.c.id == run_id)
         row: sa.Row[tuple[object, ...]] | None = db.execute(query.with_for_update() if keep else query).one_or_none()
         if row is None:
             raise UsageError(f"run {run_id}: no such run")
         return row
+
+    def _rows(self) -> sa.Select[tuple[object, ...]]:
+        return sa.select(schema.runs, (self._now() - schema.runs.c.heartbeat).label("silent_s"))
 
     @staticmethod
     def _refuse_undoing(db: sa.Connection, run_id: str) -> None:
@@ -148,10 +150,12 @@ class Journal(Database):
     def _refuse_held(self, db: sa.Connection, subject: str, unless: str | None) -> None:
         if not subject.isprintable():
             return  # no database could hold it, and the procedure will say what is wrong with it
-        run_id = db.execute(sa.select(schema.owners.c.run).where(schema.owners.c.subject == subject)).scalar()
-        if run_id is None or run_id == unless:
+        # One look: between two, the run that owns it may be discarded.
+        owned = schema.owners.c.run == schema.runs.c.id
+        query = self._rows().join(schema.owners, owned).where(schema.owners.c.subject == subject)
+        row = db.execute(query).one_or_none()
+        if row is None or row.id == unless:
             return
-        row = self._row(db, run_id, keep=False)
         driver = Driver.from_text(row.driver)
         state = f"is {row.status}"
         what_to_do = f"`inv resume --run {row.id}`, `inv undo {row.id}` or `inv abandon {row.id}` first"
