@@ -27,8 +27,12 @@ def slide(works: Iterable[Callable[[], None]], width: int, halt: Callable[[], ob
     raised: list[BaseException] = []
     # Thread.join, once interrupted, takes the thread for ended (bpo-45274).
     ended = threading.Event()
+    # Taken by the thread as it begins; or by us, who were interrupted before: then it never does.
+    turn = threading.Lock()
 
     def run() -> None:
+        if not turn.acquire(blocking=False):
+            return
         try:
             with _threads(width):
                 _loop(works, width, halt)
@@ -38,12 +42,14 @@ def slide(works: Iterable[Callable[[], None]], width: int, halt: Callable[[], ob
             ended.set()
 
     # In a thread of their own: Python interrupts the main thread alone, and no fibre half-way.
-    threading.Thread(target=run, name="fibres").start()
+    thread = threading.Thread(target=run, name="fibres")
     try:
+        thread.start()
         ended.wait()
     except BaseException:
         halt()
-        ended.wait()
+        if not turn.acquire(blocking=False):
+            ended.wait()
         raise
     if raised:
         raise raised[0]

@@ -200,6 +200,40 @@ except KeyboardInterrupt:
     assert out.splitlines()[2:] == ["interrupted"]
 
 
+@pytest.mark.parametrize("begun", [True, False])
+def test_an_interrupt_while_their_thread_is_started(begun: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a loaded machine they may be well under way before who started them is."""
+    halted, on, seen, started = threading.Event(), threading.Event(), [], []
+
+    def work(name: str) -> None:
+        on.set()
+        while not halted.is_set():
+            fibres.sleep(0.01)
+        seen.append(name)
+
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        if thread.name != "fibres":
+            return start(thread)
+        started.append(thread)
+        if begun:
+            start(thread)
+            assert on.wait(60)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Window(work, halt=halted.set, blocks=lambda _: False).slide(NAMES[:1], 1)
+    at_the_end = list(seen)
+    halted.set()  # where nobody else did
+    monkeypatch.undo()
+    if not begun:
+        started[0].start()
+    started[0].join()
+    assert seen == at_the_end == NAMES[:begun], "it was not waited for, or begun after all"
+
+
 def test_a_signal_is_handled_while_every_fibre_waits() -> None:
     heard: list[int] = []
     before = signal.signal(signal.SIGUSR1, lambda number, _: heard.append(number))
