@@ -268,10 +268,9 @@ class Journal(Database):
             return history.run(db, prefix, known)
 
     def options(self, run_id: str) -> dict[str, str]:
-        """The options that a run was started with (batch size and the like)."""
+        """The options that a run was started with (batch size and the like). Raises UsageError."""
         with self._read() as db:
-            text = db.execute(sa.select(schema.runs.c.options).where(schema.runs.c.id == run_id)).scalar_one()
-        return dict(json.loads(text))
+            return dict(json.loads(str(self._row(db, run_id, keep=False).options)))
 
     def runs(self, limit: int = 50) -> list[RunLine]:
         """The newest runs, newest first."""

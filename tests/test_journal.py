@@ -379,8 +379,9 @@ def test_a_discarded_run_leaves_no_trace(journal: Journal) -> None:
     lease = start(journal)
     journal.discard(lease)
     assert journal.runs() == [] and owner(journal) is None
-    with pytest.raises(UsageError):
-        journal.run(lease.run_id)
+    for look in (journal.run, journal.options, journal.refuse_driven, journal.abandon):
+        with pytest.raises(UsageError, match="no such run"):
+            look(lease.run_id)
 
 
 # runs and plans by the beginning of their ids
