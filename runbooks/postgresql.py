@@ -68,8 +68,9 @@ def be_patient(engine: sa.Engine) -> None:
             try:
                 connection: object = dialect.connect(*args, **options)
             except dialect.loaded_dbapi.OperationalError:
-                gone_since = gone_since or time.monotonic()
-                if time.monotonic() - gone_since > PATIENCE_S:
+                # Another thread may be let in meanwhile, and have it none again.
+                gone_since = since = gone_since or time.monotonic()
+                if time.monotonic() - since > PATIENCE_S:
                     raise
                 time.sleep(0.2)
             else:

@@ -8,8 +8,10 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -157,6 +159,28 @@ def test_who_only_looks_does_not_notice_a_restart(postgresql: Server) -> None:
     assert journal.runs() == []
     postgresql.stop()
     postgresql.start()
+    assert journal.runs() == []
+
+
+def test_who_waits_for_the_server_does_not_mind_that_another_is_let_in(
+    postgresql: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the very moment in which it looks for how long it has waited."""
+    journal = Journal(postgresql.fresh())
+    journal.close()
+    postgresql.stop()
+    looks: list[float] = []
+
+    def now() -> float:
+        looks.append(time.monotonic())
+        if len(looks) == 2:
+            postgresql.start()
+            other = threading.Thread(target=journal.runs)
+            other.start()
+            other.join()
+        return looks[-1]
+
+    monkeypatch.setattr(pg, "time", SimpleNamespace(monotonic=now, sleep=time.sleep))
     assert journal.runs() == []
 
 
