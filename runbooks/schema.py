@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import stat
@@ -174,7 +175,8 @@ def _refuse_unsafe(path: Path) -> None:
     """Make the journal's directory and file, for the owner and group alone; refuse one that others can write."""
     try:
         # chmod, as the umask would keep the group, the other operators, from writing.
-        if not path.parent.exists():
+        # Two may make it at once.
+        with contextlib.suppress(FileExistsError):
             path.parent.mkdir(parents=True)
             path.parent.chmod(0o770)
         if not path.exists():

@@ -444,6 +444,18 @@ def test_operators_of_the_group_can_write_it_whatever_the_umask(tmp_path: Path) 
     assert (tmp_path / "state/journal.db").stat().st_mode & 0o777 == 0o660
 
 
+def test_its_directory_is_made_by_several_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = Path.mkdir
+
+    def raced(path: Path, *args: Any, **options: Any) -> None:
+        if not path.exists():
+            make(path, parents=True)
+        make(path, *args, **options)
+
+    monkeypatch.setattr(Path, "mkdir", raced)
+    assert Journal(f"sqlite:///{tmp_path}/var/state/journal.db").runs() == []
+
+
 @pytest.mark.parametrize("url", ["no url", "sqlite://", "sqlite:///:memory:", "sqlite:////proc/nosuch/journal.db"])
 def test_a_url_that_leads_nowhere_is_a_setting_to_correct(url: str) -> None:
     with pytest.raises(SettingsError, match="journal"):
