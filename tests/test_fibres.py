@@ -18,6 +18,7 @@ from runbooks.journal import Journal
 from runbooks.lease import Lease
 from runbooks.window import Window
 from tests.test_journal import begin, start
+from tests.waiting import eventually
 
 NAMES = [f"n{n}" for n in range(20)]
 
@@ -46,9 +47,7 @@ def test_what_blocks_has_a_thread_of_its_own_and_all_of_them_run_at_once() -> No
     before = threading.active_count()
     meeting = threading.Barrier(20)
     side_by_side(lambda _: meeting.wait(10) and None, blocks=True)
-    deadline = time.monotonic() + 10
-    while threading.active_count() > before:
-        assert time.monotonic() < deadline
+    eventually(lambda: threading.active_count() <= before)
 
 
 def test_aside_a_fibre_blocks_nobody_and_hears_what_came_of_it(capfd: pytest.CaptureFixture[str]) -> None:
@@ -168,8 +167,7 @@ def test_a_pause_holds_up_no_one_under_way() -> None:
 
     def pause() -> None:
         before = len(seen)
-        fibres.aside(lambda: time.sleep(0.1))
-        assert len(seen) >= before + 5
+        fibres.aside(lambda: eventually(lambda: len(seen) >= before + 5))
 
     Window(work, pause=pause, blocks=lambda _: False).slide(NAMES[:4], 2)
     assert len(seen) == 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from runbooks.errors import Fenced, Owned, SettingsError, UsageError
 from runbooks.journal import Journal
 from runbooks.lease import Lease
 from runbooks.model import Event, Plan, PlannedStep, Result, RunStatus, done
+from tests.waiting import eventually
 
 ALICE = ("user:alice",)
 ROOT = Path(__file__).parents[1]
@@ -88,15 +90,14 @@ def test_events_that_wait_at_the_same_time_are_committed_together(journal: Journ
 
     def slow(of: Lease, events: Any) -> None:
         commits.append(len(events))
-        assert ready.wait(10)
+        assert ready.wait(60)
         write(of, events)
 
     journal.write = slow  # type: ignore[method-assign]
     threads = [threading.Thread(target=lease.record, args=(begin(f"h{n}"),)) for n in range(64)]
     for thread in threads:
         thread.start()
-    while sum(commits) + len(lease._pending) < 64:
-        pass
+    eventually(lambda: sum(commits) + len(lease._pending) == 64)
     ready.set()
     for thread in threads:
         thread.join()
@@ -119,8 +120,7 @@ def test_an_event_that_is_no_json_fails_alone(journal: Journal) -> None:
         threads = [threading.Thread(target=bad), threading.Thread(target=lease.record, args=(begin("good"),))]
         for thread in threads:
             thread.start()
-        while len(lease._pending) < 1 or not errors:
-            pass
+        eventually(lambda: lease._pending and errors)
     for thread in threads:
         thread.join()
     assert [event.target for event in journal.run(lease.run_id).events] == ["good"]
@@ -221,8 +221,7 @@ def test_a_process_that_was_killed_is_taken_over_at_once(url: str) -> None:
         journal.take_over(run_id, Driver.this())
     child.kill()
     # Not reaped yet: a zombie is dead, too.
-    while "Z" not in Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2][:3]:
-        pass
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     journal.take_over(run_id, Driver.this()).finish(RunStatus.INCOMPLETE)
     child.wait()
 
@@ -433,8 +432,6 @@ def test_a_journal_that_everyone_can_write_is_refused(tmp_path: Path, what: str)
 
 
 def test_operators_of_the_group_can_write_it_whatever_the_umask(tmp_path: Path) -> None:
-    import os
-
     before = os.umask(0o077)
     try:
         Journal(f"sqlite:///{tmp_path}/state/journal.db").close()

@@ -23,6 +23,7 @@ from runbooks import postgresql as pg
 from runbooks.errors import Incomplete, JournalLost
 from runbooks.journal import Journal
 from runbooks.model import Batch, Result, Run, RunStatus
+from tests.waiting import eventually
 
 GIT = "@git"
 THREE = Batch(size="3")
@@ -260,8 +261,7 @@ def test_the_heartbeat_outlives_an_outage(postgresql: Server, world: World) -> N
 
     def outage() -> None:
         postgresql.stop()
-        while not failed:
-            pass
+        eventually(lambda: failed)
         postgresql.start()
         assert beaten.wait(10)
 
