@@ -338,6 +338,12 @@ class Cable:
         self.listener.close()
 
 
+def connections(server: Server, role: str) -> int:
+    """How many a role has."""
+    with server.connect() as db:
+        return len(db.execute("SELECT FROM pg_stat_activity WHERE usename = %s", (role,)).fetchall())
+
+
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("mends", [False, True])
 def test_the_network_is_lost_after_any_message(postgresql: Server, mends: bool) -> None:
@@ -356,6 +362,9 @@ def test_the_network_is_lost_after_any_message(postgresql: Server, mends: bool) 
                 assert life.apply(procedure(), THREE).status is RunStatus.DONE
             except Incomplete:
                 lost += 1
+                life.journal.close()
+                # What the last word was about may still be under way there.
+                eventually(lambda: not connections(postgresql, "cable"))
                 with contextlib.closing(Journal(url)) as journal:
                     run = journal.run(journal.runs()[0].id)
                 # Where the answer to the last word of all was lost, it is there, and nothing is left to do.
