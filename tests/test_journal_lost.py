@@ -377,10 +377,12 @@ def test_the_network_is_lost_after_any_message(postgresql: Server, mends: bool) 
                 life.journal.close()
                 cable.close()
             assert world.holds() == WHOLE
+        else:
+            pytest.fail("nothing ever came through whole")
     finally:
         postgresql.hang_up()
         postgresql.execute("DROP ROLE cable")
-    assert (mends or lost > 3) and cable.left > 0
+    assert mends or lost > 3
 
 
 # the disk under SQLite
