@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -15,6 +16,7 @@ import pytest
 
 from runbooks.errors import Blocked
 from runbooks.lab.machine import find, look
+from tests.waiting import eventually
 
 
 @dataclass
@@ -48,6 +50,13 @@ def _free_port(address: str) -> int:
     with socket.socket() as probe:
         probe.bind((address, 0))
         return int(probe.getsockname()[1])
+
+
+def _answers(address: str, port: int) -> bool:
+    with contextlib.suppress(OSError):
+        socket.create_connection((address, port), 1).close()
+        return True
+    return False
 
 
 @pytest.fixture(scope="session")
@@ -85,17 +94,11 @@ def start_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
         log = (home / "log").open("wb")
         process = subprocess.Popen([*prefix, program, "-D", "-e", "-f", str(home / "sshd_config")], stderr=log)
         started.append(Sshd(address, port, home, process))
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                socket.create_connection((address, port), 1).close()
-                return started[-1]
-            except OSError:
-                assert process.poll() is None, (home / "log").read_text()
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+        eventually(lambda: _answers(address, port) or process.poll() is not None)
+        assert process.poll() is None, (home / "log").read_text()
+        return started[-1]
 
     yield start
     for one in started:
         one.process.terminate()
-        one.process.wait(10)
+        one.process.wait(60)

@@ -29,7 +29,7 @@ def ask(sshd: Any) -> Iterator[Ask]:
     made: list[SshTransport] = []
 
     def ask(config: Path, keys: list[str], account: str = "root", port: int = sshd.port) -> dict[str, bool | None]:
-        made.append(SshTransport(SshSettings(config, connect_timeout_s=5)))
+        made.append(SshTransport(SshSettings(config, connect_timeout_s=20)))
         return made[-1].would_open("h1", sshd.address, port, None, account, keys)
 
     yield ask

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from runbooks.errors import SettingsError, Unreachable
 from runbooks.transport.route import CLIENTS, SshSettings
 from runbooks.transport.ssh import SshTransport
+from tests.waiting import eventually
 
 CURVE, GEX = "curve25519-sha256", "diffie-hellman-group-exchange-sha256"
 P256, P384, P521 = (f"ecdh-sha2-nistp{bits}" for bits in (256, 384, 521))
@@ -42,15 +42,13 @@ def offered(sshd: Any, client: str, line: str) -> list[str]:
     log = sshd.home / "log"
     before = log.stat().st_size
     agreed(sshd, client, line)
-    deadline = time.monotonic() + 10
-    while not (
-        found := re.findall(
-            r"peer client KEXINIT.*?KEX algorithms: (\S+)", log.read_bytes()[before:].decode("utf-8", "replace"), re.S
-        )
-    ):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    names = (name.removesuffix("@libssh.org") for name in found[-1].split(","))
+
+    def found() -> list[str]:
+        said = log.read_bytes()[before:].decode("utf-8", "replace")
+        return re.findall(r"peer client KEXINIT.*?KEX algorithms: (\S+)", said, re.S)
+
+    eventually(found)
+    names = (name.removesuffix("@libssh.org") for name in found()[-1].split(","))
     return [name for name in dict.fromkeys(names) if not name.startswith(("ext-info", "kex-strict"))]
 
 

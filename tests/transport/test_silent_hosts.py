@@ -17,6 +17,7 @@ from runbooks.systems.host import HostTarget
 from runbooks.transport.route import CLIENTS, SshSettings
 from runbooks.transport.shell import Shell
 from runbooks.transport.ssh import SshTransport
+from tests.waiting import eventually
 
 TIMEOUT_S = 1.0
 ADDRESS = "127.0.53.9"
@@ -172,10 +173,7 @@ def test_failing_log_ins_leave_nothing_open(
     fail(2)
     before, threads = descriptors(), threading.active_count()
     fail(200 if wrong == "port" else 30)
-    deadline = time.monotonic() + 10
-    while descriptors() > before + 2 or threading.active_count() > threads + 2:
-        assert time.monotonic() < deadline, (before, descriptors(), threading.active_count())
-        time.sleep(0.05)
+    eventually(lambda: descriptors() <= before + 2 and threading.active_count() <= threads + 2)
 
 
 @pytest.mark.parametrize("dead", [refusing, swallowing])

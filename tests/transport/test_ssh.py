@@ -7,7 +7,6 @@ import resource
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +22,7 @@ from runbooks.transport.route import CLIENTS, SshSettings
 from runbooks.transport.shell import Shell
 from runbooks.transport.ssh import SshTransport
 from runbooks.transport.streams import Channel
+from tests.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def log_in(sshd: Any, client: str) -> Iterator[Callable[..., Channel]]:
     opened: list[Channel] = []
 
     def log_in(config: Path, address: str = sshd.address, port: int | None = sshd.port, **options: Any) -> Channel:
-        transport = SshTransport(SshSettings(config=config, connect_timeout_s=5.0, client=client, **options))
+        transport = SshTransport(SshSettings(config=config, connect_timeout_s=20.0, client=client, **options))
         opened.append(transport.open("h1", address, port, None))
         return opened[-1]
 
@@ -136,7 +136,7 @@ def test_a_remote_that_reads_nothing_does_not_hold_us_for_ever(sshd: Any, log_in
 
 
 def test_one_connection_serves_all_steps_and_a_lost_one_is_replaced(sshd: Any, client: str) -> None:
-    transport = SshTransport(SshSettings(config=sshd.config(), connect_timeout_s=5.0, client=client))
+    transport = SshTransport(SshSettings(config=sshd.config(), connect_timeout_s=20.0, client=client))
     shells: list[Shell] = []
 
     def connect() -> Shell:
@@ -203,10 +203,8 @@ def test_a_killed_client_kills_no_command_and_the_lock_outlives_it(
 ) -> None:
     arguments = [str(tmp_path), str(sshd.config()), sshd.address, str(sshd.port), client]
     process = subprocess.Popen([sys.executable, "-c", CLIENT, *arguments], cwd=Path(__file__).parents[2])
-    deadline = time.monotonic() + 20
-    while not (tmp_path / "begun").exists():
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
+    eventually(lambda: (tmp_path / "begun").exists() or process.poll() is not None)
+    assert process.poll() is None
     process.kill()
     process.wait()
     shell = Shell("h1", log_in(sshd.config()), 20)
