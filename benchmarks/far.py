@@ -26,7 +26,7 @@ from benchmarks.runbook.marks import PROCEDURE
 from runbooks.engine import Engine
 from runbooks.model import Batch, RunStatus
 from runbooks.settings import Settings
-from runbooks.settings_kinds import Layer
+from runbooks.settings.layer import Layer
 from runbooks.site import Site
 
 DELAY = Path(__file__).with_name("delay.py")

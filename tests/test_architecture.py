@@ -62,17 +62,19 @@ MAY_IMPORT = {
     "registry": BASE | {"registry"},
     "oob": SYSTEMS | {"oob"},
     "machine": SYSTEMS | {"oob", "machine"},
-    "lists": SYSTEMS | {"lists", "settings_sections"},
-    "aliases": SYSTEMS | {"aliases", "settings_sections"},
+    "lists": SYSTEMS | {"lists", "settings.sections"},
+    "aliases": SYSTEMS | {"aliases", "settings.sections"},
     "systems": SYSTEMS,
-    "settings_kinds": BASE | {"inventory"},
-    "settings_lists": {"inventory", "settings_kinds", "settings_sections"},
-    "settings_keys": {"settings_kinds", "settings_lists"},
-    "settings_sections": set(),
-    "settings": BASE | {"settings_keys", "settings_kinds", "settings_sections", "inventory"},
+    "settings.layer": {"errors"},
+    "settings.sections": set(),
+    "settings.kinds": {"inventory", "settings.layer"},
+    "settings.list_domains": {"inventory", "settings.kinds", "settings.layer", "settings.sections"},
+    "settings.keys": {"settings.kinds", "settings.list_domains"},
+    "settings.invoke_config": {"errors", "inventory", "settings.keys", "settings.layer"},
+    "settings": BASE | {"inventory", "settings.invoke_config", "settings.keys", "settings.layer", "settings.sections"},
     "fleet": SYSTEMS | {"site", "machine", "lists"},
     "sources": BASE | {"inventory", "secret", "settings"},
-    "site": SYSTEMS | ENGINE | {"fleet", "settings", "oob", "sources", "lists", "settings_sections"},
+    "site": SYSTEMS | ENGINE | {"fleet", "settings", "oob", "sources", "lists"},
     "report": BASE | {"report", "inventory", "batch"},
     "procedure": BASE | {"engine", "walker"},
     "procedures": SYSTEMS | {"looking", "procedure", "procedures", "site", "oob", "machine", "lists", "aliases"},
@@ -92,8 +94,9 @@ LONG_FUNCTIONS = {
 
 
 def part(module: str) -> str:
-    """The part of the house that a module belongs to."""
-    return module.split(".")[1] if "." in module else ""
+    """The part of the house that a module belongs to: a room that the table names, or else a whole package."""
+    inside = module.partition(".")[2]
+    return inside if inside in MAY_IMPORT else inside.partition(".")[0]
 
 
 def imports(tree: ast.AST) -> Iterator[str]:

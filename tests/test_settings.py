@@ -15,8 +15,8 @@ from invoke import Config
 from runbooks import settings as settings_module
 from runbooks.errors import SettingsError
 from runbooks.settings import Settings, load
-from runbooks.settings_keys import KEYS
-from runbooks.settings_kinds import Layer
+from runbooks.settings.keys import KEYS
+from runbooks.settings.layer import Layer
 from runbooks.site import open_site
 
 PROJECT = Path(__file__).parents[1]

@@ -15,7 +15,7 @@ from marks import PROCEDURE
 from runbooks.engine import Engine
 from runbooks.model import Batch, RunStatus
 from runbooks.settings import Settings
-from runbooks.settings_kinds import Layer
+from runbooks.settings.layer import Layer
 from runbooks.site import Site
 
 

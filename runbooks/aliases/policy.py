@@ -15,7 +15,7 @@ from itertools import chain
 from typing import Protocol
 
 from runbooks.registry.kinds import AccountRegistry
-from runbooks.settings_sections import Aliases
+from runbooks.settings.sections import Aliases
 
 _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 _LETTERS = str.maketrans({"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})

@@ -1,4 +1,7 @@
-"""The kinds of list servers by name. A new one is a file here, a line here, and one in runbooks/settings_lists.py."""
+"""The kinds of list servers by name.
+
+A new one is a file here, a line here, and one in runbooks/settings/list_domains.py.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from runbooks.lists.model import ListTarget
 from runbooks.secret import Fresh, Secret
 
 if TYPE_CHECKING:
-    from runbooks.settings_sections import ListDomain
+    from runbooks.settings.sections import ListDomain
     from runbooks.systems.host import HostTarget
 
 #: Name to module and class, imported when it is used. Each takes ``(ListDomain, password, host, fresh)``.

@@ -25,7 +25,7 @@ from runbooks.systems.host import HostTarget
 from runbooks.systems.reads import Read
 
 if TYPE_CHECKING:
-    from runbooks.settings_sections import ListDomain
+    from runbooks.settings.sections import ListDomain
 
 T = TypeVar("T")
 _WORD = re.compile(r"[!-.0-~]+")

@@ -23,7 +23,7 @@ from runbooks.lists.mailman3_web import WebLogins
 from runbooks.lists.model import EVERYBODY, ListTarget, ListWriter, Settings
 from runbooks.model import Json
 from runbooks.secret import Fresh, Secret
-from runbooks.settings_sections import ListDomain
+from runbooks.settings.sections import ListDomain
 from runbooks.systems.host import HostTarget
 
 # The first that a core has: 3.1 has none for private lists, and would make a list of an unknown style without any.

@@ -21,7 +21,7 @@ from typing import TypeVar
 from runbooks.errors import Blocked, CommandFailed
 from runbooks.model import Facts
 from runbooks.secret import Fresh
-from runbooks.settings_sections import ListDomain
+from runbooks.settings.sections import ListDomain
 from runbooks.systems import reads
 from runbooks.systems.host import HostTarget
 

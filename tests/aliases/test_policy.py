@@ -7,7 +7,7 @@ import pytest
 from runbooks.aliases.policy import judge, people_of
 from runbooks.registry import Registry, User
 from runbooks.registry.model import LdapOnlyUser
-from runbooks.settings_sections import Aliases
+from runbooks.settings.sections import Aliases
 
 PEOPLE = (
     User("jdoe", 1, realname="John Doe", email="john.doe@example.org"),

@@ -15,8 +15,8 @@ from netbox_standin import TOKEN, Standin, serving
 from runbooks.errors import InventoryError, LoginRefused, RunbookError, SettingsError, Unreachable
 from runbooks.inventory.hardware import Hardware
 from runbooks.inventory.racktables import RackTables
-from runbooks.settings_sections import Netbox as NetboxSettings
-from runbooks.settings_sections import RackTables as RackTablesSettings
+from runbooks.settings.sections import Netbox as NetboxSettings
+from runbooks.settings.sections import RackTables as RackTablesSettings
 from runbooks.site import Site, open_site
 
 PROJECT = Path(__file__).parents[2]

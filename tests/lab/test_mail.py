@@ -27,7 +27,7 @@ from runbooks.lab.mail.mailman import SITE_OWNER, Mailman
 from runbooks.lab.mail.servers import ListServer
 from runbooks.lab.network import free_port
 from runbooks.settings import Settings
-from runbooks.settings_kinds import Layer
+from runbooks.settings.layer import Layer
 
 Factory = Callable[..., Lab]
 

@@ -17,7 +17,7 @@ from runbooks.lists.drivers import open_lists
 from runbooks.lists.mailman2 import Mailman2Reader, Mailman2Target, Mailman2Writer
 from runbooks.model import Change, Facts, Status
 from runbooks.secret import Fresh, Secret
-from runbooks.settings_sections import ListDomain
+from runbooks.settings.sections import ListDomain
 from runbooks.systems.host import HostTarget
 from runbooks.transport.route import SshSettings
 from runbooks.transport.shell import Shell

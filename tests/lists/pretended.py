@@ -16,7 +16,7 @@ from runbooks.errors import Blocked, CommandFailed, Lost, Unreachable
 from runbooks.journal import Journal
 from runbooks.lists.model import EVERYBODY, Held, ListReader, ListTarget, ListWriter, Settings
 from runbooks.secret import Fresh
-from runbooks.settings_sections import ListDomain, Lists
+from runbooks.settings.sections import ListDomain, Lists
 
 DOMAIN = "lists.example.org"
 NEW = {"description": "", "owner": [], "moderator": [], "ban_list": [], "advertised": True, "open": True}

@@ -8,7 +8,7 @@ import pytest
 
 from runbooks.lists.drivers import DRIVERS, driver_class
 from runbooks.lists.model import ListReader, ListTarget, ListWriter
-from runbooks.settings_lists import DRIVERS as SET
+from runbooks.settings.list_domains import DRIVERS as SET
 
 
 def test_the_settings_know_the_same_drivers() -> None:

@@ -18,7 +18,7 @@ from runbooks.lists.drivers import open_lists
 from runbooks.lists.mailman2 import Mailman2Target, Mailman2Writer
 from runbooks.model import Status
 from runbooks.secret import Fresh, Secret
-from runbooks.settings_sections import ListDomain
+from runbooks.settings.sections import ListDomain
 from runbooks.systems.host import HostTarget
 from tests.lists.mailman2_server import (
     BIN,

@@ -21,7 +21,7 @@ from runbooks.lists.mailman3_api import Core
 from runbooks.lists.mailman3_reader import Mailman3Reader
 from runbooks.lists.model import EVERYBODY
 from runbooks.secret import Fresh, Secret
-from runbooks.settings_sections import ListDomain
+from runbooks.settings.sections import ListDomain
 from runbooks.systems.host import HostTarget
 from tests.systems.proxy_standin import Answer, ProxyStandIn
 from tests.waiting import eventually

@@ -18,7 +18,7 @@ from runbooks.lists.mailman3 import Mailman3Writer
 from runbooks.lists.model import ListTarget
 from runbooks.model import Finding, Json, Status
 from runbooks.secret import Fresh, Secret
-from runbooks.settings_sections import ListDomain
+from runbooks.settings.sections import ListDomain
 from runbooks.systems.host import HostReader, HostTarget
 from runbooks.systems.reads import Read
 from runbooks.transport.route import SshSettings

@@ -16,7 +16,7 @@ from runbooks.procedure import find
 from runbooks.registry import AccountRegistry, registry_of
 from runbooks.registry.manifest.registry import PATH as ADMINS
 from runbooks.settings import Settings
-from runbooks.settings_kinds import Layer
+from runbooks.settings.layer import Layer
 from runbooks.site import LDAP_PASSWORD, Site
 from tests.registry.manifests import OLD
 from tests.systems.repositories import DATA, REGISTRY, Remote

@@ -20,7 +20,7 @@ from runbooks.errors import Blocked, CommandFailed, InventoryError, LoginRefused
 from runbooks.model import Change, Finding, Result, Run, RunStatus, Status, Step, done, later
 from runbooks.secret import Secret
 from runbooks.settings import Settings
-from runbooks.settings_kinds import Layer
+from runbooks.settings.layer import Layer
 from runbooks.site import Site
 from runbooks.systems.alertmanager import AlertReader, AlertTarget, AlertWriter
 from runbooks.systems.alertmanager_api import Alertmanager, Matcher

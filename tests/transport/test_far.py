@@ -22,7 +22,7 @@ from runbooks.looking import look
 from runbooks.model import Batch, Change, Event, Facts, Finding, Run, RunStatus, Status, Step, done, todo
 from runbooks.model import Result as Outcome
 from runbooks.settings import Settings
-from runbooks.settings_kinds import Layer
+from runbooks.settings.layer import Layer
 from runbooks.site import Site
 from runbooks.systems.host import HostReader, HostWriter
 from runbooks.systems.reads import Read

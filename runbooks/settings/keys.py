@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runbooks.settings_kinds import (
+from runbooks.settings.kinds import (
     Kind,
     a_batch,
     a_flag,
@@ -13,6 +13,7 @@ from runbooks.settings_kinds import (
     a_line,
     a_location,
     a_path,
+    a_pattern,
     a_user,
     a_verify,
     a_vote,
@@ -24,7 +25,7 @@ from runbooks.settings_kinds import (
     some_sources,
     whole,
 )
-from runbooks.settings_lists import a_pattern, list_domains
+from runbooks.settings.list_domains import list_domains
 
 _ldap_url = formed(r"ldaps?://[A-Za-z0-9.\[\]:-]+", "ldap://HOST (secured by StartTLS) or ldaps://HOST")
 _ldap_filter = formed(r"\(.+\)", "an LDAP filter in parentheses")

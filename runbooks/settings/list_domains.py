@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from runbooks.inventory.names import short, suggest
-from runbooks.settings_kinds import Kind, Layer, a_host_path, a_line, a_path, a_user, a_web_url, an_argv, one_of, whole
-from runbooks.settings_sections import ListDomain
+from runbooks.settings.kinds import Kind, a_host_path, a_line, a_path, a_user, a_web_url, an_argv, one_of, whole
+from runbooks.settings.layer import Layer
+from runbooks.settings.sections import ListDomain
 
 _DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
 DRIVERS: Mapping[str, str] = {"mailman3": "url", "mailman2": "host"}
@@ -48,13 +49,3 @@ def _domain(name: Any, value: Any, layer: Layer, key: str) -> ListDomain:
         if getattr(domain, word) is None:
             raise layer.fail(f"{key}.{word}", "is not set: say where that list server is")
     return domain
-
-
-def a_pattern(value: Any, layer: Layer, key: str) -> str:
-    """Read a regular expression."""
-    text = a_line(value, layer, key)
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise layer.fail(key, f"is no regular expression: {error}") from error
-    return text

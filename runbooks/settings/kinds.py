@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from runbooks.errors import SettingsError
 from runbooks.inventory.names import short, user_problem
+from runbooks.settings.layer import Layer
 
 _BATCH = re.compile(r"[1-9][0-9]{0,5}|(?:[1-9][0-9]?|100)%")
 _JOURNAL = re.compile(r"(sqlite:///|postgresql(\+psycopg)?://).+")
 _YES_NO = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """Settings from one place: ``where`` is how a message names it, ``root`` where its relative paths start.
-
-    ``textual`` says that values may come as text that stands for numbers and yes or no (the environment).
-    """
-
-    values: Mapping[str, Any]
-    where: str
-    root: Path
-    textual: bool = False
-
-    def fail(self, key: str, message: str) -> SettingsError:
-        """Return (not raise) the error for a key."""
-        return SettingsError(f"{self.where}: {key} {message}")
-
 
 Kind = Callable[[Any, Layer, str], Any]
 
@@ -108,6 +89,16 @@ def formed(pattern: str, what: str) -> Kind:
         return text
 
     return read
+
+
+def a_pattern(value: Any, layer: Layer, key: str) -> str:
+    """Read a regular expression."""
+    text = a_line(value, layer, key)
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise layer.fail(key, f"is no regular expression: {error}") from error
+    return text
 
 
 def a_vote(value: Any, layer: Layer, key: str) -> tuple[str, int]:
