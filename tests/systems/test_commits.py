@@ -192,6 +192,26 @@ def test_what_a_hook_refuses_leaves_nothing_behind(place: Place, change: Commit)
     assert place.check(change).status is Status.TODO
 
 
+COLLEAGUE = """#!/bin/sh
+rm "$0"
+git -c user.name=bob -c user.email=bob@h1 commit -qam own
+"""
+
+
+def test_what_a_colleague_has_committed_along_with_their_own_stays(place: Place, change: Commit) -> None:
+    """Their ``commit -a`` comes right between our edit and our commit: git runs this hook when the edit is there."""
+    hook = place.top / ".git/hooks/post-index-change"
+    hook.write_text(COLLEAGUE)
+    hook.chmod(0o755)
+    (place.top / "other").write_text("2\n")
+    told = r"^nothing was committed in \S+: bob has committed it meanwhile, in \w+: own$"
+    with pytest.raises(CommandFailed, match=told):
+        place.do(change)
+    assert tuple(place.committed()) == KEPT
+    assert place.git("status", "--porcelain") == "", "their line is not taken out of the file again"
+    assert place.check(change).status is Status.DONE
+
+
 def merge_under_way(place: Place) -> None:
     place.git("checkout", "-qb", "side")
     (place.top / "elsewhere").touch()
