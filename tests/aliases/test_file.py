@@ -176,6 +176,8 @@ WITH = {
     "one a line": ("noc: a,\n  b\nx: y\n", "noc: a,\n  b,\n  new@b.org\nx: y\n"),
     "as the others": ("x: y,\n   z\nnoc: a\n", "x: y,\n   z\nnoc: a,\n     new@b.org\n"),
     "a comma at the end": ("noc: a, b,\n", "noc: a, b, new@b.org,\n"),
+    "a comma at the end, one a line": ("noc: a,\n  b,\n", "noc: a,\n  b,\n  new@b.org,\n"),
+    "as the others, but for a comma at the end": ("x: y,\n   z,\nnoc: a\n", "x: y,\n   z,\nnoc: a,\n     new@b.org\n"),
     "a comment of the list's": ("noc: a, # b\n", "noc: a, new@b.org, # b\n"),
     "no line end": ("noc: a", "noc: a, new@b.org"),
     "carriage returns": ("noc: a,\r\n b\r\n", "noc: a,\r\n b,\r\n new@b.org\r\n"),
