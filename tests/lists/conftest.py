@@ -1,4 +1,7 @@
-"""A real list server with real mail around it, and `inv` as people use it on that."""
+"""A real list server with real mail around it, and `inv` as people use it on that; and one of Mailman 2.
+
+Modules about another server have a ``lab`` or a ``server`` of their own.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,11 @@ import pytest
 import yaml
 
 from runbooks.errors import Blocked
-from runbooks.lab import scratch
+from runbooks.lab import Lab, scratch
 from runbooks.lab.mail import ADDRESS, LISTS, MAILBOXES
 from runbooks.lab.mail.servers import ListServer
 from runbooks.lab.network import free_port
+from tests.lists.mailman2_server import Server, clean, list_server
 from tests.surface.helpers import Inv
 
 SECRET = "Sesame-1"
@@ -133,3 +137,17 @@ def office() -> Iterator[PostOffice]:
 @pytest.fixture
 def inv(office: PostOffice) -> Inv:
     return Inv(office)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    """A host with Mailman 2."""
+    with list_server() as made:
+        yield made
+
+
+@pytest.fixture
+def server(lab: Lab) -> Iterator[Server]:
+    """It, with no lists but the site's own."""
+    with clean(lab) as made:
+        yield made

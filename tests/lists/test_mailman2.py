@@ -20,31 +20,8 @@ from runbooks.model import Status
 from runbooks.secret import Fresh, Secret
 from runbooks.settings.sections import ListDomain
 from runbooks.systems.host import HostTarget
-from tests.lists.mailman2_server import (
-    BIN,
-    DOMAIN,
-    HOST,
-    MODERATOR_PASSWORD,
-    OTHER,
-    OWNERS,
-    Server,
-    clean,
-    list_server,
-)
+from tests.lists.mailman2_server import BIN, DOMAIN, HOST, MODERATOR_PASSWORD, OTHER, OWNERS, Server
 from tests.surface.helpers import Inv
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    with list_server() as made:
-        yield made
-
-
-@pytest.fixture
-def server(lab: Lab) -> Iterator[Server]:
-    with clean(lab) as made:
-        yield made
-
 
 # making lists, and taking them away
 

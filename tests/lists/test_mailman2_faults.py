@@ -15,21 +15,8 @@ from runbooks.lists import mailman2_writer
 from runbooks.lists.changes import Configured, Created, HeldOut, Restored
 from runbooks.lists.mailman2 import Mailman2Reader
 from runbooks.model import Status
-from tests.lists.mailman2_server import BIN, DOMAIN, HOST, OWNERS, Server, clean, connected, list_server
+from tests.lists.mailman2_server import BIN, DOMAIN, HOST, OWNERS, Server, connected
 from tests.waiting import eventually
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    with list_server() as made:
-        yield made
-
-
-@pytest.fixture
-def server(lab: Lab) -> Iterator[Server]:
-    with clean(lab) as made:
-        yield made
-
 
 # what cannot be read
 
