@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runbooks.lists.model import ListReader, ListWriter
+from runbooks.lists.model import ListReader, ListWriter, alike, unlike
 from runbooks.model import Change, Facts, Finding, Json, blocked, done, later, todo
 
 MOST_HELD = 20
@@ -30,11 +30,6 @@ def _diff(old: Facts, new: Facts) -> Iterator[str]:
             yield from (f"-{key}: {was}", f"+{key}: {value}")
 
 
-def _unlike(settings: Facts, wanted: Facts) -> dict[str, Json]:
-    """Those of the wanted settings that a list has otherwise."""
-    return {key: value for key, value in wanted.items() if not _alike(settings.get(key), value)}
-
-
 class _Set(Change[ListReader, ListWriter]):
     """A list gets settings: those that it has otherwise are sent, and no others."""
 
@@ -46,7 +41,7 @@ class _Set(Change[ListReader, ListWriter]):
 
     def _finding(self, settings: Facts, before: Facts) -> Finding:
         """Done where all are so; else what becomes of the others, and what they were."""
-        ours = _unlike(settings, self._wanted(settings, before))
+        ours = unlike(settings, self._wanted(settings, before))
         if not ours:
             return done()
         was = {key: settings.get(key) for key in ours}
@@ -55,7 +50,7 @@ class _Set(Change[ListReader, ListWriter]):
     def do(self, writer: ListWriter, before: Facts) -> None:
         """Send them. Raises CommandFailed, Lost."""
         settings = writer.reader.settings(self.name) or {}
-        writer.configure(self.name, _unlike(settings, self._wanted(settings, before)))
+        writer.configure(self.name, unlike(settings, self._wanted(settings, before)))
 
     def inverse(self, before: Facts) -> Restored | None:
         """What they were."""
@@ -123,7 +118,7 @@ _THEIRS = object()
 
 def _taken_back(now: Json, ours: Json, was: Json) -> Any:
     """What a setting has to be so that our change is taken back: it is ``now``, we made it ``ours``, it ``was``."""
-    if _alike(now, was) or _alike(now, ours):
+    if alike(now, was) or alike(now, ours):
         return was
     if all(isinstance(value, list | tuple) for value in (now, ours, was)):
         return _merged(now, ours, was)
@@ -136,13 +131,6 @@ def _merged(now: Sequence[str], was: Sequence[str], then: Sequence[str]) -> list
     found = kept + [word for word in now if word not in was and word not in then]
     # Where the system has them in order, so do we.
     return sorted(found) if list(now) == sorted(now) and list(then) == sorted(then) else found
-
-
-def _alike(one: Json, other: Json) -> bool:
-    """Whether two values are the same: a journal gives back lists where there were tuples."""
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return list(one) == list(other)
-    return type(one) is type(other) and bool(one == other)
 
 
 def _words(value: Json) -> Sequence[Json]:

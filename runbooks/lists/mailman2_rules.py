@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runbooks.lists.model import EVERYBODY, Settings
+from runbooks.lists.model import EVERYBODY, Settings, unlike
 
 DISCARD_ALL = [".*", 3, 0]
 """The header filter rule that any mail meets: pattern, what is done (mm_cfg.DISCARD), and that it is complete."""
@@ -74,7 +74,7 @@ def reopened(settings: Settings) -> Settings:
     back |= {key: loud for key, (loud, shut) in _DMARC.items() if settings.get(key) == shut}
     if settings["emergency"]:
         back |= {key: new for key, (old, new) in _SCRIPT.items() if settings.get(key) == old} | {"emergency": 0}
-    return {key: value for key, value in (wanted | back).items() if settings[key] != value}
+    return unlike(settings, wanted | back)
 
 
 def _discards_all(rule: Sequence[Any]) -> bool:

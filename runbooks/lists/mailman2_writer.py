@@ -17,7 +17,7 @@ from runbooks import fibres
 from runbooks.errors import Blocked, CommandFailed, Lost, Unreachable
 from runbooks.lists import mailman2_reads as reads
 from runbooks.lists.mailman2_text import source
-from runbooks.lists.model import ListWriter, Settings
+from runbooks.lists.model import ListWriter, Settings, unlike
 from runbooks.secret import Secret
 from runbooks.systems.host import HostWriter
 
@@ -112,8 +112,7 @@ class Mailman2Writer(ListWriter):
         told = source(values, config.charset)
 
         def is_so() -> bool:
-            settings = self.reader.settings(name) or {}
-            return all(settings.get(key) == value for key, value in values.items())
+            return not unlike(self.reader.settings(name) or {}, values)
 
         try:
             self._run(_input_to(name), is_so, told)

@@ -20,7 +20,7 @@ from runbooks.errors import Blocked, CommandFailed, Lost, Unreachable
 from runbooks.lists.mailman3_api import NoAnswer, Refused, opened, quoted
 from runbooks.lists.mailman3_reader import HELD_PAGE, ROLES, Mailman3Reader
 from runbooks.lists.mailman3_web import WebLogins
-from runbooks.lists.model import EVERYBODY, ListTarget, ListWriter, Settings
+from runbooks.lists.model import EVERYBODY, ListTarget, ListWriter, Settings, unlike
 from runbooks.model import Json
 from runbooks.secret import Fresh, Secret
 from runbooks.settings.sections import ListDomain
@@ -84,8 +84,7 @@ class Mailman3Writer(ListWriter):
             self._write("PATCH", path, ", ".join(config), lambda: self._holds(name, config), config)
 
     def _holds(self, name: str, config: Settings) -> bool:
-        now = self.reader.settings(name) or {}
-        return all(_plain(now.get(key)) == _plain(value) for key, value in config.items())
+        return not unlike(self.reader.settings(name) or {}, config)
 
     def _set_bans(self, name: str, wanted: Sequence[str]) -> None:
         have = self.reader.bans(name)
@@ -227,10 +226,6 @@ def _covers(ban: str, address: str) -> bool:
         return ban == address or (ban.startswith("^") and re.match(ban, address, re.IGNORECASE) is not None)
     except re.error:
         return False
-
-
-def _plain(value: Json) -> Json:
-    return list(value) if isinstance(value, tuple) else value
 
 
 class Mailman3Target(ListTarget):

@@ -29,10 +29,10 @@ styles/base.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from runbooks.lists.model import EVERYBODY, Settings
+from runbooks.lists.model import EVERYBODY, Settings, unlike
 
 _CLOSED: Mapping[str, Any] = {
     "emergency": False,
@@ -102,9 +102,5 @@ def _is_of_everybody(ban: str) -> bool:
         return False
 
 
-def _unlike(settings: Settings, wanted: Mapping[str, Any]) -> Settings:
-    return {key: value for key, value in wanted.items() if key in settings and not _same(settings[key], value)}
-
-
-def _same(one: Any, other: Any) -> bool:
-    return list(one) == list(other) if isinstance(one, Sequence) and not isinstance(one, str) else bool(one == other)
+def _unlike(settings: Settings, wanted: Settings) -> Settings:
+    return unlike(settings, {key: value for key, value in wanted.items() if key in settings})

@@ -19,6 +19,19 @@ EVERYBODY = "^.*@.*"
 """In ``ban_list``: nobody may write, whoever it is."""
 
 
+def alike(one: Json, other: Json) -> bool:
+    """Whether two values of a setting are the same. Lists and tuples are, at any depth (a journal gives back lists
+    where there were tuples), and numbers as they count; but true is not 1, nor is a text a number."""
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(alike, one, other))
+    return isinstance(one, bool) is isinstance(other, bool) and bool(one == other)
+
+
+def unlike(settings: Settings, wanted: Settings) -> dict[str, Json]:
+    """Those of the wanted settings that a list has otherwise, or not at all."""
+    return {key: value for key, value in wanted.items() if not alike(settings.get(key), value)}
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """A message that waits for a moderator. ``id`` is the system's own."""

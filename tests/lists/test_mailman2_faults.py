@@ -104,7 +104,7 @@ def test_an_answer_that_does_not_come_is_lost_and_looked_for_again(
         return looked(reader, name)
 
     monkeypatch.setattr(Mailman2Reader, "settings", settings)
-    slow.write(lambda writer: writer.configure("ops", {"description": "newer"}))
+    slow.write(lambda writer: writer.configure("ops", {"description": "newer", "owner": OWNERS[:1]}))
     assert "description = 'newer'" in slow.transcript[-1]["output"]
 
 
