@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Collection
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -24,9 +25,22 @@ def host_problem(name: str) -> str | None:
         return "is longer than 253 characters"
     if name != name.lower():
         return f"has capital letters: write {name.lower()}"
+    if not name.isascii() and (written := in_ascii(name)):
+        return f"has letters beyond ASCII: write {written}"
     if not _HOST.fullmatch(name):
         return "is no host name (letters, digits, '-' inside a label, '.' between labels)"
     return None
+
+
+def in_ascii(domain: str) -> str:
+    """The form of an international domain that mail and the DNS have (``xn--``); empty where there is none, or where
+    the older standard (IDNA 2003, which is Python's) and the newer one have another: of ß, say."""
+    try:
+        found = domain.lower().encode("idna").decode()
+        is_the_same = found.encode().decode("idna") == unicodedata.normalize("NFC", domain.lower())
+    except UnicodeError:
+        return ""
+    return found if is_the_same and _HOST.fullmatch(found) else ""
 
 
 def address_problem(address: str) -> str | None:

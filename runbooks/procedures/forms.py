@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 
 from runbooks.errors import UsageError
-from runbooks.inventory.names import short
+from runbooks.inventory.names import in_ascii, short
 
-_ADDRESS = re.compile(r"[^\s@<>\"',;:]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]{0,250}")
+# An apostrophe stands inside of names (O'Brien); in front it is a quote that came along.
+_ADDRESS = re.compile(r"(?!')[^\s@<>\",;:]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]{0,250}")
 _TASK = re.compile(r"T[1-9][0-9]*")
 
 
@@ -21,7 +22,14 @@ def check_task(task: str) -> None:
 def check_address(text: str, option: str = "") -> None:
     """Raise UsageError, which names the ``option`` that it was given with, for what is no mail address."""
     if not _ADDRESS.fullmatch(text):
-        raise UsageError(f"{option} {short(text)!r} is no mail address: write it as name@example.org".lstrip())
+        raise UsageError(f"{option} {short(text)!r} is no mail address: write it as {_well_formed(text)}".lstrip())
+
+
+def _well_formed(text: str) -> str:
+    """The same address with its domain in ASCII; an example where it is not that which is wrong."""
+    local, _, domain = text.rpartition("@")
+    address = f"{local}@{in_ascii(domain)}"
+    return address if not domain.isascii() and _ADDRESS.fullmatch(address) else "name@example.org"
 
 
 def addresses(texts: Sequence[str], option: str) -> tuple[str, ...]:

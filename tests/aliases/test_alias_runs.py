@@ -267,6 +267,22 @@ def test_an_address_that_the_hosts_do_not_know(inv: Inv) -> None:
     assert odd.status == 8 and odd.out.count("undeliverable") == 1, "it is no option"
 
 
+def test_an_apostrophe_is_part_of_an_address(inv: Inv, post: Post) -> None:
+    """As in the name O'Brien: RFC 5321 has it in local parts."""
+    added = inv("alias-add", "brien-team@example.com", "--to", "o'brien@example.net", "--yes")
+    assert added.status == 0, added.err + added.out
+    assert "brien-team: o'brien@example.net\n" in post.file("example.com")
+    assert "o'brien@example.net" in post.route("brien-team@example.com")
+    post.by_hand("$ a o'neil: alice@lab.example.org", domain="example.com")
+    post.puppet(*MAIL_HOSTS)
+    asked = inv("mail-route", "o'neil@example.com")
+    assert asked.status == 0 and "alice@lab.example.org" in asked.out, asked.err + asked.out
+    assert "alice@lab.example.org" in inv("alias-show", "o'neil@example.com").out
+    gone = inv("alias-remove", "o'neil@example.com", "--yes")
+    assert gone.status == 0, gone.err + gone.out
+    assert "undeliverable" in post.route("o'neil@example.com")
+
+
 FIELD = (
     "s/lsearch{/lsearch*{/; /dsearch/a \\  qualify_preserve_domain\n"
     "/^people:/i directory:\\n  driver = redirect\\n  domains = example.com\\n  local_parts = moved-team\\n"

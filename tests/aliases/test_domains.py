@@ -84,6 +84,7 @@ def test_one_that_only_a_manifest_names() -> None:
         ("example.biz", "is no mail domain of ours"),
         ("README", "capital letters"),
         ("-x", "is no host name"),
+        ("exämple.org", "has letters beyond ASCII: write xn--exmple-cua.org"),
         ("", "is no host name"),
     ],
 )

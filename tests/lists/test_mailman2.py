@@ -42,6 +42,17 @@ def test_a_new_list_is_as_the_page_has_it(server: Server, private: bool) -> None
     assert server.outside("join", "ops-l", "x@example.org") == "held"
 
 
+def test_an_apostrophe_is_part_of_an_address(server: Server) -> None:
+    brien, neil = "o'brien@example.org", "o'neil@example.org"
+    server.create("ops-l", owners=(brien, neil))
+    was = server.apply(Configured("ops-l", {"moderator": [neil], "ban_list": [brien]}))
+    found = server.settings("ops-l")
+    assert (found["owner"], found["moderator"], found["ban_list"]) == ([brien, neil], [neil], [brien])
+    server.apply(Restored("ops-l", was["was"], was["ours"]))
+    found = server.settings("ops-l")
+    assert (found["owner"], found["moderator"], found["ban_list"]) == ([brien, neil], [], [])
+
+
 def test_a_list_is_of_one_domain_and_its_name_of_all(server: Server) -> None:
     server.create("ops")
     server.create("net-l", domain=OTHER)

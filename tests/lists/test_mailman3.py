@@ -534,6 +534,17 @@ def test_a_password_is_the_owner_s(server: Mailman, lists: Opened, name: str) ->
     assert lists.fresh.make().reveal() not in str(entries)
 
 
+def test_an_apostrophe_is_part_of_an_address(lists: Opened, name: str) -> None:
+    brien = "o'brien@example.net"
+    lists.configure(name, ban_list=[brien])
+    lists.configure(name, owner=[LENA, brien])
+    assert (lists.reader.accounts(name), lists.reader.bans(name)) == ([LENA, brien], [brien])
+    lists.write(lambda writer: writer.set_password(name, brien))
+    assert lists.reader.has_password(name, brien) and not lists.reader.has_password(name, LENA)
+    lists.configure(name, owner=[LENA], ban_list=[])
+    assert (lists.reader.accounts(name), lists.reader.bans(name)) == ([LENA], [])
+
+
 def test_an_owner_who_is_no_user_becomes_one(server: Mailman, lists: Opened, name: str) -> None:
     server.rest(f"addresses/{ULI}/user", method="DELETE")
     lists.write(lambda writer: writer.set_password(name, ULI))

@@ -63,6 +63,7 @@ def make(name, address, *addresses, is_active=True):
 make("lena", "lena@example.net", ("lena@example.net", True), ("second@example.net", True))
 make("uli", "uli@example.net", ("uli@example.net", False))
 make("max", "max@example.net")
+make("brien", "o'brien@example.net", ("o'brien@example.net", True))
 make("twin1", "twin@example.net", ("twin@example.net", True))
 make("twin2", "twin@example.net")
 make("gone", "gone@example.net", ("gone@example.net", True), is_active=False)
@@ -148,7 +149,10 @@ def opens(host: HostTarget, name: str, password: str) -> bool:
     return host.reader().ask(Read(words, lambda result: not result.status, (0, 1), None, Secret(password)))
 
 
-@pytest.mark.parametrize(("address", "name"), [("Second@example.net", "lena"), (MAX, "max"), (EVE, "eve")])
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [("Second@example.net", "lena"), (MAX, "max"), (EVE, "eve"), ("o'brien@example.net", "brien")],
+)
 def test_the_account_of_an_address_gets_the_new_password_and_no_other_one(
     host: HostTarget, lists: Callable[..., ListTarget], fresh: Fresh, address: str, name: str
 ) -> None:
