@@ -76,15 +76,8 @@ class Local:
         entry = self.files[path].entry(name)
         for target in entry.targets if entry else ():
             if target.kind is Kind.ADDRESS and (not target.domain or target.domain in self._paths):
-                address = self._address(path, target)
+                address = target.whole(path.rpartition("/")[2], self.qualify).lower()
                 yield Way(target, entry.line_of(target) if entry else 0, address, self.alias(address))
-
-    def _address(self, path: str, target: Target) -> str:
-        """The whole address of a target, in small letters."""
-        if target.domain:
-            return target.address.lower()
-        own = path.rpartition("/")[2]
-        return f"{target.address}@{own if target.own or not self.qualify else self.qualify}".lower()
 
     def alias(self, address: str) -> Node | None:
         """The alias that an address, in small letters, is."""

@@ -52,6 +52,11 @@ class Target:
         found = _DOMAIN.search(self.address)
         return found[1].lower() if found else ""
 
+    def whole(self, domain: str, qualify: str) -> str:
+        """The whole address, where an alias of ``domain`` leads there: to one without a domain exim adds ``qualify``,
+        or the alias's own where it is told to by a backslash, or by an empty ``qualify``."""
+        return self.address if self.domain else f"{self.address}@{domain if self.own or not qualify else qualify}"
+
     @property
     def meaning(self) -> tuple[str, str]:
         """What two items are compared by: case does not matter in addresses."""

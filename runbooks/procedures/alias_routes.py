@@ -49,8 +49,4 @@ def promised(
 def _whole(targets: Sequence[Target], address: str, qualify: str) -> list[str]:
     """The addresses among an alias's targets, with the domain that exim gives to those without one."""
     own = address.rpartition("@")[2]
-    return [
-        target.address if target.domain else f"{target.address}@{own if target.own or not qualify else qualify}"
-        for target in targets
-        if target.kind is Kind.ADDRESS
-    ]
+    return [target.whole(own, qualify) for target in targets if target.kind is Kind.ADDRESS]
