@@ -15,7 +15,7 @@ from runbooks.lists.changes import Configured, Restored
 from runbooks.model import Change, Run, RunStatus, Step
 from runbooks.procedure import Procedure, Steps
 from runbooks.procedures.forms import addresses, check_task
-from runbooks.procedures.mailing_lists import OfList, reader_of, resolve, settings_of, subjects
+from runbooks.procedures.mailing_lists import OfList, is_disabled, reader_of, resolve, settings_of, subjects
 from runbooks.site import Site
 
 _ADMINS = {"owner", "moderator"}
@@ -46,9 +46,7 @@ def look(site: Site, *, list: str, owners: Sequence[str] = (), task: str = "") -
         was, ours = records(runs)
         stays = not reader.closed({**settings, **was})
         return Case(name, domain, task, tuple(run.id for run in runs), was, ours, {}, stays)
-    mark = site.settings.lists.disabled
-    description = str(settings["description"])
-    if not description.startswith(mark) and not reader.reopened(settings):
+    if not is_disabled(site, reader, settings):
         raise Blocked(f"{list} is not disabled: nothing was changed")
     admins = addresses(owners, "--owners")
     if not admins and not settings["owner"]:
@@ -56,7 +54,8 @@ def look(site: Site, *, list: str, owners: Sequence[str] = (), task: str = "") -
             f"this journal has no run that disabled {list}, so nobody knows here what it was before: give --owners, "
             "who is to be its admins; its other settings are shown before anything is done"
         )
-    wanted = {**reader.reopened(settings), "description": description.removeprefix(mark).lstrip()}
+    description = str(settings["description"]).removeprefix(site.settings.lists.disabled).lstrip()
+    wanted = {**reader.reopened(settings), "description": description}
     wanted |= {"owner": sorted(admins)} if admins else {}
     return Case(name, domain, task, (), {}, {}, wanted, stays=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from runbooks.lists.changes import MOST_HELD
-from runbooks.procedures.mailing_lists import meant, reader_of, settings_of
+from runbooks.procedures.mailing_lists import is_disabled, meant, reader_of, settings_of
 from runbooks.site import Site
 
 
@@ -19,5 +19,5 @@ def list_info(site: Site, text: str) -> dict[str, Any]:
     settings = dict(settings_of(reader, name))
     count, oldest = reader.oldest_held(name, MOST_HELD)
     held = [{"id": one.id, "sender": one.sender, "subject": one.subject} for one in oldest]
-    closed = str(settings["description"]).startswith(site.settings.lists.disabled) or bool(reader.reopened(settings))
-    return {"address": address, "disabled": closed, "settings": settings, "held_count": count, "held": held}
+    disabled = is_disabled(site, reader, settings)
+    return {"address": address, "disabled": disabled, "settings": settings, "held_count": count, "held": held}

@@ -82,6 +82,11 @@ def settings_of(reader: ListReader, name: str) -> Mapping[str, Any]:
     return settings
 
 
+def is_disabled(site: Site, reader: ListReader, settings: Mapping[str, Any]) -> bool:
+    """Whether a list is disabled: its description says so, or some of its settings are a closed list's."""
+    return str(settings["description"]).startswith(site.settings.lists.disabled) or bool(reader.reopened(settings))
+
+
 def near(name: str, names: Sequence[str]) -> str:
     """`` (did you mean …?)``, or nothing: names that look alike, and names that begin or end with it."""
     if own := next((other for other in names if name.startswith(f"{other}-") and name.endswith(SUBADDRESSES)), ""):
