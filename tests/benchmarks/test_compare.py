@@ -109,6 +109,6 @@ def test_a_daemon_that_is_left_behind_counts_and_is_ended(tmp_path: Path) -> Non
 
 def test_what_hangs_is_ended_and_told(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
-    assert measured(tmp_path, f"trap '' TERM; echo $$ >{pid}; while :; do sleep 1; done", 0.5)["status"] is None
+    assert measured(tmp_path, f"trap '' TERM; echo $$ >{pid}; while :; do sleep 1; done", 3.0)["status"] is None
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
