@@ -304,7 +304,7 @@ def test_silence_is_bounded() -> None:
 def test_a_table_that_is_locked_is_not_waited_for_without_end(server: Server, tables: Filling) -> None:
     tables.do("LOCK TABLES Object WRITE")
     with pytest.raises(Unreachable, match=r"Lost connection to MySQL server during query .*timed out"):
-        of(server, tables.database, timeout_s=1).look_up(["lab01"])
+        of(server, tables.database, timeout_s=3).look_up(["lab01"])
     tables.do("UNLOCK TABLES")
 
 
