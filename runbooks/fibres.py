@@ -25,23 +25,34 @@ def slide(works: Iterable[Callable[[], None]], width: int, halt: Callable[[], ob
         _loop(works, width, halt)
         return
     raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            with _threads(width):
+                _loop(works, width, halt)
+        except BaseException as error:
+            raised.append(error)
+
+    _in_a_thread(run, halt)
+    if raised:
+        raise raised[0]
+
+
+def _in_a_thread(work: Callable[[], None], halt: Callable[[], object]) -> None:
+    """Call it in a thread of its own: Python interrupts the main thread alone, and no fibre half-way. Where we are
+    interrupted, ``halt`` is called, and its end waited for."""
     # Thread.join, once interrupted, takes the thread for ended (bpo-45274).
     ended = threading.Event()
     # Taken by the thread as it begins; or by us, who were interrupted before: then it never does.
     turn = threading.Lock()
 
     def run() -> None:
-        if not turn.acquire(blocking=False):
-            return
-        try:
-            with _threads(width):
-                _loop(works, width, halt)
-        except BaseException as error:
-            raised.append(error)
-        finally:
-            ended.set()
+        if turn.acquire(blocking=False):
+            try:
+                work()
+            finally:
+                ended.set()
 
-    # In a thread of their own: Python interrupts the main thread alone, and no fibre half-way.
     thread = threading.Thread(target=run, name="fibres")
     try:
         thread.start()
@@ -51,8 +62,6 @@ def slide(works: Iterable[Callable[[], None]], width: int, halt: Callable[[], ob
         if not turn.acquire(blocking=False):
             ended.wait()
         raise
-    if raised:
-        raise raised[0]
 
 
 def _loop(works: Iterable[Callable[[], None]], width: int, halt: Callable[[], object]) -> None:
