@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runbooks import glance
+from runbooks.cli.interrupts import signals
 from runbooks.cli.mail import Mail
 from runbooks.cli.records import draft_of, pick, place, question_of, read_plan, remaining_plan
 from runbooks.cli.reports import Reports
@@ -121,12 +122,17 @@ class Commands(Reports, Mail):
         """Give a run up: what it did stays, and it owns nothing any more."""
 
         def command(site: Site) -> int:
+            from runbooks.walker import Stop
+
             left = site.journal.run(run)
             if left.status.finished:
                 raise UsageError(f"run {left.id} is {left.status} already")
             site.journal.refuse_driven(left.id)
             self.ask(f"Give run {left.id} up? What it did stays, half done as it may be.", 0, left.plan, site)
-            given_up = site.journal.abandon(left.id)
+            # Who interrupts it now comes too late, and must not be told that nothing was changed.
+            with signals(Stop()):
+                given_up = site.journal.abandon(left.id)
+                self.walked = 0
             self.document = {"plan": given_up.plan.to_json(), "run": given_up.to_json()}
             print(f"run {left.id} is abandoned; `inv show {left.id}` says what it did", file=self.talk)
             return 0
