@@ -316,7 +316,7 @@ def test_a_lost_lease_stops_the_walk_and_is_told(url: str) -> None:
             other = Life(url, world)
             world.hooks.remove(other.on_point)
             other.journal.take_over(other.journal.unfinished()[0].id, other.driver)
-            assert life.engine.stop.event.wait(10)
+            assert life.engine.stop.event.wait(60)
             lost.set()
 
     world.hooks.append(hook)
@@ -340,7 +340,7 @@ def test_a_heartbeat_that_fails_once_goes_on(url: str, monkeypatch: pytest.Monke
         beaten.set()
 
     monkeypatch.setattr(Lease, "beat", beat)
-    world.hooks.append(lambda point, _h, _k: None if point != "half" else (beaten.wait(10), None)[1])
+    world.hooks.append(lambda point, _h, _k: None if point != "half" else (beaten.wait(60), None)[1])
     life.apply(draft(step("a", "h1")))
     assert beaten.is_set()
 

@@ -46,7 +46,7 @@ def test_waits_of_one_thread_pass_side_by_side() -> None:
 def test_what_blocks_has_a_thread_of_its_own_and_all_of_them_run_at_once() -> None:
     before = threading.active_count()
     meeting = threading.Barrier(20)
-    side_by_side(lambda _: meeting.wait(10) and None, blocks=True)
+    side_by_side(lambda _: meeting.wait(60) and None, blocks=True)
     eventually(lambda: threading.active_count() <= before)
 
 
@@ -56,7 +56,7 @@ def test_aside_a_fibre_blocks_nobody_and_hears_what_came_of_it(capfd: pytest.Cap
 
     def work(name: str) -> None:
         def call() -> int:
-            meeting.wait(10)
+            meeting.wait(60)
             if name == "n3":
                 raise ValueError(name)
             return threading.get_ident()

@@ -267,7 +267,7 @@ def test_a_transaction_shuts_out_others_from_its_first_look(journal: Journal, ur
     with journal._alone():
         thread.start()
         assert not entered.wait(0.2)
-    assert entered.wait(10)
+    assert entered.wait(60)
     thread.join()
 
 

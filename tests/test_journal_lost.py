@@ -263,7 +263,7 @@ def test_the_heartbeat_outlives_an_outage(postgresql: Server, world: World) -> N
         postgresql.stop()
         eventually(lambda: failed)
         postgresql.start()
-        assert beaten.wait(10)
+        assert beaten.wait(60)
 
     world.hooks.append(at("half", "h1", "delete", outage))
     assert life.apply(procedure(), THREE).status is RunStatus.DONE

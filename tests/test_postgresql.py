@@ -198,7 +198,7 @@ def at_once(*work: Callable[[], Any]) -> list[Any]:
     results: list[Any] = [None] * len(work)
 
     def go(number: int) -> None:
-        start.wait(10)
+        start.wait(60)
         try:
             results[number] = work[number]()
         except Exception as error:

@@ -117,7 +117,7 @@ def test_no_more_hosts_side_by_side_than_the_batch_size(url: str, size: str, wid
     def meet(point: str, host: str, _key: str) -> None:
         # So many do meet: the window is filled, not only respected.
         if point == "half" and host in MANY[1 : 1 + width]:
-            meeting.wait(10)
+            meeting.wait(60)
 
     world.hooks.append(meet)
     Life(url, world).apply(draft(step("a", *MANY)), Batch(size=size))
@@ -355,12 +355,12 @@ def test_a_bug_on_one_host_lets_the_others_record_what_they_did(url: str) -> Non
 
     def hook(point: str, host: str, _key: str) -> None:
         if (point, host) == ("half", "h2"):
-            assert going.wait(10)
+            assert going.wait(60)
             broken.set()
             raise ZeroDivisionError
         if (point, host) == ("half", "h3"):
             going.set()
-            assert broken.wait(10)
+            assert broken.wait(60)
 
     world.hooks.append(hook)
     life = Life(url, world)
@@ -381,7 +381,7 @@ def test_an_interrupt_of_the_main_thread_starts_nothing_new(url: str, monkeypatc
     def interrupt(point: str, _host: str, _key: str) -> None:
         if point == "half":
             os.kill(os.getpid(), signal.SIGINT)
-            assert ended.wait(10)
+            assert ended.wait(60)
 
     world.hooks.append(interrupt)
     life = Life(url, world)
