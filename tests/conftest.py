@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from postgresql_server import Server
 
 
-hypothesis.settings.register_profile("search")
-hypothesis.settings.register_profile("same", derandomize=True)
+# How long an example takes, or the making of one, says how busy the machine is, and nothing of what is tested.
+UNHURRIED = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("search", UNHURRIED)
+hypothesis.settings.register_profile("same", UNHURRIED, derandomize=True)
 hypothesis.settings.load_profile("same")
 # A change is held against the same examples wherever it is tested; the campaign searches for new ones.
 

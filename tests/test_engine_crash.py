@@ -171,7 +171,7 @@ def drive(path: str, world: World, the_draft: Any, cuts: list[tuple[str, int]], 
     return None
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(story=stories())
 def test_any_procedure_any_power_cuts(story: dict[str, Any], fresh: Any) -> None:
     path, steps = fresh(), story["steps"]

@@ -129,7 +129,7 @@ FINDINGS = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.dictionaries(st.text(min_size=1), FINDINGS, max_size=3), st.dictionaries(st.text(), JSON, max_size=3))
 def test_a_record_gives_the_plan_back(findings: dict[str, Finding], arguments: dict[str, Any]) -> None:
     one = Plan("p", arguments, (PlannedStep("s", "hosts", tuple(findings), findings, True, "why"),), {"a": 1}, ("n",))

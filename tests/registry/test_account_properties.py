@@ -16,7 +16,7 @@ from runbooks.registry.lists import WIDEST
 from tests.registry.small import changed
 from tests.registry.test_properties import made_up, plainly_loaded, shapes
 
-CHECKED = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+CHECKED = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 MADE = st.builds(lambda seed, shape: Registry(shapes(made_up(seed).text)[shape]), st.integers(0, 12), st.integers(0, 4))
 
 

@@ -12,7 +12,7 @@ from runbooks.registry.manifest import Manifest
 from tests.registry.manifests import OLD, STYLES, Made, Person, key_line
 from tests.registry.small import changed
 
-CHECKED = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+CHECKED = settings(max_examples=80, suppress_health_check=list(HealthCheck))
 NAMES = ("alice", "bob", "carol", "dave", "erin", "frank", "grace")
 
 
@@ -172,7 +172,7 @@ EDITS: tuple[Callable[[Manifest], Manifest], ...] = (
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, suppress_health_check=list(HealthCheck))
 @given(
     st.integers(0, len(OLD)),
     st.integers(0, 40),

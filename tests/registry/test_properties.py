@@ -59,7 +59,7 @@ def shapes(text: str) -> list[str]:
     return [text, text.replace("\n", "\r\n"), "\ufeff" + text, text.rstrip("\n"), text.removeprefix("---\n")]
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 12), pick=st.integers(0), shape=st.integers(0, 4), task=st.sampled_from([None, "T123"]))
 def test_a_rename_means_its_intent_and_touches_nothing_else(seed: int, pick: int, shape: int, task: str | None) -> None:
     made = made_up(seed)
@@ -92,7 +92,7 @@ def test_a_rename_means_its_intent_and_touches_nothing_else(seed: int, pick: int
     assert entry_lines == 5 + wrapped
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 12), pick=st.integers(0))
 def test_the_inverse_edit_restores_every_character(seed: int, pick: int) -> None:
     """A rename can't be renamed back (the old name is taken by its stub); by hand it can: stub and absent out again."""

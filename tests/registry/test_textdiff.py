@@ -34,7 +34,7 @@ def test_no_diff_is_shorter(before: str, after: str) -> None:
     assert sum(line.startswith("+") for line in lines) == len(other) - common
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(before=TEXTS.filter(bool), after=TEXTS.filter(bool), most=st.sampled_from([0, 3, 400]))
 def test_git_gets_the_other_text_from_it(tmp_path: Path, before: str, after: str, most: int) -> None:
     with pytest.MonkeyPatch.context() as patch:

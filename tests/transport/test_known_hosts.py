@@ -193,7 +193,7 @@ _LINE = st.builds(
 
 
 @given(st.lists(_LINE, max_size=6), _NAME, st.sampled_from(["\n", "\r\n"]), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_file_means_what_ssh_keygen_reads_in_it(lines: list[str], name: str, end: str, hashed: bool) -> None:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "known_hosts"
