@@ -99,7 +99,7 @@ class Host:
         return self.layout.host(self.name)
 
     def pid(self) -> int | None:
-        """The first process on this machine; None while there is no power, and for a moment in a restart."""
+        """The first process on this machine; None while there is no power, and in a boot until it can be entered."""
         return living(self.folder / "pid")
 
     def powered(self) -> bool:
@@ -152,9 +152,8 @@ class Host:
 
     def wait_until_up(self, timeout_s: float = 20) -> None:
         """Wait for the first process, then for a greeting from sshd."""
-        wait_for(
-            lambda: (self.folder / "pid").exists(), timeout_s, f"lab: {self.name}: did not start: {self._console()}"
-        )
+        complaint = f"lab: {self.name}: did not start: {self._console()}"
+        wait_for(lambda: (self.folder / "pid").exists() or not self.powered(), timeout_s, complaint)
         wait_for(self._greets_or_died, timeout_s, f"lab: {self.name}: sshd does not answer: {self._console()}")
         if not self.pid():
             raise RunbookError(f"lab: {self.name}: ended at once: {self._console()}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from runbooks.errors import Unreachable
 from runbooks.lab import Lab
 from runbooks.lab.bmc.hosts import chassis
 from runbooks.lab.host import process_stat, wait_for
+from runbooks.lab.layout import FILES
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
@@ -158,6 +160,25 @@ def test_a_host_can_be_stuck_in_its_boot(lab: Lab, host: str) -> None:
     assert (state(lab, host), power(lab, host, "get", "power")) == ("running", "power:1")
     lab.run(host, ["rm", "/etc/lab-does-not-boot"])
     booted(lab, host, before)
+
+
+def test_whoever_enters_it_in_its_boot_finds_the_host_and_not_the_machine(
+    lab: Lab, host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = shutil.copytree(FILES, tmp_path / "files") / "boot.sh"
+    slow.write_text(slow.read_text().replace("\npivot_root", "\nsleep 2\npivot_root"))
+    monkeypatch.setattr("runbooks.lab.host.FILES", slow.parent)
+    lab.kill(host)
+    lab.start(host, wait=False)
+    seen: list[str] = []
+
+    def entered() -> bool:
+        with suppress(Unreachable):
+            seen.append(lab.run(host, ["cat", "/etc/hostname"], check=False).stdout.decode().strip())
+        return bool(seen)
+
+    wait_for(entered, 40, "it cannot be entered")
+    assert seen == [host]
 
 
 @pytest.mark.parametrize("_again", range(10))

@@ -10,7 +10,7 @@ set -eu
 exec </dev/null >>"$LAB_HOST_DIR/console.log" 2>&1
 
 . "${0%/*}/process.sh"
-note "$LAB_HOST_DIR/pid"
+know
 
 hostname "$LAB_NAME"
 root=$LAB_HOST_DIR/root
@@ -48,6 +48,8 @@ cd "$root"
 mkdir -p mnt
 pivot_root . mnt
 cd /
+# Not before: whoever enters by this number is to find the host in here, and not the machine.
+note "/mnt$LAB_HOST_DIR/pid"
 umount -l /mnt
 exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
     LAB_FIRST_RUN_S="${LAB_FIRST_RUN_S-0}" \

@@ -5,6 +5,7 @@
 # Environment: LAB_HOST_DIR (power is noted there), LAB_UNPLUG (takes a host that is off from the network, or empty), and
 # what boot.sh reads.
 . "${0%/*}/process.sh"
+know
 note "$LAB_HOST_DIR/power"
 echo on
 exec >&2

@@ -1,12 +1,18 @@
 # How a process is known by a file: its number on this machine, its start time (field 22 of its stat, which tells it from
 # a later process with the same number), and the machine's boot id. Read by: runbooks/lab/host.py.
 
-# note FILE: this shell. /proc has to be the machine's own: this is how one in a pid namespace learns its number outside.
-note() {
+# know: $known is what this shell is known by. /proc has to be the machine's own: this is how one in a pid namespace learns
+# its number outside.
+know() {
     read -r noted </proc/self/stat
     read -r machine </proc/sys/kernel/random/boot_id
-    set -- "$1" ${noted##*) }
-    printf '%s %s %s\n' "${noted%% *}" "${21}" "$machine" >"$1.new"
+    set -- ${noted##*) }
+    known="${noted%% *} ${20} $machine"
+}
+
+# note FILE: what this shell is known by, at once or not at all.
+note() {
+    printf '%s\n' "$known" >"$1.new"
     mv "$1.new" "$1"
 }
 
