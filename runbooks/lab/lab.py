@@ -78,7 +78,8 @@ class Lab:
         pid = host.pid()
         life: Life = "running"
         if not host.powered():
-            life = "dead"
+            # It may have ended since.
+            life, pid = "dead", None
         elif host.frozen():
             life = "frozen"
         elif host.name in state.cut:

@@ -131,6 +131,19 @@ def test_killed_by_anybody_it_comes_back_with_what_it_had_answered_for(lab: Lab)
     lab.directory.leave("nda", ["nina"])
 
 
+def test_what_ends_while_it_is_looked_at_is_dead_and_has_no_process(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = DirectoryServer.powered
+
+    def ends(server: DirectoryServer) -> bool:
+        server.kill()
+        return looked(server)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DirectoryServer, "powered", ends)
+        row = lab.status()[-1]
+    assert (row.name, row.state, row.pid) == ("ldap", "dead", None)
+
+
 def test_where_its_port_was_taken_the_settings_follow(lab: Lab) -> None:
     taken, others = lab.status()[-1].port, {k: v for k, v in settings(lab).items() if k != "ldap"}
     lab.kill("ldap")
