@@ -69,7 +69,7 @@ def drive() -> Iterator[Callable[..., SshCli]]:
     """A driver for a stand-in; ``bmc``: reached in that way."""
     with ExitStack() as open_:
 
-        def new(server: CliBmc, bmc: Bmc | None = None, timeout_s: float = 3.0, password: str = PASSWORD) -> SshCli:
+        def new(server: CliBmc, bmc: Bmc | None = None, timeout_s: float = 20.0, password: str = PASSWORD) -> SshCli:
             driver: Any = driver_class(server.driver)(bmc or bmc_of(server), Secret(password), timeout_s)
             open_.callback(driver.close)
             return cast(SshCli, driver)

@@ -260,8 +260,10 @@ def test_a_connection_that_the_bmc_has_ended_is_made_anew(
 @pytest.mark.parametrize("name", ["racadm", "cimc"])
 def test_nothing_was_sent_to_a_bmc_that_stands_still(serve: Serve, drive: Drive, tmp_path: Path, name: str) -> None:
     server = serve(name)
-    driver = drive(server, timeout_s=0.5)
+    driver = drive(server)
     assert driver.power() is Power.ON
+    patience_s = driver._silence_s
+    wait_no_longer_than(driver, 1.5)
     server.freeze()
     try:
         with pytest.raises(Unreachable) as told:
@@ -270,8 +272,16 @@ def test_nothing_was_sent_to_a_bmc_that_stands_still(serve: Serve, drive: Drive,
         server.thaw()
     assert not isinstance(told.value, LoginRefused)
     plain(told.value)
+    wait_no_longer_than(driver, patience_s)
     assert driver.power() is Power.ON
     assert not happened(tmp_path)
+
+
+def wait_no_longer_than(driver: SshCli, silence_s: float) -> None:
+    """From here on."""
+    driver._silence_s = silence_s
+    if driver._shell:
+        driver._shell._silence_s = silence_s
 
 
 # Stand-ins

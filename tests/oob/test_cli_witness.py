@@ -43,7 +43,7 @@ def fence(agent: str, server: CliBmc, action: str, *more: str) -> str:
     """What a fence agent says; it is told everything on its standard input."""
     told = [
         "ipaddr=127.0.0.1", f"ipport={server.board.port}", f"login={USER}", f"passwd={PASSWORD}", "secure=1",
-        f"ssh_options={NOT_KEPT}", "power_wait=0", f"action={action}", *more,
+        f"ssh_options={NOT_KEPT}", "power_wait=0", "disable_timeout=true", f"action={action}", *more,
     ]  # fmt: skip
     program = find(agent)
     assert program

@@ -32,14 +32,18 @@ def need(program: str, package: str) -> None:
 
 
 def run(*argv: str, told: str = "", **env: str) -> str:
-    done = subprocess.run(argv, input=told, capture_output=True, text=True, check=False, env=CLEAN | env, timeout=60)
+    done = subprocess.run(argv, input=told, capture_output=True, text=True, check=False, env=CLEAN | env, timeout=120)
     return f"{done.stdout}{done.stderr}".lower()
 
 
 def by_ipmitool(word: str, world: IpmiWorld) -> str:
     need("ipmitool", "ipmitool")
-    where = ("-I", "lanplus", "-H", "127.0.0.1", "-p", str(world.server.board.port), "-U", USER, "-E", "-C", "3")
-    return run("ipmitool", *where, "chassis", "power", word, IPMI_PASSWORD=PASSWORD)
+    where = ("-I", "lanplus", "-H", "127.0.0.1", "-p", str(world.server.board.port), "-U", USER, "-E", "-C", "3", "-N", "30")
+    return run("ipmitool", *where, "-R", "1", "chassis", "power", word, IPMI_PASSWORD=PASSWORD)
+
+
+# Nothing is sent a second time because a busy machine's BMC is slow: it would be a second power cycle.
+_ONCE = "session-timeout 60000\nretransmission-timeout 30000\n"
 
 
 def by_freeipmi(word: str, world: IpmiWorld) -> str:
@@ -47,7 +51,7 @@ def by_freeipmi(word: str, world: IpmiWorld) -> str:
     need("ipmi-power", "freeipmi-tools")
     file = Path(world.server.folder, "freeipmi.conf")
     file.touch(mode=0o600)
-    file.write_text(f"username {USER}\npassword {PASSWORD}\ndriver-type LAN_2_0\ncipher-suite-id 3\n")
+    file.write_text(f"username {USER}\npassword {PASSWORD}\ndriver-type LAN_2_0\ncipher-suite-id 3\n{_ONCE}")
     where = ("--config-file", str(file), "-W", "opensesspriv", "-h", f"127.0.0.1:{world.server.board.port}")
     return run("ipmi-power", *where, {"status": "--stat"}.get(word, f"--{word}"))
 
@@ -57,6 +61,7 @@ def by_fence_agent(word: str, world: IpmiWorld) -> str:
     need("fence_ipmilan", "fence-agents")
     told = (
         f"ip=127.0.0.1\nipport={world.server.board.port}\nusername={USER}\npassword={PASSWORD}\nlanplus=1\ncipher=3\n"
+        "ipmitool_timeout=30\ndisable_timeout=true\n"
     )
     action = "action=reboot\nmethod=cycle\npower_wait=2\n" if word == "cycle" else f"action={word}\npower_wait=0\n"
     return run("fence_ipmilan", told=told + action, PYTHONWARNINGS="ignore")
@@ -79,7 +84,8 @@ def seen(world: IpmiWorld) -> set[Power]:
     """What the drivers see."""
     found = set()
     for name in ("ipmi", "ipmitool"):
-        driver = driver_class(name)(world.bmc(), world.password, 5.0)
+        driver = driver_class(name)(world.bmc(), world.password, 30.0)
+        driver.connect_s = 30.0
         found.add(driver.power())
         driver.close()
     return found
@@ -107,4 +113,4 @@ def wait_for_power(world: IpmiWorld) -> None:
     """ipmi_sim gives the power back a second later."""
     from runbooks.lab.host import wait_for
 
-    wait_for(world.is_on, 15, "the power does not come back")
+    wait_for(world.is_on, 60, "the power does not come back")

@@ -40,7 +40,7 @@ def service(vendor: str) -> StandIn:
 @pytest.fixture
 def driver(service: StandIn, tls: Path) -> Iterator[Redfish]:
     with running(service, tls) as port:
-        made = Redfish(service.bmc(port, ca=str(tls / "ca.pem")), PASSWORD, 2.0)
+        made = Redfish(service.bmc(port, ca=str(tls / "ca.pem")), PASSWORD, 20.0)
         yield made
         made.close()
 
@@ -614,7 +614,7 @@ def test_a_connection_that_was_ended_without_a_word_is_made_again(driver: Redfis
     driver.power()
     held = driver._service._https._connection
     assert held is not None
-    select.select([held.sock], [], [], 5)
+    select.select([held.sock], [], [], 60)
     service.hangs_up = False
     driver.set_power(Action.OFF)
     assert driver.power() is Power.OFF
@@ -632,7 +632,7 @@ def test_no_proxy_of_the_environment_comes_in(driver: Redfish, monkeypatch: pyte
 def test_the_password_is_in_no_words(service: StandIn, tls: Path) -> None:
     secret = "noch geheimer"
     with running(service, tls) as port:
-        driver = Redfish(service.bmc(port, ca=str(tls / "ca.pem")), Secret(secret), 2.0)
+        driver = Redfish(service.bmc(port, ca=str(tls / "ca.pem")), Secret(secret), 20.0)
         with pytest.raises(LoginRefused) as told:
             driver.power()
         driver.close()
