@@ -30,7 +30,7 @@ set_working_mc 0x20
     allowed_auths_admin none md2 md5 straight
     guid {guid}
   endlan
-  chassis_control "{folder}/chassis"
+  chassis_control "exec {folder}/chassis"
   user 2 true "{user}" "{password}" admin 10 none md2 md5 straight
 """
 # Sensor 1: power unit, "power off" (bit 0), read from a file; a change is an event. SEL: may be added to, and deleted.
@@ -42,9 +42,11 @@ sensor_add 0x20 0 1 0x09 0x6f poll 1000 file "{folder}/off" base=10
 sensor_set_event_support 0x20 0 1 enable scanning per-state {bit} {bit} {bit} {bit}
 mc_enable 0x20
 """
-_CHASSIS = """#!/bin/sh
+_CHASSIS = """#!/bin/bash
 # Called by ipmi_sim; `off` is what it makes power events of.
 cd {folder} || exit
+# ipmi_sim's port is not to outlive it here (nor in the shell that calls this: its `exec`). 255 is this file.
+for fd in /proc/self/fd/*; do fd=${{fd##*/}}; (( fd < 3 || fd == 255 )) || eval "exec $fd>&-"; done
 case "$1 $2" in
 "get boot") echo "boot:$(cat boot)"; exit ;;
 "set boot" | "set identify") verb=$2; shift 2; echo "$@" >"$verb"; exit ;;
@@ -126,7 +128,8 @@ class IpmiSim(IpmiBmc):
     def started(self) -> None:
         """Its clock counts from this machine's start until somebody sets it."""
         where = ["-H", self.board.address, "-p", str(self.board.port), "-U", self.board.user, "-E", "-C", "3"]
-        argv = ["ipmitool", "-I", "lanplus", *where, "-N", "5", "-R", "1", "sel", "time", "set", "now"]
+        once = ["-N", f"{self.patience_s:.0f}", "-R", "1"]
+        argv = ["ipmitool", "-I", "lanplus", *where, *once, "sel", "time", "set", "now"]
         env = CLEAN | {"IPMI_PASSWORD": self.board.password.reveal(), "TZ": "UTC"}
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=env)
         if done.returncode:
