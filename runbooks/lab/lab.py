@@ -234,15 +234,20 @@ class Lab:
         script = (
             'exec setsid -f setpriv --reuid "$1" --regid 500 --init-groups sleep 2147483 </dev/null >/dev/null 2>&1'
         )
-        target = self._host(host)
-        target.run(["bash", "-c", script, "-", user], None, check=True, timeout_s=10)
-        uid = target.run(["id", "-u", user], None, check=True, timeout_s=10).stdout.decode().strip()
-        wait_for(lambda: bool(self.processes(host, int(uid))), 5, f"lab: {host}: no process of {user} came up")
-        return self.processes(host, int(uid))[-1]
+        target, before = self._host(host), self._sleeping(host, user)
+        target.run(["bash", "-c", script, "-", user], None, check=True, timeout_s=60)
+        # Not before it is what it is to be: it has its user before that.
+        complaint = f"lab: {host}: no process of {user} came up"
+        wait_for(lambda: bool(self._sleeping(host, user) - before), 60, complaint)
+        return max(self._sleeping(host, user) - before)
+
+    def _sleeping(self, host: str, user: str) -> set[int]:
+        done = self._host(host).run(["pgrep", "-U", user, "-x", "sleep"], None, check=False, timeout_s=60)
+        return set(map(int, done.stdout.split()))
 
     def processes(self, host: str, uid: int) -> list[int]:
         """The processes of a UID, by their numbers inside the host."""
-        done = self._host(host).run(["pgrep", "-U", str(uid)], None, check=False, timeout_s=10)
+        done = self._host(host).run(["pgrep", "-U", str(uid)], None, check=False, timeout_s=60)
         return [int(word) for word in done.stdout.split()]
 
     # ---- puppet and its repository

@@ -152,6 +152,22 @@ def test_accounts_have_all_that_a_rename_can_lose(lab: Lab) -> None:
     assert "set number" in said(lab, "lab01", "cat", "/home/carol/.vimrc")
 
 
+def test_a_process_that_was_started_is_what_it_is_to_be(lab: Lab) -> None:
+    """It has its user first, and its program a while later."""
+    slow = """#!/bin/bash
+exec /usr/bin/setpriv "${@:1:5}" perl -e 'select undef, undef, undef, 1; exec @ARGV' "${@:6}"
+"""
+    lab.run("lab01", ["bash", "-c", 'cat >"$0"; chmod 755 "$0"', "/usr/local/sbin/setpriv"], input=slow.encode())
+    try:
+        first, second = lab.start_process("lab01", "bob"), lab.start_process("lab01", "bob")
+        assert first != second
+        for pid in (first, second):
+            assert said(lab, "lab01", "ps", "-o", "user=,comm=", str(pid)).split() == ["bob", "sleep"]
+            lab.run("lab01", ["kill", str(pid)])
+    finally:
+        lab.run("lab01", ["rm", "/usr/local/sbin/setpriv"])
+
+
 def test_a_home_holds_what_moves_badly(lab: Lab) -> None:
     home = lab.fingerprint("lab01", "/home/alice")
     names = {name.rpartition("/")[2] for name in home}
