@@ -23,8 +23,8 @@ class Detached(ABC):
     """One server. A handle on a folder that has one already is cheap: every question is asked of the kernel."""
 
     program: ClassVar[str]
-    patience_s: ClassVar[float] = 20
-    """How long its first answer may take."""
+    patience_s: ClassVar[float] = 60
+    """How long its first answer may take, on a busy machine."""
 
     @property
     @abstractmethod

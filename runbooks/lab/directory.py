@@ -122,7 +122,7 @@ class DirectoryServer:
                 self.port = free_port(self.address)
             # By itself it goes into a session of its own, and lets go of our files. It is about to listen then.
             if not self._slapd("-h", self.url).returncode:
-                wait_for(lambda: answers(self.address, self.port), 10, f"lab: {self.name}: slapd does not answer")
+                wait_for(lambda: answers(self.address, self.port), 60, f"lab: {self.name}: slapd does not answer")
                 return
         said = self._slapd("-T", "test", "-d", "none").stderr.decode(errors="replace").strip().splitlines()
         raise Blocked(f"lab: slapd did not start: {'; '.join(said[-2:]) or 'it does not say why'}")

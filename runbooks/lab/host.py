@@ -150,7 +150,7 @@ class Host:
             "LAB_UNPLUG": " ".join(self.network.unplugging(self.name)),
         }
 
-    def wait_until_up(self, timeout_s: float = 20) -> None:
+    def wait_until_up(self, timeout_s: float = 60) -> None:
         """Wait for the first process, then for a greeting from sshd."""
         complaint = f"lab: {self.name}: did not start: {self._console()}"
         wait_for(lambda: (self.folder / "pid").exists() or not self.powered(), timeout_s, complaint)

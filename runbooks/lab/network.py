@@ -149,9 +149,9 @@ class Netns:
         _ip("link", "del", self.name, check=False)
         folder = Path("/run/netns")
         names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-        for name in names:
-            if name == self.name or name.startswith(f"{self.name}-"):
-                _ip("netns", "del", name, check=False)
+        # The switch's is what claims the subnet: another lab may have it as soon as that is gone.
+        for name in [*(name for name in names if name.startswith(f"{self.name}-")), self.name]:
+            _ip("netns", "del", name, check=False)
 
 
 def _subnets_in_use() -> set[ipaddress.IPv4Network]:

@@ -65,7 +65,7 @@ class RedfishBmc:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=env)
         if done.returncode:
             raise Blocked(f"lab: {self.board.name}: {done.stderr.decode(errors='replace').strip()[-300:]}")
-        wait_for(self._answers_or_died, 30, f"lab: {self.board.name}: its BMC does not answer")
+        wait_for(self._answers_or_died, 60, f"lab: {self.board.name}: its BMC does not answer")
         if self.pid() is None:
             said = (self.board.folder / "console.log").read_text(errors="replace").strip().splitlines()
             raise Blocked(f"lab: {self.board.name}: its BMC did not start: {'; '.join(said[-1:])}")
