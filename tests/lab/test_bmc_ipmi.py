@@ -40,13 +40,15 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, chassis: Chassis) -> 
         yield made
 
 
-def client(server: IpmiBmc, password: str = PASSWORD) -> Ipmi:
+def client(server: IpmiBmc, password: str = PASSWORD, timeout_s: float = 30.0) -> Ipmi:
     place = server.board
-    return Ipmi(Bmc(place.name, "ipmi", place.address, USER, place.port), Secret(password), 2.0)
+    made = Ipmi(Bmc(place.name, "ipmi", place.address, USER, place.port), Secret(password), timeout_s)
+    made.connect_s = timeout_s
+    return made
 
 
-def power(server: IpmiBmc) -> Power:
-    driver = client(server)
+def power(server: IpmiBmc, timeout_s: float = 30.0) -> Power:
+    driver = client(server, timeout_s=timeout_s)
     try:
         return driver.power()
     finally:
@@ -68,7 +70,7 @@ def test_it_is_killed_and_started_again(server: IpmiBmc, chassis: Chassis) -> No
     with pytest.raises(Unreachable):
         server.freeze()
     with pytest.raises(Unreachable):
-        power(server)
+        power(server, timeout_s=2.0)
     chassis.turn(False)
     server.start()
     assert power(server) is Power.OFF
@@ -78,7 +80,7 @@ def test_it_stands_still_and_goes_on(server: IpmiBmc) -> None:
     server.freeze()
     assert server.frozen()
     with pytest.raises(Unreachable):
-        power(server)
+        power(server, timeout_s=2.0)
     server.thaw()
     assert not server.frozen()
     assert power(server) is Power.ON

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,9 +22,9 @@ from runbooks.lab.layout import FILES
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
-def ssh(lab: Lab, host: str, command: str) -> str:
+def ssh(lab: Lab, host: str, command: str, connect_s: int = 30) -> str:
     """What it prints, over ssh; a connection that ends meanwhile is no error here."""
-    argv = ["ssh", "-F", str(lab.ssh_config), "-o", "ConnectTimeout=2", host, command]
+    argv = ["ssh", "-F", str(lab.ssh_config), "-o", f"ConnectTimeout={connect_s}", host, command]
     return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stdout
 
 
@@ -32,10 +33,10 @@ def booted(lab: Lab, host: str, *before: str) -> str:
     found: list[str] = []
 
     def answered() -> bool:
-        found.append(ssh(lab, host, f"cat {BOOT_ID}").strip())
+        found.append(ssh(lab, host, f"cat {BOOT_ID}", connect_s=2).strip())
         return found[-1] not in ("", *before)
 
-    wait_for(answered, 40, f"{host} did not come up with a new boot id")
+    wait_for(answered, 90, f"{host} did not come up with a new boot id")
     return found[-1]
 
 
@@ -84,10 +85,12 @@ def test_each_boot_has_an_id_of_its_own(lab: Lab, host: str) -> None:
     first = booted(lab, host)
     assert first == lab.run(host, ["cat", BOOT_ID]).stdout.decode().strip()
     assert len({first, booted(lab, "lab01"), booted(lab, "puppet01"), Path(BOOT_ID).read_text().strip()}) == 4
+    began = time.monotonic()
     lab.kill(host)
     lab.start(host)
     assert booted(lab, host) != first
-    assert int(ssh(lab, host, "ps -o etimes= -p 1")) < 30, "its first process is as old as its boot"
+    age_s = int(ssh(lab, host, "ps -o etimes= -p 1"))
+    assert age_s <= time.monotonic() - began + 1, "its first process is as old as its boot"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,7 @@ def test_a_host_restarts_itself(lab: Lab, host: str, command: str) -> None:
 def test_a_host_that_ends_itself_stays_off(lab: Lab, host: str, command: str) -> None:
     before = booted(lab, host)
     ssh(lab, host, command)
-    wait_for(lambda: is_dead(lab, host), 20, "it did not end")
+    wait_for(lambda: is_dead(lab, host), 60, "it did not end")
     assert processes_of(lab, host) == []
     with pytest.raises(OSError) as error:
         socket.create_connection((lab._host(host).address, lab._host(host).port), timeout=0.5).close()
@@ -133,7 +136,7 @@ def test_a_shutdown_ends_what_does_not_want_to_end(lab: Lab, host: str) -> None:
     before = booted(lab, host)
     stubborn = "trap '' TERM; touch /run/stubborn; while :; do sleep 1; done"
     lab.run(host, ["bash", "-c", 'setsid -f bash -c "$1" </dev/null >/dev/null 2>&1', "-", stubborn])
-    wait_for(lambda: lab.run(host, ["test", "-e", "/run/stubborn"], check=False).returncode == 0, 10, "not stubborn")
+    wait_for(lambda: lab.run(host, ["test", "-e", "/run/stubborn"], check=False).returncode == 0, 60, "not stubborn")
     ssh(lab, host, "reboot")
     booted(lab, host, before)
 
@@ -142,8 +145,9 @@ def test_a_host_can_hang_at_shutdown(lab: Lab, host: str) -> None:
     before = booted(lab, host)
     lab.run(host, ["touch", "/etc/lab-hangs-on-reboot"])
     ssh(lab, host, "reboot")
-    wait_for(lambda: len(lab._host(host).processes()) <= 2, 20, "its services did not end")
-    assert silent(lab, host)
+    # At two processes the second one may still be sshd.
+    quiet = "its services did not end"
+    wait_for(lambda: silent(lab, host) and len(lab._host(host).processes()) <= 2, 60, quiet)
     assert (state(lab, host), power(lab, host, "get", "power")) == ("running", "power:1")
     power(lab, host, "set", "shutdown", "1")
     power(lab, host, "set", "reset", "1")
@@ -155,7 +159,7 @@ def test_a_host_can_be_stuck_in_its_boot(lab: Lab, host: str) -> None:
     lab.run(host, ["touch", "/etc/lab-does-not-boot"])
     power(lab, host, "set", "reset", "1")
     console = lab.upper(host) / "var/log/console.log"
-    wait_for(lambda: "stuck" in console.read_text(), 10, "it is not stuck")
+    wait_for(lambda: "stuck" in console.read_text(), 60, "it is not stuck")
     assert silent(lab, host)
     assert (state(lab, host), power(lab, host, "get", "power")) == ("running", "power:1")
     lab.run(host, ["rm", "/etc/lab-does-not-boot"])
@@ -186,7 +190,7 @@ def test_the_plug_is_stronger_than_a_restart(lab: Lab, host: str, _again: int) -
     pid = lab._host(host).pid()
     lab.run(host, ["reboot", "--force"], check=False)
     if _again % 2:
-        wait_for(lambda: lab._host(host).pid() != pid, 10, "it did not end")
+        wait_for(lambda: lab._host(host).pid() != pid, 60, "it did not end")
     lab.kill(host)
     assert processes_of(lab, host) == []
     assert is_dead(lab, host)
@@ -207,7 +211,7 @@ def test_a_cut_host_stays_cut_when_it_restarts(lab: Lab, host: str) -> None:
     before = inside(lab, host)
     with cut(lab, host):
         lab.run(host, ["reboot"], check=False)
-        wait_for(lambda: inside(lab, host) not in ("", before), 20, "it did not restart")
+        wait_for(lambda: inside(lab, host) not in ("", before), 60, "it did not restart")
         assert (state(lab, host), silent(lab, host)) == ("cut", True)
     booted(lab, host, before)
 
@@ -245,7 +249,7 @@ def test_the_chassis_switches_the_power(lab: Lab, host: str) -> None:
     power(lab, host, "set", "reset", "1")
     booted(lab, host, before, second)
     power(lab, host, "set", "shutdown", "1")
-    wait_for(lambda: power(lab, host, "get", "power") == "power:0", 20, "the button did nothing")
+    wait_for(lambda: power(lab, host, "get", "power") == "power:0", 60, "the button did nothing")
     assert is_dead(lab, host)
 
 

@@ -47,7 +47,7 @@ def driver(server: RedfishBmc, chassis: Chassis) -> Iterator[Redfish]:
     server.start()
     chassis.turn(True)
     bmc = Bmc("db1001", "redfish", ADDRESS, "root", server.board.port, str(server.ca))
-    made = Redfish(bmc, PASSWORD, 5.0)
+    made = Redfish(bmc, PASSWORD, 30.0)
     yield made
     made.close()
 
@@ -157,7 +157,7 @@ def test_a_chassis_that_makes_no_sense_is_told(tmp_path: Path) -> None:
     server = RedfishBmc(board)
     try:
         server.start()
-        driver = Redfish(Bmc("db1001", "redfish", ADDRESS, "root", board.port, str(server.ca)), PASSWORD, 5.0)
+        driver = Redfish(Bmc("db1001", "redfish", ADDRESS, "root", board.port, str(server.ca)), PASSWORD, 30.0)
         with pytest.raises(Refused, match="500: The chassis says 'nonsense get power"):
             driver.power()
         driver.close()
