@@ -34,7 +34,7 @@ def digest(folder: Path) -> bytes:
 def asked(folder: Path, **trust: Any) -> Iterator[tuple[Redfish, StandIn]]:
     service = standin("ilo5")
     with running(service, folder) as port:
-        driver = Redfish(service.bmc(port, **trust), PASSWORD, 2.0)
+        driver = Redfish(service.bmc(port, **trust), PASSWORD, 20.0)
         yield driver, service
         driver.close()
 

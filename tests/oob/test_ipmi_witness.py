@@ -38,8 +38,9 @@ def run(*argv: str, told: str = "", **env: str) -> str:
 
 def by_ipmitool(word: str, world: IpmiWorld) -> str:
     need("ipmitool", "ipmitool")
-    where = ("-I", "lanplus", "-H", "127.0.0.1", "-p", str(world.server.board.port), "-U", USER, "-E", "-C", "3", "-N", "30")
-    return run("ipmitool", *where, "-R", "1", "chassis", "power", word, IPMI_PASSWORD=PASSWORD)
+    where = ("-I", "lanplus", "-H", "127.0.0.1", "-p", str(world.server.board.port), "-U", USER, "-E", "-C", "3")
+    once = ("-N", "30", "-R", "1")
+    return run("ipmitool", *where, *once, "chassis", "power", word, IPMI_PASSWORD=PASSWORD)
 
 
 # Nothing is sent a second time because a busy machine's BMC is slow: it would be a second power cycle.

@@ -44,7 +44,7 @@ def fence(at: RedfishWorld, action: str, password: str | None = None) -> subproc
 def driver(witnessed: RedfishWorld) -> Iterator[Redfish]:
     witnessed.turn(True)
     witnessed.forget()
-    made = Redfish(witnessed.bmc(), witnessed.password, 5.0)
+    made = Redfish(witnessed.bmc(), witnessed.password, 30.0)
     yield made
     made.close()
 
