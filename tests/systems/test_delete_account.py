@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -107,11 +106,12 @@ def test_a_process_under_a_subordinate_uid_alone_is_seen_too(machine: Machine, o
 
 
 def test_locked_account_files_are_waited_for(machine: Machine, old: Subject) -> None:
-    script = "import fcntl, time; f = open('/etc/.pwd.lock', 'w'); fcntl.lockf(f, fcntl.LOCK_EX); time.sleep(2)"
-    machine.sh(f'setsid -f python3 -c "{script}" </dev/null >/dev/null 2>&1; sleep 0.3')
-    started = time.monotonic()
+    taken, released = f"/run/{old.name}.taken", f"/run/{old.name}.released"
+    script = "import fcntl, time; f = open('/etc/.pwd.lock', 'w'); fcntl.lockf(f, fcntl.LOCK_EX)"
+    script += f"; open('{taken}', 'w'); time.sleep(2); open('{released}', 'w')"
+    machine.sh(f'setsid -f python3 -c "{script}" </dev/null >/dev/null 2>&1; until [ -e {taken} ]; do sleep 0.05; done')
     machine.apply(DeleteAccount(old))
-    assert time.monotonic() - started > 1
+    machine.sh("test -e $1", released)
 
 
 def test_a_primary_group_of_the_same_name_keeps_its_gid(machine: Machine, old: Subject) -> None:

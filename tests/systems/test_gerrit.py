@@ -29,7 +29,7 @@ def remote(tmp_path: Path) -> Remote:
 @pytest.fixture
 def gerrit(remote: Remote) -> Iterator[GerritStandIn]:
     with GerritStandIn(remote.bare) as standin:
-        behind(remote, Gerrit(standin.url, "puppet", "ops", Secret(standin.password), timeout_s=5))
+        behind(remote, Gerrit(standin.url, "puppet", "ops", Secret(standin.password), timeout_s=30))
         yield standin
 
 

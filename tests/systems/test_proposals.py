@@ -21,6 +21,7 @@ from runbooks.systems.forge import Branches
 from runbooks.systems.git import GitTarget
 from runbooks.systems.proposals import Merge, Propose, Revert, Withdraw
 from runbooks.systems.repository import NOBODY, Repository
+from tests.waiting import eventually
 
 from .repositories import BRANCH, DATA, HOMES, PATCH, REGISTRY, Remote, git
 
@@ -361,8 +362,8 @@ def test_a_push_that_still_runs_is_waited_for(remote: Remote) -> None:
     os.close(lock)
     with pytest.raises(Busy, match="an earlier push still runs"):
         remote.target.settle(0.3)
-    threading.Timer(0.7, lingering.kill).start()
     started = time.monotonic()
+    threading.Timer(0.7, lingering.kill).start()
     remote.apply(PROPOSE)
     assert time.monotonic() - started > 0.4
     lingering.wait()
@@ -370,8 +371,8 @@ def test_a_push_that_still_runs_is_waited_for(remote: Remote) -> None:
 
 
 def test_a_push_keeps_the_lock_when_its_client_is_gone(remote: Remote) -> None:
-    hook = remote.bare / "hooks/pre-receive"
-    hook.write_text("#!/bin/sh\nsleep 2\n")
+    hook, under_way, go = (remote.bare / name for name in ("hooks/pre-receive", "under-way", "go"))
+    hook.write_text(f"#!/bin/sh\n: >{under_way}\nuntil [ -e {go} ]; do sleep 0.05; done\n")
     hook.chmod(0o755)
     remote.check(PROPOSE)
     child = os.fork()
@@ -380,12 +381,15 @@ def test_a_push_keeps_the_lock_when_its_client_is_gone(remote: Remote) -> None:
             remote.do(PROPOSE, {})
         finally:
             os._exit(0)
-    time.sleep(1)
-    os.kill(child, 9)
-    os.waitpid(child, 0)
-    with pytest.raises(Busy):
-        remote.target.settle(0)
-    remote.target.settle(10)
+    try:
+        eventually(under_way.exists)
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+        with pytest.raises(Busy):
+            remote.target.settle(0)
+    finally:
+        go.touch()
+    remote.target.settle(60)
     assert remote.check(PROPOSE).status is Status.DONE
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 
 import pytest
@@ -75,18 +76,23 @@ def test_a_lock_without_a_reason_is_somebody_elses(other: Machine, text: str) ->
 
 
 def test_a_running_agent_is_waited_for(other: Machine) -> None:
-    """A process that bears puppet's name holds the run lock for a moment."""
+    """A process that bears puppet's name holds the run lock until it is ended."""
     pid = f"{STATE}/agent_catalog_run.lock"
-    running = f"(exec -a 'puppet agent: applying' sleep 3) </dev/null >/dev/null 2>&1 & echo $! >{pid}; disown"
-    other.sh(running)
+    running = """(exec -a 'puppet agent: applying' sleep 600) </dev/null >/dev/null 2>&1 & echo $! >"$1"; disown
+    until grep -qa applying /proc/$!/cmdline; do sleep 0.05; done"""
+    other.sh(running, pid)
     lock_with(other, REASON)
-    stop = Stop(QUICK, REASON, "bob")
-    assert other.check(stop).status is Status.TODO
+    stop = Stop(replace(QUICK, wait_s=60.0), REASON, "bob")
+    finding = other.check(stop)
+    assert finding.status is Status.TODO
     assert other.check(Idle(QUICK, "nobody-here", 4999)).status is Status.BLOCKED
-    other.apply(stop)
-    other.sh(running)
     with pytest.raises(CommandFailed, match="still at work after 0 s"):
         other.do(Stop(replace(QUICK, wait_s=0.4), REASON, "bob"))
+    ending = threading.Timer(1, other.sh, ['kill "$(cat "$1")"', pid])
+    ending.start()
+    other.do(stop, finding.before)
+    ending.join()
+    assert other.check(stop).status is Status.DONE
     other.sh(f"rm {pid}")
 
 
