@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from runbooks import fibres
@@ -104,11 +104,9 @@ class FabricClient:
         """A connection at the end of a route, logged in by its keys, or as ``authentication`` does it; ``transport`` is
         a kind of paramiko's with algorithms of its own. Each answer after the connection may take ``answer_s``, or as
         long as the connection. Raises as ``log_in`` does."""
-        from fabric import Connection
-
         timeout_s = answer_s or self.settings.connect_timeout_s
         sock = self._socket(route)
-        connection = Connection(
+        connection = _connection_class()(
             route.host,
             user=route.user,
             port=route.port,
@@ -139,6 +137,19 @@ class FabricClient:
         for gate in self._gates.values():
             if gate.connection is not None:
                 gate.connection.close()
+
+
+@cache
+def _connection_class() -> type[Connection]:
+    from fabric import Connection
+
+    class Apart(Connection):  # type: ignore[misc]
+        """One that writes nothing into the config, which is everybody's: Fabric 3.2 would write this when it makes one,
+        and for that moment the config is empty for whoever makes another."""
+
+        inline_ssh_env = None
+
+    return Apart
 
 
 @dataclass

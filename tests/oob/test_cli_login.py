@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import subprocess
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from invoke import config
 
 from runbooks.errors import LoginRefused, Unreachable
 from runbooks.lab.bmc.cli import CliBmc
@@ -109,6 +112,18 @@ def test_a_bmc_that_asks_for_the_password_gets_it(serve: Serve, drive: Drive) ->
     with pytest.raises(LoginRefused) as told:
         drive(server, password="another").power()
     assert f"user {USER} or its password is wrong" in plain(told.value)
+
+
+def test_many_log_ins_at_once_do_not_disturb_each_other(
+    serve: Serve, drive: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fabric empties a Config and fills it anew whenever something is written into it; here that takes a while."""
+    server = serve("smash")
+    assert drive(server).power() is Power.ON
+    fill = config.merge_dicts
+    monkeypatch.setattr(config, "merge_dicts", lambda *dicts: (time.sleep(0.01), fill(*dicts))[1])
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(lambda driver: driver.power(), [drive(server) for _ in range(4)])) == {Power.ON}
 
 
 def old_sshd(start: Callable[..., Sshd], place: Path, exchange: str, kind: str) -> Sshd:
