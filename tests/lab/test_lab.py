@@ -278,6 +278,15 @@ def test_without_the_puppet_server_nothing_is_applied(lab: Lab) -> None:
         lab.start("puppet01")
 
 
+def test_a_puppet_server_that_is_up_can_be_fetched_from(lab: Lab) -> None:
+    slow = '#!/bin/sh\n[ "$1" != daemon ] || sleep 3\nexec /usr/bin/git "$@"\n'
+    lab.run("puppet01", ["sh", "-c", 'cat >"$0"; chmod 755 "$0"', "/usr/local/bin/git"], input=slow.encode())
+    lab.kill("puppet01")
+    lab.start("puppet01")
+    lab.run("puppet01", ["rm", "/usr/local/bin/git"])
+    assert lab.puppet("lab01").returncode == 0
+
+
 def test_origin_can_be_reached_by_git(lab: Lab, tmp_path: Path) -> None:
     env = {**os.environ, "GIT_SSH_COMMAND": f"ssh -F {lab.ssh_config}"}
     subprocess.run(["git", "clone", "-q", lab.origin, str(tmp_path / "r")], env=env, check=True)
