@@ -16,7 +16,7 @@ from tests.waiting import eventually
 from .conftest import Machine, outcomes, said, well
 
 # Long enough for a host that does come back on a busy machine.
-SHORT = {"INVOKE_OPS_CLINIC_REBOOT_BOOT_S": "20", "INVOKE_OPS_CLINIC_SSH_CONNECT_TIMEOUT_S": "2"}
+SHORT = {"INVOKE_OPS_CLINIC_REBOOT_BOOT_S": "20", "INVOKE_OPS_CLINIC_SSH_CONNECT_TIMEOUT_S": "5"}
 
 
 @pytest.fixture

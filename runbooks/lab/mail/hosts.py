@@ -83,12 +83,12 @@ def settings(state: State) -> dict[str, object]:
 
 def bring_up(host: Host, state: State) -> None:
     """Wait for a mail host's exim, and let puppet bring the first aliases. Raises RunbookError."""
-    if host.run(["test", "-d", DIRECTORY], None, check=False, timeout_s=10).returncode:
+    if host.run(["test", "-d", DIRECTORY], None, check=False, timeout_s=60).returncode:
         done = host.run([_PUPPET, "agent", "--test", "--waitforlock", "60"], None, check=False, timeout_s=300)
         if done.returncode not in (0, 2):
             text = (done.stdout + done.stderr).decode(errors="replace").strip()
             raise CommandFailed(f"{host.name}: puppet brought no aliases: {text[:800]}")
-    wait_for(lambda: greets(host, state), 20, f"lab: {host.name}: exim does not answer: see its /var/log/exim4")
+    wait_for(lambda: greets(host, state), 60, f"lab: {host.name}: exim does not answer: see its /var/log/exim4")
 
 
 def greets(host: Host, state: State) -> bool:

@@ -92,7 +92,7 @@ class ListServer:
         about = {"list_id": f"{name}.{LISTS}", "subscriber": address, "role": role}
         self.mailman.rest("members", about | sure)
 
-    def settle(self, timeout_s: float = 60) -> None:
+    def settle(self, timeout_s: float = 180) -> None:
         """Wait until no mail is under way: what is in no mailbox then comes into none. Raises RunbookError, and Blocked
         where Mailman has put a message aside for a fault of its own."""
         wait_for(self._quiet, timeout_s, "lab: lists: mail is still under way: see exim's and Mailman's logs")
