@@ -104,8 +104,8 @@ class Detached(ABC):
         if not self.pids():
             return
         # One that is ended last may have started another one meanwhile.
-        wait_for(lambda: not self._signal(signal.SIGKILL), 10, f"lab: {self.name}: {self.program} does not end")
-        wait_for(self.port_is_free, 10, f"lab: {self.name}: {self.where} does not become free")
+        wait_for(lambda: not self._signal(signal.SIGKILL), 60, f"lab: {self.name}: {self.program} does not end")
+        wait_for(self.port_is_free, 60, f"lab: {self.name}: {self.where} does not become free")
 
     def freeze(self) -> None:
         """Have all of it stand still: nothing is answered. Raises Unreachable where it is dead."""
@@ -114,7 +114,7 @@ class Detached(ABC):
         def still() -> bool:
             return all(map(_stopped, self._signal(signal.SIGSTOP)))
 
-        wait_for(still, 10, f"lab: {self.name}: {self.program} does not stand still")
+        wait_for(still, 60, f"lab: {self.name}: {self.program} does not stand still")
 
     def thaw(self) -> None:
         """Have it go on. Raises Unreachable where it is dead."""
@@ -123,7 +123,7 @@ class Detached(ABC):
         def moving() -> bool:
             return not any(map(_stopped, self._signal(signal.SIGCONT)))
 
-        wait_for(moving, 10, f"lab: {self.name}: {self.program} does not go on")
+        wait_for(moving, 60, f"lab: {self.name}: {self.program} does not go on")
 
     def _signal(self, number: signal.Signals) -> list[int]:
         """Who was sent it."""

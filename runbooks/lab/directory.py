@@ -136,18 +136,18 @@ class DirectoryServer:
         if self._signal(signal.SIGKILL):
             # A process on its way out has no arguments any more, and its port still.
             wait_for(
-                lambda: not self.pid() and is_free(self.address, self.port), 10, f"lab: {self.name}: slapd does not end"
+                lambda: not self.pid() and is_free(self.address, self.port), 60, f"lab: {self.name}: slapd does not end"
             )
 
     def freeze(self) -> None:
         """Have it stand still: connections are made, and nothing is answered. Raises Unreachable where it is dead."""
         self._require(signal.SIGSTOP)
-        wait_for(self.frozen, 10, f"lab: {self.name}: slapd does not stand still")
+        wait_for(self.frozen, 60, f"lab: {self.name}: slapd does not stand still")
 
     def thaw(self) -> None:
         """Have it go on. Raises Unreachable where it is dead."""
         self._require(signal.SIGCONT)
-        wait_for(lambda: not self.frozen(), 10, f"lab: {self.name}: slapd does not go on")
+        wait_for(lambda: not self.frozen(), 60, f"lab: {self.name}: slapd does not go on")
 
     def _require(self, number: signal.Signals) -> None:
         if not self._signal(number):

@@ -136,4 +136,4 @@ def end_stragglers(layout: Layout) -> None:
                 os.kill(pid, signal.SIGKILL)
         return not pids
 
-    wait_for(gone, 10, f"lab: processes of {layout.top} do not end")
+    wait_for(gone, 60, f"lab: processes of {layout.top} do not end")

@@ -180,7 +180,7 @@ class Host:
         power = living(self.folder / "power")
         if power:
             os.kill(power, signal.SIGKILL)
-            wait_for(lambda: not self.powered(), 10, f"lab: {self.name}: process {power} does not end")
+            wait_for(lambda: not self.powered(), 60, f"lab: {self.name}: process {power} does not end")
 
     def freeze(self) -> None:
         """Stop EVERY process of the host: stopping the first one alone would leave its sshd answering."""
@@ -201,7 +201,7 @@ class Host:
             return not left
 
         self.require_alive()
-        wait_for(settled, 10, f"lab: {self.name}: its processes do not all take {sign.name}")
+        wait_for(settled, 60, f"lab: {self.name}: its processes do not all take {sign.name}")
 
     def processes(self) -> list[int]:
         """Every process of the host, by its number on this machine."""

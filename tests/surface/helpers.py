@@ -100,7 +100,7 @@ class Inv:
             os.write(ours, answer)
         if send:
             process.send_signal(send)
-        out, rest = process.communicate(timeout=60)
+        out, rest = process.communicate(timeout=240)
         os.close(ours)
         return Ended(process.returncode, out, err + rest)
 

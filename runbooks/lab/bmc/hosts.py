@@ -195,7 +195,7 @@ def remove(layout: Layout) -> None:
     for pid in filter(None, map(living, noted)):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not any(map(living, noted)), 10, f"lab: BMCs in {layout.bmcs} do not end")
+    wait_for(lambda: not any(map(living, noted)), 60, f"lab: BMCs in {layout.bmcs} do not end")
     shutil.rmtree(layout.bmcs, ignore_errors=True)
 
 

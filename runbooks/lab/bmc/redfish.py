@@ -109,18 +109,18 @@ class RedfishBmc:
             # A process on its way out has ended already, and its port is still open.
             where = self.board.address, self.board.port
             wait_for(
-                lambda: self.pid() is None and not answers(*where), 10, f"lab: {self.board.name}: its BMC does not end"
+                lambda: self.pid() is None and not answers(*where), 60, f"lab: {self.board.name}: its BMC does not end"
             )
 
     def freeze(self) -> None:
         """Have it stand still: connections are made, and nothing is answered. Raises Unreachable where it is dead."""
         self._require(signal.SIGSTOP)
-        wait_for(self.frozen, 10, f"lab: {self.board.name}: its BMC does not stand still")
+        wait_for(self.frozen, 60, f"lab: {self.board.name}: its BMC does not stand still")
 
     def thaw(self) -> None:
         """Have it go on. Raises Unreachable where it is dead."""
         self._require(signal.SIGCONT)
-        wait_for(lambda: not self.frozen(), 10, f"lab: {self.board.name}: its BMC does not go on")
+        wait_for(lambda: not self.frozen(), 60, f"lab: {self.board.name}: its BMC does not go on")
 
     def _require(self, number: signal.Signals) -> None:
         if not self._signal(number):
