@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from runbooks.errors import Blocked, Unreachable, UsageError
-from runbooks.lab import Lab, Person
+from runbooks.lab import Lab, Person, network
 from runbooks.lab.inventory import REGISTRY
 from tests.waiting import eventually
 
@@ -366,6 +366,19 @@ def test_two_labs_share_nothing(lab: Lab, field: Lab) -> None:
     mine, theirs = ({(row.address, row.port, row.pid) for row in each.status()} for each in (lab, field))
     assert not {(address, port) for address, port, _ in mine} & {(address, port) for address, port, _ in theirs}
     assert not {pid for *_, pid in mine} & {pid for *_, pid in theirs}
+
+
+def test_what_claims_a_subnet_is_the_last_of_its_network_to_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another lab may have it as soon as that is gone. No lab gets this subnet."""
+    if os.geteuid() or not network.Netns.available():
+        pytest.skip("network namespaces cannot be had here")
+    net, gone, ip = network.Netns("198.18.251"), list[str](), network._ip
+    for name in (f"{net.name}-lab01", f"{net.name}-lab02", net.name):
+        subprocess.run(["ip", "netns", "add", name], check=True)
+    monkeypatch.setattr(network, "_ip", lambda *argv, check: (gone.append(argv[-1]), ip(*argv, check=check))[1])
+    net.remove()
+    assert gone[-1] == net.name
+    assert not list(Path("/run/netns").glob(f"{net.name}*"))
 
 
 @pytest.mark.parametrize("network", ["auto", "loopback"])
