@@ -295,6 +295,17 @@ def alive(pids: list[int]) -> list[int]:
     return [pid for pid in pids if (seen := process_stat(pid)) and seen[0] not in "ZX"]
 
 
+def is_clean(pid: int, first: int | None, secret: str) -> bool:
+    """Whether it is of that session, and has no secret among its words; not where it has ended meanwhile, as one of
+    exim's that looks through the queue does every few seconds."""
+    try:
+        session, words = os.getsid(pid), Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+    assert session == first and secret.encode() not in words
+    return True
+
+
 def state_of(lab: Lab) -> str:
     return next(row.state for row in lab.status() if row.name == "lists")
 
@@ -358,9 +369,8 @@ def test_it_lives_on_by_itself_and_no_secret_is_to_be_seen(lab: Lab, server: Lis
     assert stat.S_IMODE(server.folder.stat().st_mode) == 0o700
     for part in (server.mailman, server.exim):
         first = part.pid()
-        for pid in part.pids():
-            assert os.getsid(pid) == first
-            assert secret.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
+        seen = [pid for pid in part.pids() if is_clean(pid, first, secret)]
+        assert seen[0] == first
         held = [str(Path(f"/proc/{first}/fd/{number}").readlink()) for number in range(3)]
         assert held == ["/dev/null", *[str(part.folder / "log")] * 2]
     assert secret not in (lab.inventory / "settings.yaml").read_text() + lab.layout.state.read_text()

@@ -17,9 +17,9 @@ import yaml
 
 from runbooks.errors import Blocked
 from runbooks.lab import Lab, scratch
-from runbooks.lab.mail import ADDRESS, LISTS, MAILBOXES
+from runbooks.lab.mail import LISTS, MAILBOXES
+from runbooks.lab.mail.lists import free_ports
 from runbooks.lab.mail.servers import ListServer
-from runbooks.lab.network import free_port
 from tests.lists.mailman2_server import Server, clean, list_server
 from tests.surface.helpers import Inv
 
@@ -112,8 +112,7 @@ CHANGING = {"last_post_at", "digest_last_sent_at", "next_digest_number", "post_i
 def office() -> Iterator[PostOffice]:
     """With all of Mailman's runners; skips where it cannot be had."""
     top = scratch()
-    rest, lmtp, smtp = (free_port(ADDRESS) for _ in range(3))
-    server = ListServer(top / "lists", rest, lmtp, smtp)
+    server = ListServer(top / "lists", *free_ports())
     try:
         try:
             server.start()

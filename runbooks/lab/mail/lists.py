@@ -35,7 +35,7 @@ def bring_up(layout: Layout, state: State) -> None:
     save: they are others where somebody has taken them. Raises Blocked."""
     if not state.list_ports:
         remove(layout)
-        state.list_ports = _ports()
+        state.list_ports = free_ports()
         server = server_of(layout, state)
         server.start()
         _fill(server, state.people)
@@ -44,11 +44,12 @@ def bring_up(layout: Layout, state: State) -> None:
     if not server.powered():
         server.kill()
         if not server.ports_are_free():
-            state.list_ports = _ports()
+            state.list_ports = free_ports()
         server_of(layout, state).start()
 
 
-def _ports() -> list[int]:
+def free_ports() -> list[int]:
+    """Three, each another, for a ListServer."""
     found: set[int] = set()
     while len(found) < 3:
         found.add(free_port(ADDRESS))
