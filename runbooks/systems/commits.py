@@ -21,16 +21,26 @@ from runbooks.systems.merging import merged
 
 # All or nothing: what cannot be committed does not stay behind as somebody's half-done edit. What a colleague's
 # `commit -a` has taken along in between is theirs, and stays. It passes through the files, not through an index of our
-# own, as hooks look at the files: some judge what lies there, and some bring it to where it is used.
+# own, as hooks look at the files: some judge what lies there, and some bring it to where it is used. The index that
+# another git has for a moment is waited for; what a hook leaves running may keep its output open: that goes to a file.
 _COMMIT = """cd -- "$1" || exit 1; name=$2 email=$3 message=$4; shift 4
-patch=$(mktemp) && trap 'rm -f -- "$patch"' EXIT && cat >"$patch" || exit 1
-[ ! -s "$patch" ] || git apply --index --whitespace=nowarn -- "$patch" || exit 1
-git -c "user.name=$name" -c "user.email=$email" commit -q -m "$message" -- "$@" && exit
+patch=$(mktemp) && said=$(mktemp) && trap 'rm -f -- "$patch" "$said"' EXIT && cat >"$patch" || exit 1
+try() {
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        "$@" >"$said" 2>&1 && cat -- "$said" && return
+        grep -qF index.lock -- "$said" || break
+        sleep 1
+    done
+    cat -- "$said" >&2
+    return 1
+}
+[ ! -s "$patch" ] || try git apply --index --whitespace=nowarn -- "$patch" || exit 1
+try git -c "user.name=$name" -c "user.email=$email" commit -q -m "$message" -- "$@" && exit
 if git diff --quiet HEAD -- "$@"; then
     git log -1 --format='%an has committed it meanwhile, in %h: %s' -- "$@" >&2
     exit 1
 fi
-[ ! -s "$patch" ] || git apply --index --reverse --whitespace=nowarn -- "$patch"
+[ ! -s "$patch" ] || try git apply --index --reverse --whitespace=nowarn -- "$patch"
 exit 1
 """
 

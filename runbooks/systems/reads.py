@@ -573,7 +573,7 @@ def checkout_hindrance(path: str) -> Read[str]:
         '[ ! -e "$(git rev-parse --git-path $f)" ] || { echo $f; exit; }; done\n'
         "git symbolic-ref -q HEAD >/dev/null || { echo HEAD; exit; }\n"
         "l=$(git rev-parse --git-path index.lock)\n"
-        '[ ! -e "$l" ] || [ -z "$(timeout 10 find "$l" -mmin +0)" ] || echo index.lock'
+        '[ ! -e "$l" ] || [ -z "$(timeout 10 find "$l" -mmin +1)" ] || echo index.lock'
     )
     return Read(_script(text, path), lambda result: result.text.strip())
 

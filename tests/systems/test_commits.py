@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 from runbooks.aliases.patches import AliasIn
 from runbooks.errors import CommandFailed
 from runbooks.model import Change, Facts, Finding, Status
+from runbooks.systems import commits
 from runbooks.systems.commits import Commit
 from runbooks.systems.host import HostReader, HostTarget, HostWriter
 from runbooks.systems.root_keys import RootKeysOut
@@ -210,6 +211,44 @@ def test_what_a_colleague_has_committed_along_with_their_own_stays(place: Place,
     assert tuple(place.committed()) == KEPT
     assert place.git("status", "--porcelain") == "", "their line is not taken out of the file again"
     assert place.check(change).status is Status.DONE
+
+
+@pytest.fixture
+def meanwhile(place: Place, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Have some shell run whenever git is called by what commits: ``$what`` is its words, ``$lock`` says that the index
+    is taken, ``command git`` is the real one."""
+
+    def stand(script: str) -> None:
+        lock = f"{place.top}/.git/index.lock"
+        around = f'git() {{ what=" $* " lock={lock}\n{script}\ncommand git "$@"; }}\n'
+        monkeypatch.setattr(commits, "_COMMIT", around + commits._COMMIT)
+
+    return stand
+
+
+GONE_AFTERWARDS = 'command git "$@"; s=$?; rm -f "$lock"; return $s'
+
+
+def test_another_git_that_is_at_work_for_a_moment_is_waited_for(
+    place: Place, change: Commit, meanwhile: Callable[[str], None]
+) -> None:
+    meanwhile(f'case $what in *" apply "*) {GONE_AFTERWARDS};; esac')
+    (place.top / ".git/index.lock").touch()
+    place.done(change)
+    assert place.git("status", "--porcelain") == ""
+
+
+def test_what_cannot_be_committed_goes_although_another_git_is_at_work(
+    place: Place, change: Commit, meanwhile: Callable[[str], None]
+) -> None:
+    meanwhile(
+        'case $what in *" commit "*) touch "$lock"; echo no commits today >&2; return 1;;\n'
+        f'*" --reverse "*) {GONE_AFTERWARDS};; esac'
+    )
+    with pytest.raises(CommandFailed, match=r"^nothing was committed in \S+: no commits today$"):
+        place.do(change)
+    assert place.git("status", "--porcelain") == ""
+    assert place.check(change).status is Status.TODO
 
 
 def merge_under_way(place: Place) -> None:
