@@ -377,6 +377,22 @@ def test_it_lives_on_by_itself_and_no_secret_is_to_be_seen(lab: Lab, server: Lis
     assert secret not in (server.mailman.folder / "var/logs/mailman.log").read_text()
 
 
+_PATIENCE = """import sys
+from mailman.core.initialize import initialize
+initialize(sys.argv[1])
+from mailman.config import config
+from sqlalchemy import text
+print(config.db.store.execute(text("PRAGMA busy_timeout")).scalar())"""
+
+
+def test_who_waits_for_the_database_does_not_give_up_soon(server: ListServer) -> None:
+    """After the 5 s that Python has it wait, LMTP sends mail back, on a machine that is busy with other things."""
+    mailman = server.mailman
+    argv = [str(mailman.python), "-c", _PATIENCE, str(mailman.config)]
+    done = subprocess.run(argv, capture_output=True, check=True, cwd=mailman.folder)
+    assert int(done.stdout) >= 60_000
+
+
 def test_rest_alone_is_asked_and_told_everything(tmp_path: Path) -> None:
     mailman = Mailman(tmp_path / "mailman", free_port("127.0.0.1"))
     try:

@@ -50,7 +50,11 @@ class:
 class:
 [archiver.prototype]
 class:
+[database]
+url: sqlite:///{folder}/var/data/mailman.db?timeout={patience_s}
 """
+# Its processes write to one SQLite in turn. Who has waited for 5 s, which is what Python has them wait, gives up: REST
+# with a 500, LMTP with a bounce, a runner by setting the mail aside.
 # No archivers: two runners put them down for a new list, and if both do, no mail of it is delivered any more (3.3.8).
 # Mailman's own copy of the public suffixes: with the address that it has otherwise, mail waits for the Internet.
 _SUFFIXES = "/usr/lib/python3/dist-packages/mailman/rules/data/public_suffix_list.dat"
@@ -115,7 +119,7 @@ class Mailman(Detached):
         config = _CONFIG.format(
             folder=self.folder, bin=_BIN, address=ADDRESS, port=self.port, user=self.user, smtp_port=self.smtp_port,
             lmtp_port=self.lmtp_port, site_owner=SITE_OWNER, suffixes=_SUFFIXES,
-            password=self.password_file.read_text(),
+            password=self.password_file.read_text(), patience_s=self.patience_s,
         )  # fmt: skip
         write_secret(self.config, config + (_ALL if self.lmtp_port else _ALONE))
         # --force: the lock of one that was killed is no obstacle.
