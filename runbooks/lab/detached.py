@@ -112,7 +112,9 @@ class Detached(ABC):
         self._alive()
 
         def still() -> bool:
-            return all(map(_stopped, self._signal(signal.SIGSTOP)))
+            told = self._signal(signal.SIGSTOP)
+            # One that was not told yet may have started another one meanwhile.
+            return all(map(_stopped, told)) and self.pids() == told
 
         wait_for(still, 60, f"lab: {self.name}: {self.program} does not stand still")
 

@@ -52,6 +52,6 @@ def test_a_driver_that_is_killed_while_a_host_is_away(accounts: Accounts) -> Non
     accounts.same("back", deed.after(before), deed.name)
     accounts.end("undo", ["undo", run["id"], "--yes"])
     # Where puppet has run meanwhile, as it does when a host starts, it has to bring the file back.
-    accounts.lab.run("lab02", ["puppet", "agent", "--test"], check=False)
+    accounts.lab.puppet("lab02")
     accounts.same("undone", before, deed.name)
     assert not accounts.tally.wrong, "\n".join(accounts.tally.wrong)

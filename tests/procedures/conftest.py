@@ -96,7 +96,7 @@ def world_of(server: DirectoryServer, top: Path, remote: Remote, registry: str, 
         "journal": f"sqlite:///{top}/journal.db",
         "repository": {"url": str(remote.bare), "cache": str(top / "cache"), "registry": registry},
         "ldap": {"url": server.url, "ca": str(server.ca), "bind_dn": TOOL, "people": PEOPLE, "groups": GROUPS,
-                 "domains": ["example.org"], "answer_timeout_s": 1},
+                 "domains": ["example.org"], "answer_timeout_s": 15},
     }  # fmt: skip
     return World(Site(Settings.of(Layer(values, "test", top), root=top), "operator"), remote, server)
 

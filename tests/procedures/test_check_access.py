@@ -183,7 +183,7 @@ def corporate(world: World, company: DirectoryServer) -> Callable[..., list[tupl
     world.remote.push({DATA: lists}, "Staff")
 
     def look(**values: Any) -> list[tuple[str, str, str]]:
-        chosen = {"url": company.url, "ca": company.ca, "people": PEOPLE, "answer_timeout_s": 1, **values}
+        chosen = {"url": company.url, "ca": company.ca, "people": PEOPLE, "answer_timeout_s": 15, **values}
         world.site.settings = replace(world.site.settings, corporate=Corporate(**chosen))
         world.site.__dict__.pop("corporate", None)
         return found(world)
@@ -254,7 +254,7 @@ def test_a_corporate_directory_that_tells_nothing_is_never_taken_for_clean(
 @pytest.mark.usefixtures("no_hosts")
 def test_a_corporate_directory_that_stands_still(corporate: Callable[..., Any], company: DirectoryServer) -> None:
     company.freeze()
-    ((kind, subject, message),) = corporate()
+    ((kind, subject, message),) = corporate(answer_timeout_s=1)
     company.thaw()
     assert (kind, subject) == ("not looked at", "@corporate")
     assert "timed out" in message

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -125,10 +125,8 @@ def struck(world: World, deed: Deed, way: str, moment: str, patch: pytest.Monkey
         there = world.site.targets["@ldap"].reader().members("wmf")
         set_members(server, "wmf", *([] if deed.member in there else [deed.member]))
 
-    if way != "frozen":
-        # A machine that is busy with other tests is not one that stands still.
-        world.site.directory = replace(world.site.directory, answer_timeout_s=15)
-    strike = Strike(moment, toggle if way == "somebody else" else lambda: WAYS[way].strike(server))
+    world.site.targets["@ldap"].close()  # so that it is connected to under our eyes
+    strike = Strike(moment, toggle if way == "somebody else" else lambda: WAYS[way].strike(server), way == "frozen")
     wire = Wire(server.port)
     try:
         with patch.context() as inside:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import struct
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -24,6 +25,9 @@ MOMENTS = ("planning", "agreed", "between", "begun", "connected", "answered", "w
 """Before anything was looked at; between plan and apply; when the step before ours is over; when our begin is durable;
 between the connection for the write and the write; when the server has carried it out, and its answer is on the way;
 between the write and the second look; between that one's two questions."""
+
+SOON_S = 1
+"""How long a server that has fallen silent is waited for."""
 
 
 @dataclass
@@ -151,19 +155,25 @@ class Wire:
 
 @dataclass
 class Strike:
-    """What befalls the server of a site at one moment, once. ``writes`` counts those that were sent."""
+    """What befalls the server of a site at one moment, once. ``writes`` counts those that were sent. Where it falls
+    silent (``silences``), it is given up soon, and not before: a busy machine is slow, too."""
 
     moment: str
     act: Callable[[], None]
+    silences: bool = False
     writes: int = 0
     struck: bool = False
     _written: bool = field(default=False)
+    _connections: list[Any] = field(default_factory=list)
 
     def now(self, moment: str) -> None:
         """If this is the moment, it is now."""
         if moment == self.moment and not self.struck:
             self.struck = True
             self.act()
+            for connection in self._connections if self.silences else ():
+                if not connection.closed:
+                    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("LL", SOON_S, 0))
 
     def observe(self, event: Event, number: int) -> None:
         """Told of each event; ``number`` is our step's."""
@@ -179,7 +189,10 @@ class Strike:
         def connecting(directory: ldap.Directory, read_only: bool) -> Any:
             if not read_only and wire is not None and not self.struck:
                 directory = replace(directory, url=f"ldap://127.0.0.1:{wire.port}")
+            if self.silences and self.struck:
+                directory = replace(directory, answer_timeout_s=SOON_S)
             connection = connect(directory, read_only)
+            self._connections.append(connection)
             if not read_only:
                 self.now("connected")
                 self._sends(connection, wire)
