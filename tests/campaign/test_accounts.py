@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.campaign.accounts import Accounts, ground
+from tests.campaign.kills import chosen_seed
 from tests.waiting import eventually
 
 # Killed when nothing was sent yet: there is nothing to take back, and the run is over all the same.
@@ -24,13 +24,15 @@ def accounts() -> Iterator[Accounts]:
 def test_a_run_over_an_account_killed_anywhere_is_resumed_or_undone(
     accounts: Accounts, record_property: Callable[[str, object], None]
 ) -> None:
-    seed = int(os.environ.get("CAMPAIGN_SEED", random.SystemRandom().randrange(10**6)))
+    seed = chosen_seed()
     accounts.rng = rng = random.Random(seed)
     procedures = rng.sample(sorted(accounts.deeds), 2)
     chosen = [(procedure, *rng.choice(accounts.deeds[procedure].some), "resume") for procedure in procedures]
-    for procedure, turn, point, ending in (ALWAYS, *chosen):
-        accounts.kill(procedure, turn, point, ending)
-    record_property("summary", f"kill campaign over accounts, seed {seed}: {accounts.tally}")
+    try:
+        for procedure, turn, point, ending in (ALWAYS, *chosen):
+            accounts.kill(procedure, turn, point, ending)
+    finally:
+        record_property("summary", f"kill campaign over accounts, seed {seed}: {accounts.tally}")
     assert not accounts.tally.wrong, "\n".join(accounts.tally.wrong)
     assert accounts.tally.killed >= len(chosen)
 

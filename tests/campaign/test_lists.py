@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.campaign.kills import ENDINGS
+from tests.campaign.kills import ENDINGS, chosen_seed
 from tests.campaign.lists import Lists, ground
 from tests.waiting import eventually
 
@@ -34,12 +34,14 @@ def lists() -> Iterator[Lists]:
 def test_a_run_over_a_list_killed_anywhere_is_resumed_or_undone(
     lists: Lists, record_property: Callable[[str, object], None]
 ) -> None:
-    seed = int(os.environ.get("CAMPAIGN_SEED", random.SystemRandom().randrange(10**6)))
+    seed = chosen_seed()
     lists.rng = rng = random.Random(seed)
-    for number, procedure in enumerate(rng.sample(sorted(lists.deeds), 3)):
-        points = EARLY if procedure == "list-reset-password" else (*EARLY, *LATER)
-        lists.kill(procedure, 0, rng.choice(points), ENDINGS[number % 2])
-    record_property("summary", f"kill campaign over lists, seed {seed}: {lists.tally}")
+    try:
+        for number, procedure in enumerate(rng.sample(sorted(lists.deeds), 3)):
+            points = EARLY if procedure == "list-reset-password" else (*EARLY, *LATER)
+            lists.kill(procedure, 0, rng.choice(points), ENDINGS[number % 2])
+    finally:
+        record_property("summary", f"kill campaign over lists, seed {seed}: {lists.tally}")
     assert not lists.tally.wrong, "\n".join(lists.tally.wrong)
     assert lists.tally.killed == 3
 
