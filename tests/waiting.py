@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-def eventually(holds: Callable[[], object], timeout_s: float = 60) -> None:
+def eventually(holds: Callable[[], object], timeout_s: float = 180) -> None:
     """Come back as soon as it holds; fail when it never does."""
     end = time.monotonic() + timeout_s
     while not holds():

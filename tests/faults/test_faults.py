@@ -8,7 +8,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,14 +16,15 @@ import pytest
 from runbooks.errors import Blocked
 from runbooks.lab.machine import look
 from tests.campaign.campaign import ROOT, Campaign, fleet
+from tests.waiting import eventually
 
 BACK = {"kill": "start", "freeze": "thaw", "cut": "uncut"}
-# Short, so that a host that fell silent is given up soon.
+# Short, so that a host that fell silent is given up soon; but a run of puppet takes its time on a busy machine.
 PATIENCE = {
     "INVOKE_OPS_CLINIC_SSH_CONNECT_TIMEOUT_S": "3",
     "INVOKE_OPS_CLINIC_SSH_KEEPALIVE_S": "1",
     "INVOKE_OPS_CLINIC_SSH_COMMAND_TIMEOUT_S": "12",
-    "INVOKE_OPS_CLINIC_PUPPET_RUN_TIMEOUT_S": "25",
+    "INVOKE_OPS_CLINIC_PUPPET_RUN_TIMEOUT_S": "180",
     "INVOKE_OPS_CLINIC_LEASE_EXPIRES_S": "4",
     "INVOKE_OPS_CLINIC_LEASE_HEARTBEAT_S": "1",
 }
@@ -97,22 +97,22 @@ def test_a_driver_that_was_stopped_and_lost_its_run_does_nothing_more_when_it_wa
         stderr=subprocess.STDOUT,
     )
     try:
-        deadline = time.monotonic() + 60
-        while not is_stopped(sleeper.pid):
-            assert time.monotonic() < deadline and sleeper.poll() is None, "the driver never came to the step"
-            time.sleep(0.1)
-        first = campaign.inv("none", ["resume", "--yes"])
-        held = first.returncode == 7
-        while first.returncode == 7 and time.monotonic() < deadline + 60:
-            assert str(sleeper.pid) in first.stderr, first.stderr
-            time.sleep(1)
-            first = campaign.inv("none", ["resume", "--yes"])
-        assert first.returncode == 0, first.stdout + first.stderr
+        eventually(lambda: is_stopped(sleeper.pid) or sleeper.poll() is not None)
+        assert sleeper.poll() is None, "the driver never came to the step"
+        tried: list[subprocess.CompletedProcess[str]] = []
+
+        def taken_over() -> bool:
+            tried.append(campaign.inv("none", ["resume", "--yes"]))
+            assert tried[-1].returncode != 7 or str(sleeper.pid) in tried[-1].stderr, tried[-1].stderr
+            return tried[-1].returncode != 7
+
+        eventually(taken_over)
+        assert tried[-1].returncode == 0, tried[-1].stdout + tried[-1].stderr
         campaign.compare("taken over", before, old, new)
         finished = newest(campaign)
         os.kill(sleeper.pid, signal.SIGCONT)
-        said, _ = sleeper.communicate(timeout=60)
-        assert sleeper.returncode == 7, (held, sleeper.returncode, said.decode())
+        said, _ = sleeper.communicate(timeout=180)
+        assert sleeper.returncode == 7, (len(tried), sleeper.returncode, said.decode())
         assert newest(campaign) == finished
         campaign.compare("after the sleeper woke up", before, old, new)
         assert not campaign.tally.wrong, "\n".join(campaign.tally.wrong)
