@@ -102,7 +102,7 @@ class Accounts(Deeds[State]):
     def __init__(self, lab: Lab, rng: random.Random) -> None:
         super().__init__(lab, rng)
         self.deeds = deeds(lab)
-        self.more = {"INVOKE_OPS_CLINIC_SSH_CONNECT_TIMEOUT_S": "3"}
+        self.more = {"INVOKE_OPS_CLINIC_SSH_CONNECT_TIMEOUT_S": "10"}
 
     def look(self, name: str) -> State:
         """The lab as it is, as far as it is somebody's."""

@@ -53,7 +53,7 @@ class Server:
         return self.target(domain).reader("run1")
 
     def write(self, what: Callable[[Mailman2Writer], object], domain: str = DOMAIN) -> None:
-        with self.target(domain).writer("run1", 1, 5) as writer:
+        with self.target(domain).writer("run1", 1, 60) as writer:
             writer.transcript = self.transcript
             what(writer)
 

@@ -92,7 +92,7 @@ def test_an_answer_that_does_not_come_is_lost_and_looked_for_again(
         slow.write(lambda writer: writer.configure("ops", {"description": "new"}))
     assert slow.settings("ops")["description"] == "", "it still waits"
     slow.sh("touch /tmp/go")
-    slow.target().settle(20)
+    slow.target().settle(60)
     assert slow.settings("ops")["description"] == "new", "a command outlives its client"
     # One that was done when it is looked for again is no loss.
     slow.sh("rm -f /tmp/go /tmp/saving")
@@ -100,7 +100,7 @@ def test_an_answer_that_does_not_come_is_lost_and_looked_for_again(
 
     def settings(reader: Mailman2Reader, name: str) -> Any:
         slow.sh("touch /tmp/go")
-        slow.target().settle(20)
+        slow.target().settle(60)
         return looked(reader, name)
 
     monkeypatch.setattr(Mailman2Reader, "settings", settings)
@@ -398,7 +398,7 @@ def test_warnings_locales_and_masks_of_others_make_no_difference(server: Server)
     script = "mkdir -p /opt/lists/bin; cd /opt/lists/bin; cat > newlist; chmod +x newlist; "
     server.sh(script + "for i in list_lists config_list discard rmlist; do cp newlist $i; done", input=WRAPPER)
     target = server.target(bin="/opt/lists/bin/")
-    with target.writer("run1", 1, 5) as writer:
+    with target.writer("run1", 1, 60) as writer:
         writer.create("ops", OWNERS, True)
         writer.configure("ops", {"description": "Café"})
         writer.set_password("ops", f"ops@{DOMAIN}")

@@ -122,7 +122,6 @@ class Wire:
 
     def __init__(self, port: int) -> None:
         self._port, self._listening = port, socket.create_server(("127.0.0.1", 0))
-        self._listening.settimeout(20)
         self.port = self._listening.getsockname()[1]
         self.cut: Callable[[], None] | None = None
         self._open: list[socket.socket] = [self._listening]
@@ -150,6 +149,8 @@ class Wire:
 
     def close(self) -> None:
         for one in self._open:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)  # whoever waits for it comes back
             one.close()
 
 

@@ -20,7 +20,7 @@ from runbooks.lab import Lab
 ROOT = Path(__file__).resolve().parents[2]
 # Log-in records, which any ssh session writes, whatever it does.
 RECORDS = {"var/log/wtmp", "var/log/btmp", "var/log/lastlog", "var/run/utmp", "var/log/sshd.log"}
-QUICK = {"INVOKE_OPS_CLINIC_SSH_CONNECT_TIMEOUT_S": "2"}
+QUICK = {"INVOKE_OPS_CLINIC_SSH_CONNECT_TIMEOUT_S": "8"}
 
 
 @dataclass

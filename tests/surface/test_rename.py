@@ -8,7 +8,7 @@ from pathlib import Path
 from runbooks.lab import Lab
 from tests.waiting import eventually
 
-from .helpers import Inv, account, disabled, refs, runs, said, world
+from .helpers import QUICK, Inv, account, disabled, refs, runs, said, world
 from .shape import check, statuses
 
 HOSTS = ("lab01", "lab02")
@@ -110,9 +110,7 @@ def test_a_host_that_is_left_out_and_comes_back(inv: Inv, lab: Lab) -> None:
     """What plan and summary tell the operator to do with it is what saves the home."""
     home = lab.fingerprint("lab02", "/home/carol")
     lab.kill("lab02")
-    blocked = inv.rename(
-        "carol", "caroline", "--dry-run", "--json", env={"INVOKE_OPS_CLINIC_SSH_CONNECT_TIMEOUT_S": "2"}
-    )
+    blocked = inv.rename("carol", "caroline", "--dry-run", "--json", env=QUICK)
     assert blocked.status == 3
     assert {found["lab02"] for found in statuses(blocked.json).values() if "lab02" in found} == {"unreachable"}
     done = inv.rename("carol", "caroline", "--without", "lab02", "--yes")
