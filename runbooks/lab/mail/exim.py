@@ -144,7 +144,7 @@ class Exim(Detached):
     def send(self, message: EmailMessage | bytes, sender: str, *recipients: str) -> None:
         """Hand a message in by SMTP, with an envelope. Raises smtplib.SMTPException where it is refused."""
         data = message if isinstance(message, bytes) else message.as_bytes()
-        with smtplib.SMTP(ADDRESS, self.port, timeout=30) as smtp:
+        with smtplib.SMTP(ADDRESS, self.port, timeout=60) as smtp:
             smtp.sendmail(sender, recipients, data)
 
     def mailbox(self, address: str) -> list[Message]:
@@ -154,7 +154,7 @@ class Exim(Detached):
 
     def waiting(self) -> int:
         """How many messages it has not delivered everywhere yet (exim -bpc). Raises Blocked."""
-        done = subprocess.run(self.command("-bpc"), capture_output=True, text=True, check=False, env=CLEAN, timeout=30)
+        done = subprocess.run(self.command("-bpc"), capture_output=True, text=True, check=False, env=CLEAN, timeout=60)
         if done.returncode:
             raise Blocked(f"lab: exim -bpc: {done.stderr.strip()[-300:]}")
         return int(done.stdout)

@@ -148,7 +148,7 @@ class Mailman(Detached):
         try:
             # A form, which has no null and no empty list: of JSON, Mailman 3.2 takes words alone.
             form = data and {key: "" if value in (None, []) else value for key, value in data.items()}
-            done = requests.request(verb, f"{self.url}/3.1/{path}", data=form, auth=user, timeout=30)
+            done = requests.request(verb, f"{self.url}/3.1/{path}", data=form, auth=user, timeout=60)
         except requests.RequestException as error:
             raise Blocked(f"lab: {self.name}: {self.url} does not answer") from error
         if not done.ok:
