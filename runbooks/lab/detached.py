@@ -27,7 +27,7 @@ class Detached(ABC):
 
     program: ClassVar[str]
     patience_s: ClassVar[float] = 60
-    """How long its first answer may take."""
+    """How long its first answer may take, on a busy machine."""
 
     @property
     @abstractmethod

@@ -195,7 +195,7 @@ class Lab:
         *,
         input: bytes | None = None,
         check: bool = True,
-        timeout: float = 60,
+        timeout: float = 180,
     ) -> subprocess.CompletedProcess[bytes]:
         """A command as root inside the host's namespaces: an eye that does not depend on what is tested."""
         return self._host(host).run(argv, input, check, timeout)

@@ -20,7 +20,7 @@ import yaml
 
 from runbooks.errors import Blocked, RunbookError, Unreachable, UsageError
 from runbooks.lab import Lab, Person
-from runbooks.lab.host import process_stat
+from runbooks.lab.host import process_stat, wait_for
 from runbooks.lab.mail import LISTS
 from runbooks.lab.mail.lists import need
 from runbooks.lab.mail.mailman import SITE_OWNER, Mailman
@@ -28,7 +28,6 @@ from runbooks.lab.mail.servers import ListServer
 from runbooks.lab.network import free_port
 from runbooks.settings import Settings
 from runbooks.settings.layer import Layer
-from tests.waiting import eventually
 
 Factory = Callable[..., Lab]
 
@@ -319,7 +318,7 @@ def test_it_dies_in_any_order_and_comes_back_with_what_it_had(lab: Lab, cats: Ma
     # Stopped, they cannot end by themselves when their master is gone.
     server.mailman.freeze()
     os.kill(first, signal.SIGKILL)
-    eventually(lambda: server.mailman.pid() is None)
+    wait_for(lambda: server.mailman.pid() is None, 60, "the master does not end")
     assert server.mailman.pids() == others
     cats.mail("mia")
     exim = server.exim.pids()
@@ -346,7 +345,7 @@ def test_what_is_started_while_it_is_frozen_stands_still_too(
     first, late = (subprocess.Popen(["sleep", "600"]) for _ in range(2))
     with first, late:
         os.kill(first.pid, signal.SIGSTOP)
-        eventually(lambda: process_stat(first.pid)[0] == "T")  # type: ignore[index]
+        wait_for(lambda: process_stat(first.pid)[0] == "T", 60, "it does not stop")  # type: ignore[index]
         seen = iter([[first.pid]])
         monkeypatch.setattr(type(server.exim), "pids", lambda _exim: next(seen, [first.pid, late.pid]))
         server.exim.freeze()

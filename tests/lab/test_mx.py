@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import smtplib
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import pytest
@@ -12,12 +11,12 @@ import yaml
 
 from runbooks.errors import Blocked, UsageError
 from runbooks.lab import Lab, Person, fleet
+from runbooks.lab.host import wait_for
 from runbooks.lab.inventory import PRIVATE
 from runbooks.lab.layout import SERVER
 from runbooks.lab.machine import Machine
 from runbooks.lab.mail import hosts as mail
 from tests.labs import small_lab
-from tests.waiting import eventually
 
 PEOPLE = (Person("alice", 1001, home_files=8), Person("bob", 1002, ("ops",), home_files=8, odd_names=False))
 MAIL_HOSTS = ("lab01", "lab02")
@@ -72,8 +71,7 @@ def test_two_hosts_are_mail_hosts_and_the_inventory_says_so(lab: Lab) -> None:
     assert sh(
         lab, SERVER, 'ls -d "$1" "$2"', f"{PRIVATE}/{settings['directory']}", f"{PRIVATE}/{settings['manifests']}"
     )
-    for host in MAIL_HOSTS:
-        eventually(partial(greets, lab, host))
+    wait_for(lambda: all(greets(lab, host) for host in MAIL_HOSTS), 60, "no exim")
     assert not greets(lab, "lab03")
     assert sh(lab, "lab03", "ls -d /etc/exim4; pgrep exim4") == ""
 
@@ -125,7 +123,7 @@ def test_mail_is_taken_delivered_and_never_let_out(lab: Lab) -> None:
             "Subject: a letter to two\n\nHello.\n",
         )
     assert set(refused) == {"nobody@example.org", "nobody@elsewhere.test"}
-    eventually(lambda: sh(lab, "lab01", "exim4 -bpc") == "0\n")
+    wait_for(lambda: sh(lab, "lab01", "exim4 -bpc") == "0\n", 90, "mail waits in the queue")
     for name in ("alice", "bob"):
         assert "letter to two" in sh(lab, "lab01", f"cat /var/mail/{name}")
         assert sh(lab, "lab01", f"stat -c '%U %G %a' /var/mail/{name}") == f"{name} mail 660\n"
@@ -137,11 +135,11 @@ def test_a_mail_host_that_died_has_exim_again_when_it_is_revived(lab: Lab) -> No
     lab.kill("lab02")
     assert not greets(lab, "lab02")
     lab.start("lab02")
-    eventually(lambda: greets(lab, "lab02"))
+    wait_for(lambda: greets(lab, "lab02"), 60, "no exim after a start")
     assert "bob@lab.example.org" in route(lab, "lab02", "noc@example.org")
     lab.kill("lab02")
     lab.up()
-    eventually(lambda: greets(lab, "lab02"))
+    wait_for(lambda: greets(lab, "lab02"), 60, "no exim after lab.up")
     assert state(lab).mx == list(MAIL_HOSTS)
 
 
