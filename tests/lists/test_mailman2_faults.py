@@ -123,7 +123,7 @@ def test_a_host_that_dies_half_way_leaves_the_old_list_and_a_lock_that_is_named(
     pid = slow.sh("cat /tmp/saving").strip()
     slow.lab.kill(HOST)
     try:
-        thread.join(90)
+        thread.join(300)
         assert not thread.is_alive() and [type(error) for error in lost] == [Lost], lost
         with pytest.raises(Unreachable):
             slow.reader().names()
@@ -251,7 +251,7 @@ def test_two_operators_at_once_change_the_same_list_one_after_the_other(server: 
     for one in threads:
         one.start()
     for one in threads:
-        one.join(120)
+        one.join(300)
     found = server.settings("ops")
     assert not failed and (found["description"], found["info"]) == ("new", "new")
 

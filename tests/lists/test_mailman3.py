@@ -76,7 +76,7 @@ class Opened:
 
 def opened(server: Mailman, url: str = "", **settings: Any) -> Opened:
     password, fresh = Secret(server.password_file.read_text()), Fresh()
-    domain = replace(ListDomain(DOMAIN, url=url or server.url, timeout_s=20), **settings)
+    domain = replace(ListDomain(DOMAIN, url=url or server.url, timeout_s=60), **settings)
     target = open_lists(domain, password, no_host, fresh)
     assert isinstance(target, Mailman3Target)
     return Opened(target, fresh)

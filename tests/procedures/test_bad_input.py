@@ -42,7 +42,7 @@ class Desk:
             "journal": f"sqlite:///{self.top}/journal.db",
             "repository": {"url": str(self.remote.bare), "cache": str(self.top / "cache")},
             "ldap": {"url": self.server.url, "ca": str(self.server.ca), "bind_dn": TOOL, "people": PEOPLE,
-                     "groups": GROUPS, "domains": ["example.org"], "answer_timeout_s": 5},
+                     "groups": GROUPS, "domains": ["example.org"], "answer_timeout_s": 30},
         }  # fmt: skip
         for key, value in changes.items():
             section, _, name = key.partition(".")
