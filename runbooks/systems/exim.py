@@ -212,7 +212,7 @@ class BringAliases(Change[HostReader, HostWriter]):
         self.puppet.wait_until_idle(writer)
         if (why := self.puppet.reason(self.puppet.state(writer))) is not None:
             raise CommandFailed(self._stopped(why))
-        writer.run(*self.puppet.agent, ok=(0, 2), timeout_s=self.puppet.run_timeout_s)
+        self.puppet.run_when_idle(writer, self.puppet.agent)
 
     def verify(self, reader: HostReader, before: Facts) -> Finding:  # noqa: ARG002
         """Look at the file again."""

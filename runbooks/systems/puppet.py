@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -21,6 +21,8 @@ from runbooks.systems.wording import listed
 from runbooks.transport.quoting import command_line
 
 NEVER = "/run/ops-clinic.no-such-lock"
+_IN_PROGRESS = "already in progress; skipping"
+"""What an agent says that finds another one at work (puppet/agent.rb); its status is 1, as after a failure."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,19 @@ class Puppet:
 
     def run(self, writer: HostWriter) -> int:
         """Run puppet once, though it is stopped; 0: nothing changed, 2: changed. Raises CommandFailed for 1, 4, 6."""
-        self.wait_until_idle(writer)
-        return writer.run(*self.run_once, ok=(0, 2), timeout_s=self.run_timeout_s).status
+        return self.run_when_idle(writer, self.run_once)
+
+    def run_when_idle(self, writer: HostWriter, command: Sequence[str]) -> int:
+        """One of the two commands that run it, after a run that is under way. Raises CommandFailed."""
+        deadline = time.monotonic() + self.wait_s
+        while True:
+            self.wait_until_idle(writer)
+            try:
+                return writer.run(*command, ok=(0, 2), timeout_s=self.run_timeout_s).status
+            except CommandFailed:
+                # Puppet has begun a run of its own since we looked.
+                if _IN_PROGRESS not in str(writer.transcript[-1]["output"]) or time.monotonic() > deadline:
+                    raise
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,16 @@ def test_a_running_agent_is_waited_for(other: Machine) -> None:
     other.sh(f"rm {pid}")
 
 
+def test_a_run_that_begins_of_itself_right_before_ours_is_waited_for(other: Machine) -> None:
+    lock = f"{STATE}/agent_catalog_run.lock"
+    running = f"(exec -a 'puppet agent: applying' sleep 1) </dev/null >/dev/null 2>&1 & echo $! >{lock}; disown"
+    once = f'[ -e /run/begun ] || {{ touch /run/begun; {running}; }}; exec "$@"'
+    puppet = replace(Puppet(), agent=("bash", "-c", once, "bash", *Puppet().agent))
+    other.do(RunAgain(puppet, "bob"))
+    assert "skipping" in str(other.transcript[-2]["output"]), "it did begin"
+    other.sh("rm /run/begun")
+
+
 @pytest.mark.parametrize("pid", ["1", "4194304", "", "garbage", "-1"])
 def test_a_run_lock_that_a_dead_run_left_does_not_count(other: Machine, pid: str) -> None:
     """Process 1 lives, but is no puppet: the pid was used again."""
