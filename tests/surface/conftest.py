@@ -19,6 +19,7 @@ PEOPLE = (
     Person("erin", 2005, home_files=10),
     Person("frank", 2006, home_files=10),
     Person("grace", 2007, home_files=10),
+    Person("hugo", 2008, home_files=10),
     Person("mallory", 1099, (), absent=True),
 )
 

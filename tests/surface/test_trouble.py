@@ -87,7 +87,7 @@ def test_two_operators_and_a_repository_that_refuses(inv: Inv, lab: Lab, userdel
     hook = "/srv/git/puppet.git/hooks/pre-receive"
     lab.run("puppet01", ["sh", "-c", f"printf '#!/bin/sh\\necho not today >&2; exit 1\\n' >{hook}; chmod 755 {hook}"])
     try:
-        failed = inv.rename("erin", "erica", "--yes", "--json")
+        failed = inv.rename("hugo", "hugh", "--yes", "--json")
     finally:
         lab.run("puppet01", ["rm", hook])
     assert failed.status == 5, failed.err
@@ -97,7 +97,7 @@ def test_two_operators_and_a_repository_that_refuses(inv: Inv, lab: Lab, userdel
     assert [outcome["host"] for outcome in trouble] == ["@git"]
     assert "not today" in trouble[0]["note"] or "pre-receive hook declined" in trouble[0]["note"]
     run_id = failed.json["run"]["id"]
-    inv.rename("erin", "erica", "--yes").refuses(7, run_id, f"inv abandon {run_id}")
+    inv.rename("hugo", "hugh", "--yes").refuses(7, run_id, f"inv abandon {run_id}")
     given_up = inv("abandon", run_id, "--yes", "--json")
     check(given_up.json)
     assert given_up.json["run"]["status"] == "abandoned"
@@ -106,7 +106,7 @@ def test_two_operators_and_a_repository_that_refuses(inv: Inv, lab: Lab, userdel
     # userdel says that it did its work, and did not: only a second look can tell.
     userdel.replace("exit 0")
     racers: list[subprocess.Popen[str]] = [
-        inv.start("rename-user", "--old", "erin", "--new", "erica", "--yes", env={"SUDO_USER": name})
+        inv.start("rename-user", "--old", "hugo", "--new", "hugh", "--yes", env={"SUDO_USER": name})
         for name in ("olga", "nina")
     ]
     ended = [finish(process) for process in racers]
@@ -116,7 +116,7 @@ def test_two_operators_and_a_repository_that_refuses(inv: Inv, lab: Lab, userdel
     run_id, status = newest(lab)
     assert status == "incomplete"
     loser.refuses(7, run_id, ("olga", "nina")[winner], f"pid {racers[winner].pid}")
-    assert said(lab, "lab01", "getent", "passwd", "erin"), "nothing went on past it"
+    assert said(lab, "lab01", "getent", "passwd", "hugo"), "nothing went on past it"
 
     userdel.replace("echo no >&2; exit 1")
     broken = inv("resume", "--run", run_id, "--yes", "--json")
@@ -136,6 +136,6 @@ def test_two_operators_and_a_repository_that_refuses(inv: Inv, lab: Lab, userdel
     assert process.wait(240) == 0
     assert newest(lab) == (run_id, "done")
     for host in HOSTS:
-        assert lab.login(host, "erica", key_of="erin")
-        assert said(lab, host, "getent", "passwd", "erin") == ""
-        assert said(lab, host, "sh", "-c", "ls -d /home/eri*") == "/home/erica\n"
+        assert lab.login(host, "hugh", key_of="hugo")
+        assert said(lab, host, "getent", "passwd", "hugo") == ""
+        assert said(lab, host, "sh", "-c", "ls -d /home/hug*") == "/home/hugh\n"
