@@ -18,9 +18,6 @@ from runbooks.lab.machine import CLEAN
 # Started like this it is a child of nobody here, has none of our files, and leads a session of its own.
 _START = 'log=$1; shift; setsid -- "$@" </dev/null >>"$log" 2>&1 & echo $!'
 
-_SOON_S = 30
-"""How long what takes no time may take on a busy machine."""
-
 
 class Detached(ABC):
     """One server. A handle on a folder that has one already is cheap: every question is asked of the kernel."""
@@ -107,8 +104,8 @@ class Detached(ABC):
         if not self.pids():
             return
         # One that is ended last may have started another one meanwhile.
-        wait_for(lambda: not self._signal(signal.SIGKILL), _SOON_S, f"lab: {self.name}: {self.program} does not end")
-        wait_for(self.port_is_free, _SOON_S, f"lab: {self.name}: {self.where} does not become free")
+        wait_for(lambda: not self._signal(signal.SIGKILL), 60, f"lab: {self.name}: {self.program} does not end")
+        wait_for(self.port_is_free, 60, f"lab: {self.name}: {self.where} does not become free")
 
     def freeze(self) -> None:
         """Have all of it stand still: nothing is answered. Raises Unreachable where it is dead."""
@@ -119,7 +116,7 @@ class Detached(ABC):
             # One that was not told yet may have started another one meanwhile.
             return all(map(_stopped, told)) and self.pids() == told
 
-        wait_for(still, _SOON_S, f"lab: {self.name}: {self.program} does not stand still")
+        wait_for(still, 60, f"lab: {self.name}: {self.program} does not stand still")
 
     def thaw(self) -> None:
         """Have it go on. Raises Unreachable where it is dead."""
@@ -128,7 +125,7 @@ class Detached(ABC):
         def moving() -> bool:
             return not any(map(_stopped, self._signal(signal.SIGCONT)))
 
-        wait_for(moving, _SOON_S, f"lab: {self.name}: {self.program} does not go on")
+        wait_for(moving, 60, f"lab: {self.name}: {self.program} does not go on")
 
     def _signal(self, number: signal.Signals) -> list[int]:
         """Who was sent it."""
