@@ -34,7 +34,7 @@ def clear(layout: Layout) -> None:
 
 
 def _remove_tree(layout: Layout, state: State) -> None:
-    made = ["hosts", "image", "base", "layer", "keys", "inventory", "ssh_config", "known_hosts", "lab.json"]
+    made = ["hosts", "image", "base", "layer", "compiled", "keys", "inventory", "ssh_config", "known_hosts", "lab.json"]
     made += ["bmc-password", "journal.db", "journal.db-wal", "journal.db-shm", "repository"]
     for name in made:
         path = layout.top / name

@@ -21,6 +21,7 @@ from runbooks.lab.network import network_of
 from runbooks.lab.people import Person
 
 Each = TypeVar("Each")
+COMPILED = "usr/local/lib/lab/puppet.compiled"
 
 
 def side_by_side(work: Callable[[Each], object], hosts: Iterable[Each], at_once: int = 8) -> None:
@@ -88,7 +89,8 @@ def give_identity(layout: Layout, state: State, name: str) -> None:
 
 def boot(layout: Layout, state: State, host: Host, first_run_s: int) -> None:
     usr = "" if state.rootless else "/usr"
-    host.boot([layout.layer, layout.base], usr=usr, first_run_s=first_run_s)
+    made = [layout.compiled] if layout.compiled.exists() else []
+    host.boot([*made, layout.layer, layout.base], usr=usr, first_run_s=first_run_s)
 
 
 def seed(host: Host, people: Iterable[Person]) -> None:
@@ -96,6 +98,13 @@ def seed(host: Host, people: Iterable[Person]) -> None:
     wanted = json.dumps([asdict(person) for person in people if not person.absent]).encode()
     program = (FILES / "inside/seed.py").read_text()
     host.run(["/usr/bin/python3", "-I", "-c", program], wanted, check=True, timeout_s=600)
+
+
+def keep_compiled(layout: Layout, host: Host, where: str) -> None:
+    """Take what a puppet run has compiled (``compiled.rb``) from a dead host's disk, for all that boot from here on."""
+    made = host.folder / "upper" / where.lstrip("/")
+    script = 'if [ -e "$1" ]; then install -D -m 644 "$1" "$2" && rm "$1"; fi'
+    host.machine.call(["sh", "-c", script, "-", str(made), str(layout.compiled / COMPILED)])
 
 
 def copy_image(layout: Layout, host: Host) -> None:

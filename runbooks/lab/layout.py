@@ -95,6 +95,10 @@ class Layout:
         return self.top / "image"
 
     @property
+    def compiled(self) -> Path:
+        return self.top / "compiled"
+
+    @property
     def keys(self) -> Path:
         return self.top / "keys"
 

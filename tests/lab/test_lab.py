@@ -232,6 +232,35 @@ def test_a_second_puppet_run_changes_nothing(lab: Lab) -> None:
     assert lab.fingerprint("lab01", "/home/carol") == home
 
 
+CODE = "/usr/lib/ruby/vendor_ruby/puppet.rb"
+
+
+def compiled(lab: Lab, path: str) -> str:
+    program = "print Compiled.code(ARGV[0]).inspect"
+    return said(lab, "lab02", "ruby", "-r/usr/local/lib/lab/compiled.rb", "-e", program, path)
+
+
+def test_hosts_share_puppets_code_as_it_was_compiled_once(lab: Lab) -> None:
+    assert CODE in compiled(lab, CODE)
+    lab.run("lab02", ["cp", CODE, "/var/tmp/puppet.rb"])
+    assert compiled(lab, "/var/tmp/puppet.rb") == "nil", "a file that nobody has compiled"
+    assert not said(lab, "lab02", "find", "/var/tmp", "-name", "*.compiled*")
+
+
+@pytest.mark.parametrize("damage", ["truncate --size=100000 $1", "truncate --size=0 $1", "echo {} >$1", "rm $1"])
+def test_without_compiled_code_puppet_starts_as_ever(lab: Lab, damage: str) -> None:
+    kept = "/usr/local/lib/lab/puppet.compiled"
+    lab.run("lab02", ["cp", kept, "/var/tmp/kept"])
+    try:
+        lab.run("lab02", ["sh", "-c", damage, "-", kept])
+        assert compiled(lab, CODE) == "nil"
+        done = lab.run("lab02", ["puppet", "--version"])
+        assert re.fullmatch(rb"\d+\.\d+\.\d+\n", done.stdout), done
+        assert not done.stderr
+    finally:
+        lab.run("lab02", ["mv", "/var/tmp/kept", kept])
+
+
 def test_puppet_honours_the_disable_lock(lab: Lab) -> None:
     lab.run("lab01", ["puppet", "agent", "--disable", "clinic: T1"])
     try:
