@@ -136,8 +136,6 @@ def make_layer(layout: Layout) -> None:
     for path in [layout.layer, *layout.layer.rglob("*")]:
         path.chmod(0o755 if path.is_dir() or path.parent.name == "sbin" else 0o644)
     etc = layout.layer / "etc"
-    (etc / "puppet").mkdir(exist_ok=True)
-    (etc / "puppet/puppet.conf").write_text("[main]\nssldir = /var/lib/puppet/ssl\n\n[agent]\nserver = puppet01\n")
     (etc / "sudoers").write_text(
         'Defaults env_reset\nDefaults secure_path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"\n'
         "root ALL=(ALL:ALL) ALL\nclinic ALL=(ALL:ALL) NOPASSWD: ALL\n@includedir /etc/sudoers.d\n"

@@ -71,6 +71,10 @@ def give_identity(layout: Layout, state: State, name: str) -> None:
     (etc / "ssh").mkdir(parents=True, exist_ok=True)
     _keygen(etc / "ssh/ssh_host_ed25519_key", name)
     (etc / "hostname").write_text(f"{name}\n")
+    (etc / "puppet").mkdir(exist_ok=True)
+    # Without a certname puppet loads all of facter to learn its host's name, for each command.
+    conf = f"[main]\ncertname = {name}\nssldir = /var/lib/puppet/ssl\n\n[agent]\nserver = {SERVER}\n"
+    (etc / "puppet/puppet.conf").write_text(conf)
     known = {name: state.hosts[name], SERVER: state.hosts[SERVER]}
     rows = "".join(f"{address} {host} {host}.lab.example.org\n" for host, address in known.items())
     (etc / "hosts").write_text(f"127.0.0.1 localhost\n{rows}")
