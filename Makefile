@@ -2,6 +2,8 @@
 SHELL := /bin/sh
 VENV := .venv
 PYTHON := $(VENV)/bin/python
+# Tests and demo start `inv` again and again: where this is set, each start compiles all of the tool.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test lint types campaign bench clean
 
