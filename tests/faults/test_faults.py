@@ -21,11 +21,11 @@ from tests.waiting import eventually
 BACK = {"kill": "start", "freeze": "thaw", "cut": "uncut"}
 # Short, so that a host that fell silent is given up soon; but a run of puppet takes its time on a busy machine.
 PATIENCE = {
-    "INVOKE_OPS_CLINIC_SSH_CONNECT_TIMEOUT_S": "3",
+    "INVOKE_OPS_CLINIC_SSH_CONNECT_TIMEOUT_S": "6",
     "INVOKE_OPS_CLINIC_SSH_KEEPALIVE_S": "1",
     "INVOKE_OPS_CLINIC_SSH_COMMAND_TIMEOUT_S": "12",
     "INVOKE_OPS_CLINIC_PUPPET_RUN_TIMEOUT_S": "180",
-    "INVOKE_OPS_CLINIC_LEASE_EXPIRES_S": "4",
+    "INVOKE_OPS_CLINIC_LEASE_EXPIRES_S": "10",
     "INVOKE_OPS_CLINIC_LEASE_HEARTBEAT_S": "1",
 }
 CHANGES = {2: "Stop", 3: "Delete", 7: "Run puppet", 8: "Move", 9: "Carry", 10: "Let puppet", 11: "once more"}

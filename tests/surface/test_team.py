@@ -19,7 +19,7 @@ from tests.waiting import eventually
 
 from .helpers import ROOT, Ended, Inv, Userdel, command, finish, said
 
-LEASE = {"INVOKE_OPS_CLINIC_LEASE_EXPIRES_S": "6", "INVOKE_OPS_CLINIC_LEASE_HEARTBEAT_S": "1"}
+LEASE = {"INVOKE_OPS_CLINIC_LEASE_EXPIRES_S": "12", "INVOKE_OPS_CLINIC_LEASE_HEARTBEAT_S": "1"}
 PASSWORD = "geheim"
 
 
