@@ -98,8 +98,9 @@ def test_a_running_agent_is_waited_for(other: Machine) -> None:
 
 def test_a_run_that_begins_of_itself_right_before_ours_is_waited_for(other: Machine) -> None:
     lock = f"{STATE}/agent_catalog_run.lock"
-    running = f"(exec -a 'puppet agent: applying' sleep 1) </dev/null >/dev/null 2>&1 & echo $! >{lock}; disown"
-    once = f'[ -e /run/begun ] || {{ touch /run/begun; {running}; }}; exec "$@"'
+    running = f"(exec -a 'puppet agent: applying' sleep 600) </dev/null >/dev/null 2>&1 & echo $! >{lock}; disown"
+    # It ends when ours has found it.
+    once = f'[ -e /run/begun ] || {{ touch /run/begun; {running}; }}; "$@"; s=$?; kill "$(cat {lock})"; exit $s'
     puppet = replace(Puppet(), agent=("bash", "-c", once, "bash", *Puppet().agent))
     other.do(RunAgain(puppet, "bob"))
     assert "skipping" in str(other.transcript[-2]["output"]), "it did begin"
